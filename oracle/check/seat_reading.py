@@ -103,7 +103,7 @@ async def read_seat(place: SeatPlace, own: bytes) -> SeatReading:
         members = MembersReader(store)
         await members.refresh()
         head = await store.head()
-        signers = members.at(now_ms() // MS).signers
+        signers = members.newest_at(now_ms() // MS)
         others = members.addresses() | frozenset(place.peers)
         directory = place.network.directory
         entries: Mapping[bytes, DirectoryEntry] = {}

@@ -21,6 +21,7 @@ from oracle.network.membership import (
     lag_of,
     seed_time_s,
 )
+from oracle.sign.messages import SignerSet
 
 KNOWN_S = 120
 """So far back the sets are read at the first look, and after a time without any."""
@@ -54,9 +55,20 @@ class MembersReader:
         Raises:
             MembersUnknown: the store has not been read yet, or the round is older than what is known.
         """
+        return self._looked_at().at(round_time_s)
+
+    def newest_at(self, time_s: int) -> SignerSet:
+        """The set of a moment (Unix s) as the newest block has it, see `ChainOfSets.newest_at`.
+
+        Raises:
+            MembersUnknown: the store has not been read yet, or has no set.
+        """
+        return self._looked_at().newest_at(time_s)
+
+    def _looked_at(self) -> ChainOfSets:
         if self._known is None:
             raise MembersUnknown("the signer set has not been read yet: no endpoint of the store's chain has answered")
-        return self._known.at(round_time_s)
+        return self._known
 
     def addresses(self) -> frozenset[bytes]:
         """Report addresses of all that have weight in a set that matters now, or in the one to come."""

@@ -103,6 +103,16 @@ class ChainOfSets:
             " wait for the next rounds"
         )
 
+    def newest_at(self, time_s: int) -> SignerSet:
+        """The set of a moment (Unix s) as the newest block has it: for who looks, not for who agrees, which waits for the lag.
+
+        Raises:
+            MembersUnknown: the store has no set yet.
+        """
+        if not self.changes:
+            raise MembersUnknown("the store has no signer set yet: wait until its deployment is in a block")
+        return self.changes[-1].state.at(time_s).signers
+
     def sets_to_seed(self) -> tuple[StoredSet, ...]:
         """Sets that are in force or certain to follow, and whose randomness may be on chain by now."""
         if not self.changes:

@@ -133,12 +133,22 @@ async def run_and_tell(network: OperatorNetwork) -> None:
 
 
 async def _tell(network: OperatorNetwork) -> None:
-    for _ in range(int(_SETTLED_S / _LOOK_S)):
-        await asyncio.sleep(_LOOK_S)
-        links = network.links()
-        if links and all(link.path is not LinkPath.NONE for link in links.values()):
-            break
-    log_reach(reach_now(network))
+    """Once things have settled, and again whenever more are reached than were ever told of, until all are."""
+    told = -1
+    while True:
+        for _ in range(int(_SETTLED_S / _LOOK_S)):
+            await asyncio.sleep(_LOOK_S)
+            if _reached(network) == len(network.links()) > 0:
+                break
+        if (reached := _reached(network)) > told:
+            log_reach(reach_now(network))
+            told = reached
+        if reached == len(network.links()) > 0:
+            return
+
+
+def _reached(network: OperatorNetwork) -> int:
+    return sum(link.path is not LinkPath.NONE for link in network.links().values())
 
 
 def reach_now(network: OperatorNetwork) -> Reach:

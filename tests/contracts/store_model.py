@@ -42,6 +42,8 @@ class StoreModel:
     comes: bool = False
     emergency: bool = False
     set_owner: str = ""
+    met: list[tuple[bytes, ModelToken, bool]] = field(default_factory=list)
+    """Of the newest push: each item, the token after it, whether it wrote. A batch may hold a token twice."""
 
     # --- tokens --------------------------------------------------------------------------------------------------
 
@@ -187,12 +189,16 @@ class StoreModel:
         weight = self._weight(signers, who, valid)
         if round_time < signers.since_s:
             raise ModelRefused("WrongEpoch")
-        tokens, written = dict(self.tokens), 0
-        for at in range(10, len(batch), 30):
-            written += self._item(read_item(batch[at : at + 30]), round_time, tokens, strong=weight >= signers.strong)
+        tokens, met = dict(self.tokens), []
+        for one in (batch[at : at + 30] for at in range(10, len(batch), 30)):
+            item = read_item(one)
+            wrote = self._item(item, round_time, tokens, strong=weight >= signers.strong)
+            if item.index in tokens:
+                met.append((one, tokens[item.index], wrote))
+        written = sum(wrote for *_, wrote in met)
         if not written:
             raise ModelRefused("NothingNew")
-        self.tokens = tokens
+        self.tokens, self.met = tokens, met
         return written
 
     def _item(self, item: Item, round_time: int, tokens: dict[int, ModelToken], *, strong: bool) -> bool:

@@ -133,7 +133,7 @@ class WholeSet:
     def push(self, one: PushedBatch) -> str:
         """Push and compare: the error, how many were written, and what the events say of prices that were not taken."""
         model = self.model
-        model.now, before = self.evm.now, dict(model.tokens)
+        model.now = self.evm.now
         written, expected = 0, ""
         try:
             written = model.push(one.batch, one.who, one.valid, len(one.signed) % 65)
@@ -141,30 +141,37 @@ class WholeSet:
             expected = str(e)
         self.refused(self.store, "push", one.batch, one.signed, sender=STRANGER, expected=expected)
         if not expected:
-            changed = {i: t for i, t in model.tokens.items() if before.get(i) != t}
-            self._check_events(one.batch, changed)
+            self._check_events()
             (told,) = [log.data for log in self.evm.evm.result.logs if log.topics[0] == PUSHED]
             assert int.from_bytes(told[1][32:], "big") == written
         return expected
 
-    def _check_events(self, batch: bytes, changed: dict[int, ModelToken]) -> None:
-        """`Held` for each price that waits, `Kept` for each word that is another than its item's."""
-        held, kept = set(), {}
+    def _check_events(self) -> None:
+        """Of each item, in order: `Held` for each price that waits, `Kept` for a word that is another than it.
+
+        An item that wrote nothing has none, or says once more what waits.
+        """
+        told: list[tuple[int, ...]] = []
         for log in self.evm.evm.result.logs:
             index, data = int(log.topics[1], 16), log.data[1]
             if log.topics[0] == HELD:
-                at = int(log.topics[2], 16)
-                held.add((index, at, int.from_bytes(data[:32], "big"), int.from_bytes(data[32:], "big")))
+                told.append(
+                    (index, int(log.topics[2], 16), int.from_bytes(data[:32], "big"), int.from_bytes(data[32:], "big"))
+                )
             elif log.topics[0] == KEPT:
-                kept[index] = int.from_bytes(data, "big")
-        waits = {(i, w, k.wait) for i, t in changed.items() for w, k in enumerate(t.kept) if k and k.wait}
-        assert held == {(i, w, one.price, one.since_s) for i, w, one in waits}
-        items: dict[int, bytes] = {}
-        for at in range(10, len(batch), 30):
-            items.setdefault(int.from_bytes(batch[at : at + 2], "big"), batch[at + 2 : at + 30])
+                told.append((index, int.from_bytes(data, "big")))
         status_only = ~(8 << 56)
-        signed = {i: (int.from_bytes(items[i], "big") << 32 | t.round_time) & status_only for i, t in changed.items()}
-        assert kept == {i: t.word() for i, t in changed.items() if t.word() != signed[i]}
+        for item, token, wrote in self.model.met:
+            index = int.from_bytes(item[:2], "big")
+            waits = [(which, kept.wait) for which, kept in enumerate(token.kept) if kept]
+            expected: list[tuple[int, ...]] = [(index, which, w.price, w.since_s) for which, w in waits if w]
+            signed = (int.from_bytes(item[2:], "big") << 32 | token.round_time) & status_only
+            if wrote and token.word() != signed:
+                expected.append((index, token.word()))
+            if wrote or told[: len(expected)] == expected:
+                assert told[: len(expected)] == expected
+                told = told[len(expected) :]
+        assert not told
 
     def check_store(self) -> None:
         evm, model, now = self.evm, self.model, self.evm.now

@@ -154,6 +154,7 @@ async def test_a_store_that_was_made_just_now_has_members_and_one_that_is_none_s
         await reader.refresh()
         with pytest.raises(MembersUnknown):
             reader.at(made_s)
+        assert reader.newest_at(made_s).epoch == 1
         assert reader.at(made_s + 60).signers.epoch == 1
     site.domain = Domain(chain_id=site.domain.chain_id, store=b"\x99" * 20)
     async with site.reader() as reader:
