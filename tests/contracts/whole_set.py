@@ -48,7 +48,7 @@ from tests.contracts.set_models import (
     trouble,
 )  # fmt: skip
 from tests.contracts.store_model import StoreModel
-from tests.contracts.store_words import LOW_32, PRICE, ModelGap, ModelRefused, ModelToken, Signers
+from tests.contracts.store_words import LOW_32, PRICE, ModelGap, ModelRefused, Signers
 
 ZERO, BASE, QUOTE = ("0x" + "00" * 20), "0x" + "00" * 19 + "b1", "0x" + "00" * 18 + "0348"
 STRICT_AGE_S, RAMP_S, YEARLY_BPS = 120, 200, 900
