@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import structlog
-
 from feeds.units import MS
 from oracle.agree.messages import SealedRound, Want
 from oracle.agree.outcome import RoundOutcome
@@ -29,7 +27,6 @@ _MOST_CUTS = 8
 """Batches of a round that a member is given signatures for, each of other feeds."""
 _MOST_ASKED = 3
 """Times that a member is given a signature for the same batch: who lost it asks again."""
-_log = structlog.get_logger("oracle.network.cuts")
 
 
 class SealedSession(Protocol):

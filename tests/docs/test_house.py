@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,10 +15,15 @@ def modules(*tops: str) -> list[Path]:
     return [p for top in tops for p in sorted((ROOT / top).rglob("*.py"))]
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imported(path: Path) -> set[str]:
     """Modules that a file imports, anywhere in it, with the names it takes from them."""
     out: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             out |= {a.name for a in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -50,3 +56,26 @@ def test_no_test_module_imports_a_test_module() -> None:
 
 def test_the_product_imports_no_test() -> None:
     assert [p for p in modules(*CODE) if any(name.split(".")[0] == "tests" for name in imported(p))] == []
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name != "_"
+
+
+def test_every_private_name_is_read_somewhere() -> None:
+    """A constant, a function or an attribute that nothing reads is dead, and says something that is not so."""
+    given: dict[str, set[str]] = {}
+    here: dict[str, set[str]] = {}
+    anywhere: set[str] = set()
+    for path in modules(*CODE):
+        nodes = list(ast.walk(parsed(path)))
+        name = path.relative_to(ROOT).as_posix()
+        attributes = [n for n in nodes if isinstance(n, ast.Attribute)]
+        names = [n for n in nodes if isinstance(n, ast.Name)]
+        defined = [n for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+        given[name] = {n.attr for n in attributes if isinstance(n.ctx, ast.Store)} | {n.name for n in defined}
+        given[name] |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
+        here[name] = {n.id for n in names if isinstance(n.ctx, ast.Load)}
+        anywhere |= {n.attr for n in attributes if isinstance(n.ctx, ast.Load)}
+    unread = {n: {g for g in names if is_private(g)} - here[n] - anywhere for n, names in given.items()}
+    assert {n: sorted(names) for n, names in unread.items() if names} == {}

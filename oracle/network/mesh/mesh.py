@@ -37,10 +37,6 @@ from oracle.sign.announcement import SignedAnnouncement
 from oracle.sign.eip712 import Domain
 
 _log = structlog.get_logger("oracle.network.mesh.mesh")
-_US = 1_000_000
-_OFFSET_WARN_MS = 200
-_GATHER_S = 0.05
-"""Links that come up together are told of together."""
 OnMessage = Callable[[bytes, bytes], None]
 OnUp = Callable[[bytes], None]
 OnAnnouncement = Callable[[SignedAnnouncement], None]
@@ -107,7 +103,6 @@ class Mesh:
             learned=self._learned,
             reached=self._look_for_ways,
         )
-        self._listen = listen
         self._listener = Listener(listen, self._limits, self._met_inbound, self._count) if listen is not None else None
         self._own_certificate = listen.tls.sha256 if listen is not None and listen.tls is not None else b""
         self._live_links = LiveLinks(
