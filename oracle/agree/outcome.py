@@ -8,7 +8,7 @@ from functools import cached_property
 
 import msgspec
 
-from oracle.agree.messages import Commit, FeedRefusal, Ready, SealedRound
+from oracle.agree.messages import Commit, FeedRefusal, Heard, Ready, SealedRound
 from oracle.agree.state import FaultEvidence, Instance
 from oracle.agree.terms import Terms
 from oracle.model.types import Report
@@ -92,15 +92,15 @@ class Arrivals:
     commits: dict[bytes, int] = field(default_factory=dict)
     troubles: dict[bytes, str] = field(default_factory=dict)
 
-    def note(self, said: object, now_ms: int) -> None:
+    def note(self, spoken: VerifiedValues | Heard, now_ms: int) -> None:
         """When it was first heard."""
-        match said:
-            case VerifiedValues():
-                self.values.setdefault(said.address, now_ms)
-            case Ready():
-                self.readies.setdefault(said.address, now_ms)
-            case Commit():
-                self.commits.setdefault(said.address, now_ms)
+        match spoken:
+            case VerifiedValues(address=address):
+                self.values.setdefault(address, now_ms)
+            case Heard(said=Ready(address=address)):
+                self.readies.setdefault(address, now_ms)
+            case Heard(said=Commit(address=address)):
+                self.commits.setdefault(address, now_ms)
             case _:
                 pass
 

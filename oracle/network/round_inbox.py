@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from oracle.agree.messages import Advancing, Commit, Propose, Ready, SealedRound, Want
+from oracle.agree.messages import Advancing, Commit, Message, Propose, Ready, SealedRound, Want
 from oracle.agree.terms import CommonRules
 from oracle.agree.verify import Unsound
 from oracle.agree.wire import (
@@ -146,7 +146,7 @@ class RoundInbox:
         self,
         sender: bytes,
         session: RoundSession,
-        word: ValuesWord | Propose | Ready | Advancing | Commit | SealedRound,
+        word: ValuesWord | Message,
     ) -> None:
         if isinstance(word, ValuesWord):
             name = self._names.get(word.address, f"0x{word.address.hex()}")
