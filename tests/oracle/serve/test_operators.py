@@ -61,6 +61,7 @@ def test_who_is_missing_is_seen_at_a_glance_with_its_reason_and_ourselves_first(
     assert (ours["hour"]["values_bps"], ours["hour"]["signed_bps"]) == (10_000, 10_000)
     assert (missing["path"], missing["hour"]["signed_bps"], missing["hour"]["missing_now"]) == ("none", 0, 359)
     assert missing["why"] == f"not connected: {DIALLING}"
+    assert (missing["last_error_ms"], guilty["last_error_ms"]) == (SERVED_S * 1_000, None)
     assert missing["hour"]["missing"] == [{"text": missing["why"], "rounds": 360, "newest": SERVED_S + 3_590}]
     assert guilty["hour"]["evidence"]["newest"][0]["text"] == "two_items: its key signed two different items"
     assert document["rounds"]["lost_why"][0]["text"] == "values of weight 300, 400 are needed"
