@@ -83,6 +83,11 @@ class RoundOutcome:
         return tuple(m.name for m in self.members if m.signed_ms is not None)
 
 
+def name_of(names: Mapping[bytes, str], address: bytes) -> str:
+    """A member's name in the config, else its address as 0x-hex."""
+    return names.get(address, f"0x{address.hex()}")
+
+
 @dataclass(slots=True)
 class Arrivals:
     """When what was heard of whom, ms from the round's start, and what is known of those who are not heard."""
@@ -149,7 +154,7 @@ def _attendance(state: Instance, arrivals: Arrivals, names: Mapping[bytes, str],
         signed = state.now_ms
     return Attendance(
         address=address,
-        name=names.get(address, f"0x{address.hex()}"),
+        name=name_of(names, address),
         weight=state.terms.members[address],
         values_ms=arrivals.values.get(address),
         ready_ms=arrivals.readies.get(address),

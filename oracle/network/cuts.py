@@ -13,7 +13,7 @@ from typing import Protocol
 
 from feeds.units import MS
 from oracle.agree.messages import SealedRound, Want
-from oracle.agree.outcome import RoundOutcome
+from oracle.agree.outcome import RoundOutcome, name_of
 from oracle.agree.terms import Terms
 from oracle.agree.wire import CutAnswer, CutRequest, encode
 from oracle.network.seats import LocalMember
@@ -167,7 +167,7 @@ class Cuts:
         collection = self._collections.get((terms.binding, terms.round_time_s, word.indexes))
         if collection is None or word.address != sender or sender not in terms.members:
             return
-        name = self._names.get(sender, f"0x{sender.hex()}")
+        name = name_of(self._names, sender)
         if word.signature:
             collection.answers[sender] = Signature(operator=name, address=sender, compact=word.signature)
         else:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from oracle.agree.messages import Advancing, Commit, Message, Propose, Ready, SealedRound, Want
+from oracle.agree.outcome import name_of
 from oracle.agree.terms import CommonRules
 from oracle.agree.verify import Unsound
 from oracle.agree.wire import (
@@ -149,8 +150,8 @@ class RoundInbox:
         word: ValuesWord | Message,
     ) -> None:
         if isinstance(word, ValuesWord):
-            name = self._names.get(word.address, f"0x{word.address.hex()}")
-            session.receive(sender, signed_values(word, session.terms.binding, session.terms.round_time_s, name))
+            at = (session.terms.binding, session.terms.round_time_s)
+            session.receive(sender, signed_values(word, *at, name_of(self._names, word.address)))
         else:
             session.receive(sender, word)
         self._note_late(session)

@@ -13,7 +13,7 @@ import structlog
 from oracle.agree.content import content_of
 from oracle.agree.instance import Spoken, begin, hear_spoken, next_tick_ms, tick
 from oracle.agree.messages import Advancing, Certificate, Commit, Heard, Message, SealedRound, Want
-from oracle.agree.outcome import Arrivals, RoundOutcome, outcome_of
+from oracle.agree.outcome import Arrivals, RoundOutcome, name_of, outcome_of
 from oracle.agree.proposals import is_parted
 from oracle.agree.state import (
     Ask,
@@ -249,7 +249,7 @@ class RoundSession:
         if any((e.kind, e.address) == (evidence.kind, evidence.address) for e in self._evidence):
             return
         self._evidence.append(evidence)
-        _log.warning("a member misbehaves", member=self._names.get(evidence.address, f"0x{evidence.address.hex()}"), kind=evidence.kind.value,
+        _log.warning("a member misbehaves", member=name_of(self._names, evidence.address), kind=evidence.kind.value,
                      round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
         for word in evidence_words(self.terms, evidence):
             self._send(evidence.address, word)

@@ -33,6 +33,11 @@ class SignerSet:
     weights: tuple[int, ...]
     threshold: int
 
+    @property
+    def members(self) -> dict[bytes, int]:
+        """Weight of each signer that has some, in the store's order: who was removed at once stays listed, with none."""
+        return {a: w for a, w in zip(self.signers, self.weights, strict=True) if w}
+
     def weight_of(self, addresses: Sequence[bytes]) -> int:
         """Sum of the weights of distinct signers of the set."""
         return sum(w for a, w in zip(self.signers, self.weights, strict=True) if a in addresses)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -17,6 +16,7 @@ from oracle.network.mesh.handshake import Identity, receive, say_goodbye
 from oracle.network.mesh.limits import OFFSET_WARN_MS
 from oracle.network.mesh.roster import Peer, Roster
 from oracle.network.mesh.round_trips import RoundTrip, RoundTrips, measured
+from oracle.runtime.clock import monotonic_us
 from oracle.sign.announcement import SignedAnnouncement
 
 POOR_TRIP_MS, FAIR_TRIP_MS = 240, 120
@@ -69,7 +69,7 @@ async def probe(
     known: SignedAnnouncement | None = None,
     *,
     deadline_s: float = _DEADLINE_S,
-    now_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
+    now_us: Callable[[], int] = monotonic_us,
 ) -> ProbeResult:
     """Dial a member at each of its addresses until one answers, and say how it is reached.
 

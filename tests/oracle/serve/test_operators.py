@@ -157,11 +157,11 @@ def test_a_round_that_came_to_nothing_is_told_with_its_reason() -> None:
     ("path", "offset_ms", "said"),
     [
         (LinkPath.DIRECT, 0, []),
-        (LinkPath.INBOUND, -199, []),
+        (LinkPath.INBOUND, -200, []),
         (LinkPath.NONE, 0, ["linked to none of 4 other operators", DIALLING]),
         (LinkPath.VIA, 0, ["nobody has dialled this operator and it has dialled nobody", "carried by carol"]),
         (LinkPath.DIRECT, 340, ["340 ms behind"]),
-        (LinkPath.DIRECT, -200, ["200 ms ahead of"]),
+        (LinkPath.DIRECT, -201, ["201 ms ahead of"]),
     ],
 )
 def test_links_and_clock_of_this_process_are_told_of(path: LinkPath, offset_ms: int, said: list[str]) -> None:
