@@ -79,3 +79,42 @@ def test_every_private_name_is_read_somewhere() -> None:
         anywhere |= {n.attr for n in attributes if isinstance(n.ctx, ast.Load)}
     unread = {n: {g for g in names if is_private(g)} - here[n] - anywhere for n, names in given.items()}
     assert {n: sorted(names) for n, names in unread.items() if names} == {}
+
+
+WAITS = {
+    "timeout",
+    "timeout_at",
+    "wait_for",
+    "communicate",
+    "receive",
+    "wait",
+    "until",
+    "acquire",
+    "run",
+    "get",
+    "join",
+}
+LEAST_S = 30
+
+
+def waits(path: Path) -> list[float]:
+    """Seconds, written as numbers, after which a test gives up waiting."""
+    found = []
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            options = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+            found += [float(d.value) for a, d in options if a.arg == "within_s" and isinstance(d, ast.Constant)]
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        told = [k.value for k in node.keywords if name in WAITS and k.arg in {"timeout", "within_s"}]
+        told += node.args[:1] if name == "timeout" else node.args[1:2] if name == "wait_for" else []
+        found += [float(t.value) for t in told if isinstance(t, ast.Constant) and isinstance(t.value, int | float)]
+    return found
+
+
+def test_no_test_gives_up_before_a_busy_machine_would_have_answered() -> None:
+    """What must come is waited for, however long the rest of the suite keeps the processors."""
+    patience = {p.relative_to(ROOT).as_posix(): waits(p) for p in modules("tests")}
+    assert sum(map(len, patience.values())) > 20
+    assert {n: hasty for n, w in patience.items() if (hasty := [s for s in w if s < LEAST_S])} == {}
