@@ -122,7 +122,6 @@ def operator_network(
         host=host.strip("[]"),
         port=int(port),
         tls=_tls(section),
-        announces_certificate=True,
         peers=configured_peers(section),
         interval_s=config.oracle.round_interval_s,
         versions=(PROTOCOL_VERSION,),

@@ -63,8 +63,7 @@ class NetworkPlace:
         domain: of the home store.
         urls: that are announced; () for one that only dials.
         host, port: where it listens; "" for nowhere.
-        tls: what it shows there; None for plain ws://.
-        announces_certificate: whether its hash is announced, for there is no public authority behind it.
+        tls: what it shows there, whose hash is announced; None for plain ws://.
         peers: of the config, by address.
         interval_s: between rounds.
         versions: of the protocol.
@@ -76,7 +75,6 @@ class NetworkPlace:
     host: str
     port: int
     tls: ServerTls | None
-    announces_certificate: bool
     peers: Mapping[bytes, Peer]
     interval_s: int
     versions: tuple[int, ...]
@@ -199,7 +197,7 @@ class OperatorNetwork:
             counter=self._now_ms(),
             network_key=address_of(self._network_key),
             urls=place.urls,
-            certificate=place.tls.sha256 if place.tls is not None and place.announces_certificate else b"",
+            certificate=place.tls.sha256 if place.tls is not None else b"",
             versions=place.versions,
             purses=tuple(self._purses.values())[:MOST_PURSES],
         )

@@ -23,6 +23,7 @@ POOR_TRIP_MS, FAIR_TRIP_MS = 240, 120
 POOR_OFFSET_MS, FAIR_OFFSET_MS = OFFSET_WARN_MS, 100
 _PINGS = 5
 _DEADLINE_S = 10.0
+"""For each address."""
 _MS_US = 1_000
 
 
@@ -68,7 +69,6 @@ async def probe(
     me: Identity,
     known: SignedAnnouncement | None = None,
     *,
-    deadline_s: float = _DEADLINE_S,
     now_us: Callable[[], int] = monotonic_us,
 ) -> ProbeResult:
     """Dial a member at each of its addresses until one answers, and say how it is reached.
@@ -77,7 +77,6 @@ async def probe(
         peer: whom.
         me: a member's identity: its announcement names its network key. The same as a running process's is fine.
         known: the member's newest announcement, for its addresses and certificate.
-        deadline_s: for each address.
         now_us: microseconds of a clock that nobody sets.
     """
     roster = Roster(me.announced().address)
@@ -90,10 +89,10 @@ async def probe(
         dialler = Dialler(session, replace(me, is_probe=True), roster)
         for url in urls:
             try:
-                async with asyncio.timeout(deadline_s):
+                async with asyncio.timeout(_DEADLINE_S):
                     return await _measured(dialler, peer, url, roster, me, now_us)
             except TimeoutError:
-                refused = LinkRefused(LinkFault.DEADLINE, f"{host_and_port(url)}: no answer within {deadline_s:g} s")
+                refused = LinkRefused(LinkFault.DEADLINE, f"{host_and_port(url)}: no answer within {_DEADLINE_S:g} s")
             except LinkRefused as e:
                 refused = e
             except (OSError, RuntimeError) as e:  # a connection that breaks while it is pinged

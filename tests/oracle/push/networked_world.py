@@ -202,7 +202,7 @@ class NetworkedOperator:
         }
         return NetworkPlace(
             domain=domain, urls=(f"wss://127.0.0.1:{ports[self.name]}",), host="127.0.0.1", port=ports[self.name],
-            tls=self_signed(), announces_certificate=True, peers=peers, interval_s=ROUND_S, versions=(1,), build="1.2.3",
+            tls=self_signed(), peers=peers, interval_s=ROUND_S, versions=(1,), build="1.2.3",
         )  # fmt: skip
 
     def _target(self, place: StorePlace) -> Target:

@@ -189,7 +189,7 @@ async def test_what_the_chain_says_of_us_is_held_against_where_we_are(tmp_path: 
     operators = scripted_operators(tmp_path)
     world = ApartWorld.of(operators, timing=BRISK)
     place = NetworkPlace(
-        domain=DOMAIN, urls=("wss://here.example:9000",), host="", port=0, tls=None, announces_certificate=False, peers={},
+        domain=DOMAIN, urls=("wss://here.example:9000",), host="", port=0, tls=None, peers={},
         interval_s=10, versions=(1,), build="1",
     )  # fmt: skip
     network = OperatorNetwork(place, operators[0], coincurve.PrivateKey(b"\x07" * 32), NoStore(), now_ms=lambda: 5)  # type: ignore[arg-type]

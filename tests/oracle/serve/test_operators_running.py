@@ -69,7 +69,7 @@ class Kept:
 
 def network(operator: ScriptedOperator, peers: dict[bytes, Peer], *, host: str) -> OperatorNetwork:
     place = NetworkPlace(
-        domain=DOMAIN, urls=(), host=host, port=0, tls=None, announces_certificate=False, peers=peers, interval_s=1,
+        domain=DOMAIN, urls=(), host=host, port=0, tls=None, peers=peers, interval_s=1,
         versions=(1,), build="9.9",
     )  # fmt: skip
     return OperatorNetwork(place, operator, coincurve.PrivateKey(), Kept(), now_ms=now_ms)
