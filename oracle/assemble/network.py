@@ -97,6 +97,7 @@ def agreements_of(
     )
     if network is not None:
         network.receive, network.say_again = agreements.inbox.receive, agreements.inbox.say_again
+        agreements.inbox.on_refused = network.note_refused
         network.on_clone = agreements.mute_all
     return agreements
 

@@ -332,8 +332,11 @@ class OperatorNetwork:
         """All peers as they are now."""
         return {} if self._mesh is None else self._mesh.links()
 
+    def note_refused(self, sender: bytes, why: str) -> None:
+        """A payload of a member counted for nothing."""
+        count, _ = self.refused.get(sender, (0, ""))
+        self.refused[sender] = (count + 1, why)
+
     def _on_message(self, sender: bytes, payload: bytes) -> None:
-        fault = self.receive(sender, payload)
-        if fault:
-            count, _ = self.refused.get(sender, (0, ""))
-            self.refused[sender] = (count + 1, fault)
+        if why := self.receive(sender, payload):
+            self.note_refused(sender, why)

@@ -188,6 +188,7 @@ class NetworkedOperator:
             transport=self.network, names={a: n for n, a in ADDRESSES.items()}, on_outcome=self._note,
         )  # fmt: skip
         self.network.receive, self.network.say_again = self.agreements.inbox.receive, self.agreements.inbox.say_again
+        self.agreements.inbox.on_refused = self.network.note_refused
         states = {f: self.database.state(name, f) for f in SPECS}
         member = Member(name=name, specs=SPECS, states=states, signer=self.operator)
         self.rounds = Rounds(SPECS, [member], HomeStore(target=home, feeds=frozenset(SPECS), networked=True))
