@@ -65,7 +65,7 @@ def world_with(folder: Path, behaviour: str, *, leads: bool) -> tuple[ApartWorld
             bad.ear.listen(payload)
         return receive(sender, payload)
 
-    setattr(process.inbox, "receive", heard)  # noqa: B010 - of this one object
+    process.inbox.receive = heard  # type: ignore[method-assign] - of this one object
     return world, bad
 
 
