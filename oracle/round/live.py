@@ -21,7 +21,7 @@ from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.status import Abstain, Reason
 from oracle.model.types import Leg, Published, Report
-from oracle.report.compose import age_up, cross, price_of
+from oracle.report.compose import age_up, cross, cross_price, price_of
 from oracle.report.wire import MAX_U8, MAX_U16
 from oracle.round.step import Judged, as_leg, evaluate
 
@@ -118,7 +118,9 @@ class Live:
             raise Abstain(f"{spec.feed} waits for its legs")
         report = cross([k.report_at(now_ms) for k in legs])
         reasons = tuple(r for k in legs for r in k.leg.reasons)
-        return _record(spec, report, reasons, 0, min(k.observed_at_ms for k in legs), now_ms)
+        first = self._indications[spec.legs[0]]
+        record = _record(spec, report, reasons, first.ramp_ppm, min(k.observed_at_ms for k in legs), now_ms)
+        return replace(record, price_wad=cross_price(first.price_wad, legs[1].report))
 
     def _fresh(self, feed: str, now_ms: int) -> _Usable | None:
         """A feed's newest indication while its observations are not too old for the feed itself."""
@@ -166,6 +168,7 @@ def _record(
         signed_at_ms=None,
         legs=spec.legs,
         final=False,
+        ramp_ppm=ramp_ppm,
     )
 
 
