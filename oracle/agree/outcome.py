@@ -141,6 +141,14 @@ def outcome_of(
     )
 
 
+def faulty_outcome(terms: Terms, names: Mapping[bytes, str], why: str) -> RoundOutcome:
+    """Of a round that came to nothing because of a fault here: nothing is known of anybody."""
+    members = tuple(
+        Attendance(address=a, name=names.get(a, f"0x{a.hex()}"), weight=w, why=why) for a, w in terms.members.items()
+    )
+    return RoundOutcome(terms=terms, sealed=None, sealed_ms=None, attempts=0, values=(), members=members, why=why)
+
+
 def _attendance(state: Instance, arrivals: Arrivals, names: Mapping[bytes, str], address: bytes) -> Attendance:
     readies = [of[address] for _, of in sorted(state.readies.items()) if address in of]
     sealed = state.sealed

@@ -63,6 +63,9 @@ class Live:
         states: a feed's state as of its last final round.
         observe: outcomes of a feed at a moment.
         published: what the operators last agreed on of a feed: a halted one shows that, also here.
+
+    Attributes:
+        on_fault: called with a feed and a fault of this program, which costs that feed's indication alone.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Live:
         observe: Observe,
         published: Callable[[str], Published | None] = lambda _: None,
     ) -> None:
+        self.on_fault: Callable[[str, Exception], None] = lambda _feed, _error: None
         self._specs = specs
         self._states = states
         self._observe = observe
@@ -96,9 +100,11 @@ class Live:
     def _indicate(self, spec: FeedSpec, now_ms: int) -> Record | None:
         try:
             record = self._from_legs(spec, now_ms) if spec.is_cross else self._from_sources(spec, now_ms)
-        except Abstain:
+        except Exception as e:  # noqa: BLE001 - as in a final round: a fault of ours costs its own feed
             self._indications.pop(spec.feed, None)
             self._usable.pop(spec.feed, None)
+            if not isinstance(e, Abstain):
+                self.on_fault(spec.feed, e)
             return None
         self._indications[spec.feed] = record
         return record
