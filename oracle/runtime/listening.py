@@ -19,7 +19,8 @@ def cannot_listen(key: str, host: str, port: int, error: OSError) -> CannotListe
 
     Args:
         key: of the config that names host and port.
-        host, port: where to listen.
+        host: where to listen.
+        port: and at which port.
         error: what the system said.
     """
     at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
