@@ -114,13 +114,17 @@ async def test_each_sees_how_the_other_is_reached_and_the_log_says_so_at_the_sta
         one.journal.close()
 
 
+async def ends(_pause_s: float) -> None:
+    raise AssertionError("the task was to be started again")
+
+
 async def test_where_the_port_for_other_operators_is_taken_the_process_ends_and_says_what_to_do(tmp_path: Path) -> None:
     operators = scripted_operators(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken, capture_logs() as logs:
         port = taken.getsockname()[1]
         linked = network(operators[0], {}, host="127.0.0.1", port=port)
         with pytest.raises(CannotListen, match=f"network.listen: another program listens at 127.0.0.1:{port} already"):
-            await Supervisor({"network": partial(run_and_tell, linked)}).run()
+            await Supervisor({"network": partial(run_and_tell, linked)}, sleep=ends).run()
     assert [log for log in logs if log["log_level"] == "error"] == [], "the sentence is all that is told"
     for one in operators:
         one.journal.close()
