@@ -29,6 +29,7 @@ from oracle.push.target import Target
 from oracle.round.reference_divergence import divergences
 from oracle.round.rounds import Round
 from oracle.runtime.coalesce import Coalescer
+from oracle.runtime.listening import cannot_listen
 from oracle.runtime.log_limit import LogBudget, limit_logs
 from oracle.runtime.resubscribe import Resubscriber
 from oracle.runtime.round_timer import RoundTimer
@@ -163,15 +164,18 @@ class App:
 
     async def _serve(self) -> Server:
         api = self.resolved.config.api
-        return await serve(
-            self.service,
-            host=api.host,
-            port=api.port,
-            now_ms=self.clock.now_ms,
-            metrics=self._render_metrics,
-            cors_origins=api.cors_origins,
-            gate_limits=GateLimits(connections=api.max_connections, idle_s=api.idle_s),
-        )
+        try:
+            return await serve(
+                self.service,
+                host=api.host,
+                port=api.port,
+                now_ms=self.clock.now_ms,
+                metrics=self._render_metrics,
+                cors_origins=api.cors_origins,
+                gate_limits=GateLimits(connections=api.max_connections, idle_s=api.idle_s),
+            )
+        except OSError as e:
+            raise cannot_listen("api", api.host, api.port, e) from None
 
     def _ingest(self, session: aiohttp.ClientSession) -> Ingest:
         hooks = IngestHooks(

@@ -19,6 +19,7 @@ from oracle.network.mesh.listener import Listen
 from oracle.network.mesh.mesh import Mesh
 from oracle.network.mesh.roster import Peer
 from oracle.network.seats import LocalMember
+from oracle.runtime.listening import cannot_listen
 from oracle.sign.announcement import (
     MOST_PURSES,
     Announcement,
@@ -146,7 +147,7 @@ class OperatorNetwork:
 
         Raises:
             NetworkFault: the report key does not sign the announcement.
-            OSError: the port is taken.
+            CannotListen: the port is taken, or the address is none of this machine's.
         """
         place = self.place
         listen = Listen(host=place.host, port=place.port, tls=place.tls) if place.host else None
@@ -163,7 +164,11 @@ class OperatorNetwork:
             now_ms=self._now_ms,
         )
         self._set_peers(self._stored())
-        await self._mesh.start()
+        try:
+            await self._mesh.start()
+        except OSError as e:
+            await self._mesh.close()
+            raise cannot_listen("network.listen", place.host, place.port, e) from None
 
     async def run(self) -> None:
         """Start, and be there until cancelled."""
