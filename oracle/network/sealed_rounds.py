@@ -41,6 +41,10 @@ class SealedRounds:
         """Terms by which fetched rounds can be verified."""
         self._terms[terms.binding] = terms
 
+    def knows(self, binding: bytes) -> bool:
+        """Whether these are terms of a store of this process."""
+        return binding in self._terms
+
     def keep(self, outcome: RoundOutcome) -> None:
         """A round was sealed here."""
         if outcome.sealed is None:

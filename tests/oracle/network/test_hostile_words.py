@@ -10,7 +10,7 @@ import pytest
 
 from oracle.agree.messages import SealedRound, Want
 from oracle.agree.outcome import RoundOutcome
-from oracle.agree.wire import CutRequest, ValuesWord, decode, encode
+from oracle.agree.wire import CutRequest, Fetch, ValuesWord, decode, encode
 from tests.oracle.network.agreement_world import ApartWorld, ask_of
 from tests.oracle.report.reports import report
 from tests.oracle.sign.sign_world import ROUND_S, SIGNERS, ScriptedOperator, scripted_operators
@@ -128,3 +128,43 @@ async def test_a_forged_story_is_not_handed_on(world: ApartWorld) -> None:
 def replace_values(sealed: SealedRound) -> SealedRound:
     content = type(sealed.content)(sealed.content.values[:1], sealed.content.items, ())
     return SealedRound(sealed.epoch, sealed.round_time_s, content, sealed.step, sealed.signatures, sealed.readies)
+
+
+async def test_a_request_for_what_was_missed_is_answered_twice_a_round(world: ApartWorld) -> None:
+    """Some bytes ask for 64 sealed rounds: a flood of them would fill all queues on the way."""
+    outcomes = [(await agree(world, ROUND_S + n * INTERVAL_S))[ALPHA] for n in range(3)]
+    binding = outcomes[0].terms.binding
+    alpha = world.processes[ALPHA].inbox
+
+    async def answers() -> int:
+        world.said.clear()
+        for _ in range(50):
+            alpha.receive(GAMMA, encode(binding, ROUND_S, Fetch()))
+            alpha.receive(GAMMA, encode(b"x" * 32, ROUND_S, Fetch()))
+        await settled()
+        return sum((s, t) == (ALPHA, GAMMA) and isinstance(decode(p).word, SealedRound) for s, t, p in world.said)
+
+    assert await answers() == 2 * 2
+    await agree(world, ROUND_S + 3 * INTERVAL_S)
+    assert await answers() == 2 * 3, "in the next round again"
+    assert {b for _, b in alpha._fetches} == {binding}, "and nothing is kept of terms that nobody knows"
+
+
+async def test_early_words_wait_for_the_round_of_their_own_store(tmp_path: Path) -> None:
+    """Two stores of one process: as the round of the first begins, what is here for the second one's is not thrown away."""
+    world = ApartWorld.of(scripted_operators(tmp_path))
+    other = replace(SIGNERS, domain=replace(SIGNERS.domain, store=b"\x07" * 20))
+    view = {0: replace(report(), round_time_s=ROUND_S)}
+    names = {m.operator.name: view for m in world.members.values()}
+    await world.agree_apart({a: ask_of(other, ROUND_S, names) for a in (ALPHA, BETA)})
+    early = [p for sender, _, p in world.said if sender == ALPHA]
+    gamma = world.processes[GAMMA].inbox
+    gamma._newest_s[other.domain.store] = ROUND_S - INTERVAL_S
+    for payload in early[:3]:
+        assert gamma.receive(ALPHA, payload) == ""
+    held = list(gamma._early[ALPHA])
+    assert held
+    await world.agree_apart({GAMMA: replace(ask_of(SIGNERS, ROUND_S, names), order=SIGNERS.signers)} | {
+        a: ask_of(SIGNERS, ROUND_S, names) for a in (ALPHA, BETA)
+    })  # fmt: skip
+    assert gamma._early[ALPHA] == held
