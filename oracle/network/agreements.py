@@ -16,9 +16,7 @@ from oracle.agree.ask import RoundAsk
 from oracle.agree.outcome import RoundOutcome, faulty_outcome
 from oracle.agree.state import OwnView
 from oracle.agree.terms import CommonRules, Terms, Timing
-from oracle.agree.wire import (
-    Notice,
-)
+from oracle.agree.wire import MOST_TEXT, Notice
 from oracle.network.cuts import Cuts
 from oracle.network.round_inbox import RoundInbox
 from oracle.network.round_session import RoundSession
@@ -229,7 +227,7 @@ class Agreements:
         for member in session.cloned():
             if self.mute(member):
                 text = f"mute: the key of {member.operator.name} spoke from another process; stop one of the two"
-                self._transport.broadcast(session.encoded(Notice(text)))
+                self._transport.broadcast(session.encoded(Notice(text[:MOST_TEXT])))
 
     def mute(self, member: LocalMember) -> bool:
         """Sign nothing any more with a key that another process uses as well; whether that is new."""
