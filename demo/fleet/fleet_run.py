@@ -7,7 +7,6 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,8 @@ _UNTIL_INTERRUPTED_S = 120.0
 """Length of the scenario in a run without an end."""
 _READY_ROUNDS = 2
 _SETTLE_S = 1.5
+_SEALING = frozenset({"honest", "liar", "splits"})
+"""Behaviours with which an operator sees rounds sealed like everybody."""
 
 
 class FleetNotReady(LrtOracleError, TimeoutError):
@@ -81,7 +82,7 @@ async def until_sealing(fleet: Fleet, wait_s: float = _READY_S) -> None:
     Raises:
         FleetNotReady: they have not, in good time.
     """
-    signing = [o for o in fleet.operators.values() if o.behaviour in {"honest", *_HARMLESS}]
+    signing = [o for o in fleet.operators.values() if o.behaviour in _SEALING]
     deadline = time.monotonic() + wait_s
     while late := [o for o in signing if len(rounds_sealed(o.database)) < _READY_ROUNDS]:
         dead = [o.name for o in fleet.operators.values() if not o.runs]
@@ -92,9 +93,6 @@ async def until_sealing(fleet: Fleet, wait_s: float = _READY_S) -> None:
                 f" (kept with --folder): {_last_line(late[0].log)}"
             )
         await asyncio.sleep(0.2)
-
-
-_HARMLESS: Mapping[str, str] = {"liar": "", "splits": ""}
 
 
 def _last_line(path: Path) -> str:

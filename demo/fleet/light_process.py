@@ -188,7 +188,6 @@ class LightOperator:
             host="127.0.0.1",
             port=plan.ports[self._number],
             tls=self_signed(),
-            announces_certificate=True,
             peers={
                 a: Peer(address=a, name=names[a], urls=(urls[n],))
                 for n, a in enumerate(self._signers.signers)

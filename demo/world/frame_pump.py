@@ -73,11 +73,6 @@ class Direction:
     def __post_init__(self) -> None:
         self.renew()
 
-    @property
-    def receiver(self) -> str:
-        """Who gets its frames."""
-        return self.listener if self.sender == self.dialler else self.dialler
-
     def renew(self) -> None:
         """Take note of changed conditions; ``cut_off`` is a silent partition above them."""
         if self.conditions.silent or self.cut_off:

@@ -20,7 +20,6 @@ from demo.world.self_signed import ServerCertificate
 _HOST = "127.0.0.1"
 _MOST_FRAME = 64 << 20
 _CLOSE_S = 0.5
-_DIAL_S = 30.0
 _BAD_GATEWAY = 502
 _HOP_HEADERS = frozenset({"host", "connection", "upgrade", "content-length", "transfer-encoding"})
 _PROTOCOLS = "Sec-WebSocket-Protocol"

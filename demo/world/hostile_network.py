@@ -121,7 +121,6 @@ class HostileNetwork:
         *,
         links: Iterable[tuple[str, str]] | None = None,
         senders: Collection[str] | None = None,
-        receivers: Collection[str] | None = None,
     ) -> None:
         """Set the conditions of directions from now on; what is under way keeps the times that it was given.
 
@@ -129,17 +128,14 @@ class HostileNetwork:
             conditions: in place of those before.
             links: of these links (dialler, listener); None for all.
             senders: of these only what these operators send; None for all.
-            receivers: of these only what these operators are sent; None for all.
 
         Raises:
             HostileNetworkError: a link or operator is unknown.
         """
-        self._known(*(senders or ()), *(receivers or ()))
+        self._known(*(senders or ()))
         for link in self._chosen(links):
             for direction in link.directions.values():
-                if (senders is None or direction.sender in senders) and (
-                    receivers is None or direction.receiver in receivers
-                ):
+                if senders is None or direction.sender in senders:
                     direction.conditions = conditions
                     direction.renew()
 

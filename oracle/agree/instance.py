@@ -43,8 +43,8 @@ from oracle.agree.vouch import refused_feeds
 from oracle.sign.verified_values import VerifiedValues
 
 _Rule = Callable[[Instance], Turn]
-Spoken = VerifiedValues | Propose | Ready | Advancing | Commit | SealedRound
-"""What counts in an instance."""
+Spoken = VerifiedValues | Heard
+"""What counts in an instance: verified where it came in, or said here."""
 _MOST_TURNS = 64
 
 
@@ -93,10 +93,10 @@ def hear(state: Instance, heard: Heard, now_ms: int) -> Turn:
 
 
 def hear_spoken(state: Instance, spoken: Spoken, now_ms: int) -> Turn:
-    """A word came in that was verified, or is said here: values or a message."""
+    """A word came in, or is said here: values or a message."""
     if isinstance(spoken, VerifiedValues):
         return hear_values(state, spoken, now_ms)
-    return hear(state, Heard(spoken), now_ms)
+    return hear(state, spoken, now_ms)
 
 
 def tick(state: Instance, now_ms: int) -> Turn:

@@ -200,14 +200,14 @@ class Want(msgspec.Struct, frozen=True, array_like=True, tag=6):
     hashes: Annotated[tuple[HashBytes, ...], OfMembers] = ()
 
 
-Said: TypeAlias = SignedValues | Propose | Ready | Advancing | Commit | SealedRound
-"""What counts in an instance, once it is verified."""
+Message: TypeAlias = Propose | Ready | Advancing | Commit | SealedRound
+"""What members tell each other besides their values, and what counts in an instance once it is verified."""
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """A message whose signatures were verified; only `oracle.agree.verify` makes them."""
+    """A message that counts: `oracle.agree.verify` has checked its signatures, or it was made and signed here."""
 
-    said: Propose | Ready | Advancing | Commit | SealedRound
+    said: Message
 
 
 @lru_cache(maxsize=1 << 10)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import msgspec
 
-from oracle.agree.messages import Commit, FeedRefusal, Ready, SealedRound
+from oracle.agree.messages import Commit, FeedRefusal, Heard, Ready, SealedRound
 from oracle.agree.state import FaultEvidence, Instance
 from oracle.agree.terms import Terms
 from oracle.model.types import Report
@@ -83,6 +83,11 @@ class RoundOutcome:
         return tuple(m.name for m in self.members if m.signed_ms is not None)
 
 
+def name_of(names: Mapping[bytes, str], address: bytes) -> str:
+    """A member's name in the config, else its address as 0x-hex."""
+    return names.get(address, f"0x{address.hex()}")
+
+
 @dataclass(slots=True)
 class Arrivals:
     """When what was heard of whom, ms from the round's start, and what is known of those who are not heard."""
@@ -92,15 +97,15 @@ class Arrivals:
     commits: dict[bytes, int] = field(default_factory=dict)
     troubles: dict[bytes, str] = field(default_factory=dict)
 
-    def note(self, said: object, now_ms: int) -> None:
+    def note(self, spoken: VerifiedValues | Heard, now_ms: int) -> None:
         """When it was first heard."""
-        match said:
-            case VerifiedValues():
-                self.values.setdefault(said.address, now_ms)
-            case Ready():
-                self.readies.setdefault(said.address, now_ms)
-            case Commit():
-                self.commits.setdefault(said.address, now_ms)
+        match spoken:
+            case VerifiedValues(address=address):
+                self.values.setdefault(address, now_ms)
+            case Heard(said=Ready(address=address)):
+                self.readies.setdefault(address, now_ms)
+            case Heard(said=Commit(address=address)):
+                self.commits.setdefault(address, now_ms)
             case _:
                 pass
 
@@ -161,7 +166,7 @@ def _attendance(
         signed = (state.now_ms if signed is None else signed) if address in counted else None
     return Attendance(
         address=address,
-        name=names.get(address, f"0x{address.hex()}"),
+        name=name_of(names, address),
         weight=state.terms.members[address],
         values_ms=arrivals.values.get(address),
         ready_ms=arrivals.readies.get(address),

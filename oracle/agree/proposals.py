@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from oracle.agree.content import content_of, lost_feeds
-from oracle.agree.messages import NO_CERTIFICATE, Advance, Content, Propose, values_hash
+from oracle.agree.messages import NO_CERTIFICATE, Advance, Propose
 from oracle.agree.state import Instance
 from oracle.agree.terms import Terms
 from oracle.sign.verified_values import VerifiedValues
@@ -130,18 +130,13 @@ def _check_reduction(
         return Wrong("its readies are not of one proposal of the step before", is_proof=True)
     if terms.weight([r.address for r in said.readies]) < terms.threshold:
         return Wrong("its readies do not weigh the threshold", is_proof=True)
-    before = _content_before(terms, said, values)
+    before = content_of(terms, values)  # nothing is dropped in the first step
     if before is None or before.hash() not in hashes:
         return Wrong("its readies are of another proposal", is_proof=True)
     lost = lost_feeds(terms, before, said.readies)
-    if tuple(sorted({*before.dropped, *lost})) != said.content.dropped or not lost:
+    if lost != said.content.dropped or not lost:
         return Wrong("it leaves out other feeds than too few vouch for", is_proof=True)
     return values
-
-
-def _content_before(terms: Terms, said: Propose, values: tuple[VerifiedValues, ...]) -> Content | None:
-    """The first step's content: the same values, nothing dropped."""
-    return content_of(terms, values) if said.step % 2 else None
 
 
 def _check_complete(
@@ -167,11 +162,6 @@ def lacks(state: Instance, said: Propose) -> tuple[VerifiedValues, ...]:
     """Values that this member has and the proposal does not."""
     used = {a for a, _ in said.content.values}
     return tuple(v for a, v in sorted(state.values.items()) if a not in used)
-
-
-def hashes_of(state: Instance) -> frozenset[bytes]:
-    """Hashes of the values that this member has."""
-    return frozenset(values_hash(v.signed) for v in state.values.values()) | frozenset(state.twins)
 
 
 def is_parted(state: Instance) -> bool:

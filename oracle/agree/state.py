@@ -43,7 +43,7 @@ class OwnView:
 
 
 class MemberFault(StrEnum):
-    """What two words of one key show, or one."""
+    """What two words of one key show, or one. The registry takes ``TWO_ITEMS`` as evidence, and no other."""
 
     TWO_VALUES = "two_values"
     TWO_PROPOSALS = "two_proposals"
@@ -52,11 +52,6 @@ class MemberFault(StrEnum):
     TWO_ITEMS = "two_items"
     WRONG_PROPOSAL = "wrong_proposal"
     CLONE = "clone"
-
-    @property
-    def is_slashable(self) -> bool:
-        """Whether the registry takes it as evidence."""
-        return self is MemberFault.TWO_ITEMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

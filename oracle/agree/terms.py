@@ -121,7 +121,7 @@ class Terms:
     @cached_property
     def members(self) -> Mapping[bytes, int]:
         """Weight of each member that has some."""
-        return {a: w for a, w in zip(self.signers.signers, self.signers.weights, strict=True) if w}
+        return self.signers.members
 
     def weight(self, addresses: Iterable[bytes]) -> int:
         """Of distinct members; strangers weigh nothing."""

@@ -26,6 +26,7 @@ from oracle.agree.messages import (
     Content,
     FeedRefusal,
     Heard,
+    Message,
     Propose,
     Ready,
     SealedRound,
@@ -68,7 +69,7 @@ def hear_values_of(terms: Terms, values: SignedValues) -> VerifiedValues:
     return verified
 
 
-def verify(terms: Terms, keys: NetworkKeys, said: Propose | Ready | Advancing | Commit | SealedRound) -> Heard:
+def verify(terms: Terms, keys: NetworkKeys, said: Message) -> Heard:
     """Check all signatures of a message, those inside of it too.
 
     Raises:

@@ -97,6 +97,7 @@ def agreements_of(
     )
     if network is not None:
         network.receive, network.say_again = agreements.inbox.receive, agreements.inbox.say_again
+        agreements.inbox.on_refused = network.note_refused
         network.on_clone = agreements.mute_all
     return agreements
 
@@ -122,7 +123,6 @@ def operator_network(
         host=host.strip("[]"),
         port=int(port),
         tls=_tls(section),
-        announces_certificate=True,
         peers=configured_peers(section),
         interval_s=config.oracle.round_interval_s,
         versions=(PROTOCOL_VERSION,),

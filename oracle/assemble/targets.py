@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from oracle.agree.outcome import RoundOutcome
+from oracle.agree.outcome import RoundOutcome, name_of
 from oracle.chain.directory import Directory
 from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.config.resolve import ResolvedConfig
@@ -74,7 +74,7 @@ class Outcomes:
         self.tally.note(outcome)
         names = {m.address: m.name for m in outcome.members}
         for found in outcome.evidence:
-            name = names.get(found.address, f"0x{found.address.hex()}")
+            name = name_of(names, found.address)
             self.metrics.misbehaved(name, found.kind.value)
             self.misbehaviour.append(f"{name} ({found.kind}) in round {found.round_time_s}: {found.text}")
         if outcome.sealed is None:

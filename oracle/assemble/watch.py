@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from feeds.units import MS
+from oracle.agree.outcome import name_of
 from oracle.assemble.network import home_store
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
@@ -87,7 +88,7 @@ def stored_view(resolved: ResolvedConfig, database: Database, now_s: int) -> Ope
     rows = tuple(
         OperatorRow(
             address=address,
-            name=tally.names.get(address, f"0x{address.hex()}"),
+            name=name_of(tally.names, address),
             is_here=False,
             weight=hour.newest.signers.weight_of([address]) if hour.newest is not None else None,
             path=UNKNOWN,

@@ -178,8 +178,7 @@ def _weight_problems(resolved: ResolvedConfig, name: str, signers: SignerSet) ->
         return  # reported elsewhere, or not known without a passphrase
     weight = signers.weight_of([a for a in signers.signers if a in here])
     if weight < signers.threshold:
-        pairs = zip(signers.signers, signers.weights, strict=True)
-        others = ", ".join(f"0x{a.hex()} (weight {w})" for a, w in pairs if a not in here and w)
+        others = ", ".join(f"0x{a.hex()} (weight {w})" for a, w in signers.members.items() if a not in here)
         text = (
             f"the operators here have weight {weight}, a push needs {signers.threshold}: it can never push. Operators of"
             f" one process sign together: give this one more of the store's keys, in keyfiles or with remote signers"

@@ -22,7 +22,7 @@ from feeds.secret_values import SecretMissing
 from oracle.chain.transaction import Fees, Unsigned
 from oracle.config.sections import Config
 from oracle.config.tables.forms import raw_address
-from oracle.config.tables.operator_sections import OperatorSection, TargetSection
+from oracle.config.tables.operator_sections import OperatorSection, RemoteSignerSection
 from oracle.config.tables.providers import LOOPBACK, plain_host
 from oracle.config.tables.schema import Problem
 from oracle.sign.eip712 import Domain, check_preimage, typed_data_prefix
@@ -49,7 +49,7 @@ class RemoteKeySection:
 
     where: str
     name: str
-    section: OperatorSection | TargetSection
+    section: RemoteSignerSection
     preimage: bytes
     limit_ms: int
 

@@ -134,10 +134,9 @@ async def _signed(place: SeatPlace) -> SignedAnnouncement:
     """An announcement of this operator that is older than any other, signed by its report key wherever that is."""
     from oracle.agree.terms import PROTOCOL_VERSION
     from oracle.network.mesh.network_key import load_or_make
-    from oracle.sign import keyfiles
     from oracle.sign.announcement import Announcement, announcement_preimage, signed_announcement
     from oracle.sign.eip712 import address_of
-    from oracle.sign.remote.open_key import open_key
+    from oracle.sign.remote.open_key import key_in_use
     from oracle.sign.remote.remote_key import compact_of
 
     said = Announcement(
@@ -146,14 +145,9 @@ async def _signed(place: SeatPlace) -> SignedAnnouncement:
         versions=(PROTOCOL_VERSION,),
     )
     section = place.operator
-    key = open_key(section, os.environ) or keyfiles.LocalSigner(
-        keyfiles.load(Path(str(section.keyfile)), section.passphrase_env)
-    )
-    try:
+    async with key_in_use(section, section.keyfile, os.environ) as key:
         raw = await key.sign(announcement_preimage(place.domain, said))
         return signed_announcement(key.address, said, compact_of(raw))
-    finally:
-        await key.close()
 
 
 def _stored(place: SeatPlace) -> dict[bytes, SignedAnnouncement]:

@@ -128,7 +128,9 @@ def _table(record: type[Any]) -> Iterator[str]:
 
 
 def _declared(record: type[Any]) -> Iterator[tuple[Field[Any], Key]]:
-    for field in fields(record):
+    """The keys of a record; what it has in common with others comes last."""
+    own = vars(record)["__annotations__"]
+    for field in sorted(fields(record), key=lambda f: f.name not in own):
         key = key_of(field)
         if key is not None:
             yield field, key

@@ -27,12 +27,6 @@ from oracle.network.transport import NoTransport, Transport
 from oracle.sign.messages import Refusal, RefusalCode, SignedValues, SignerSet
 from oracle.sign.signed_batch import CollectedSignatures
 
-_KEPT = 3
-"""Rounds of a store whose sessions still answer."""
-_AHEAD = 1
-"""Rounds ahead whose words are kept until they begin."""
-_MOST_EARLY = 8
-"""Words kept of a member for rounds that have not begun here: an honest one has said no more by then."""
 _log = structlog.get_logger("oracle.network.agreements")
 LeaderOrder = Callable[[SignerSet, int], tuple[bytes, ...]]
 """Who leads the attempts of a round of a set, by its round_time."""

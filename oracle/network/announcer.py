@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,24 +11,21 @@ from feeds.chains.abi import checksummed
 from feeds.errors import LrtOracleError
 from oracle.agree.terms import PROTOCOL_VERSION
 from oracle.chain.directory import NAME, Directory, DirectoryEntry, Silence
+from oracle.chain.manual_payer import ManualPayer
 from oracle.chain.next_signers import read_next_set
 from oracle.chain.rpc_answers import Receipt
 from oracle.chain.store_client import GasSigner, StoreClient, StoreRefuses
-from oracle.config.check_keys import payer_address, report_key
 from oracle.config.sections import Config
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.network_sections import NetworkSection
-from oracle.config.tables.operator_sections import OperatorSection
 from oracle.network.announcement_shown import MadeAnnouncement, MembersEntries
 from oracle.network.mesh.certificates import from_files
 from oracle.network.mesh.network_key import load_or_make
 from oracle.runtime.clock import now_ms
-from oracle.sign import keyfiles
 from oracle.sign.announcement import Announcement, announcement_preimage, signed_announcement
 from oracle.sign.eip712 import Domain, address_of
-from oracle.sign.key_lock import DatabaseInUse, sole_writer
 from oracle.sign.messages import SignerSet
-from oracle.sign.remote.open_key import open_key
+from oracle.sign.remote.open_key import key_in_use
 from oracle.sign.remote.remote_key import compact_of
 
 MADE_AT_START = bytes(32)
@@ -102,7 +98,8 @@ class Announcer:
             notes.append(_MADE_AT_START_NOTE)
         if not said.urls:
             notes.append("it listens nowhere, and only dials: no address is announced, its network key is")
-        async with self._report_key(self._config.operators[0]) as key:
+        section = self._config.operators[0]
+        async with key_in_use(section, section.keyfile, self._environ) as key:
             known, is_member = await self._known(key.address)
             if not is_member:
                 notes.append(
@@ -116,20 +113,21 @@ class Announcer:
             directory=self._directory, domain=self._domain, signed=signed, unchanged=same, notes=tuple(notes)
         )
 
-    async def send(self, made: MadeAnnouncement, payer: tuple[Path, str] | None) -> tuple[Receipt, str]:
+    async def send(self, made: MadeAnnouncement, other: tuple[Path, str] | None) -> tuple[Receipt, str]:
         """Send it, and wait until it is in a block; the receipt, and the transaction's hash.
 
         Args:
             made: what to send.
-            payer: keyfile of another key that pays, and the variable of its passphrase; None for the target's gas key.
+            other: keyfile of another key that pays, and the variable of its passphrase; None for the target's gas key.
 
         Raises:
-            AnnounceError: nobody here can pay now, the directory would not take it, or it came to nothing.
+            NoGasKey: nobody here can pay now.
+            AnnounceError: the directory would not take it, or it came to nothing.
             ChainError: the chain does not answer, or a transaction costs more than it may.
         """
-        with ExitStack() as stack:
-            signer = self._payer(payer, stack)
-            client = self._client(self._directory, signer)
+        payer = ManualPayer(self._config, self._name, self._environ, other)
+        with payer.queue():
+            client = self._client(self._directory, payer.signer)
             try:
                 return await _sent(client, made.calldata)
             finally:
@@ -160,45 +158,6 @@ class Announcer:
         if entry.silence is Silence.CHAIN:
             raise AnnounceError(f"what the directory has of this operator cannot be read: {entry.text}")
         return entry, own in members
-
-    @asynccontextmanager
-    async def _report_key(self, section: OperatorSection) -> AsyncIterator[GasSigner]:
-        signer: GasSigner | None = open_key(section, self._environ)
-        if signer is None:
-            path = Path(str(section.keyfile))
-            signer = keyfiles.LocalSigner(keyfiles.load(path, section.passphrase_env, self._environ))
-        try:
-            yield signer
-        finally:
-            await signer.close()
-
-    def _payer(self, payer: tuple[Path, str] | None, stack: ExitStack) -> GasSigner:
-        """Who pays; the target's own gas key has one queue, so only while no process uses it."""
-        target = self._target
-        if payer is not None:
-            signer = keyfiles.LocalSigner(keyfiles.load(*payer, self._environ))
-            self._check_payer(signer.address.hex())
-            return signer
-        if target.signer_url is None and target.gas_keyfile is None:
-            raise AnnounceError(f"targets.{self._name} has no gas key: give --keyfile PATH of any key with ether")
-        try:
-            stack.enter_context(sole_writer(self._config.oracle.database))
-        except DatabaseInUse as e:
-            raise AnnounceError(
-                f"the gas key of {self._name} has one queue, and a process uses it ({e}): give --keyfile PATH of another key"
-                " with ether, as anybody may carry this"
-            ) from None
-        remote = open_key(target, self._environ)
-        if remote is not None:
-            return remote
-        path = Path(str(target.gas_keyfile))
-        return keyfiles.LocalSigner(keyfiles.load(path, target.passphrase_env, self._environ))
-
-    def _check_payer(self, payer: str) -> None:
-        users = {payer_address(t): f"the gas key of target {n!r}" for n, t in self._config.targets.items()}
-        users |= {report_key(o): f"the report key of operator {o.name!r}" for o in self._config.operators}
-        if payer in users:
-            raise AnnounceError(f"0x{payer} is {users[payer]}: give --keyfile PATH of another key with ether")
 
     def _client(self, contract: bytes, signer: GasSigner | None) -> StoreClient:
         target, domain = self._target, replace(self._domain, store=contract)

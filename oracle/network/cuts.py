@@ -11,11 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import structlog
-
 from feeds.units import MS
 from oracle.agree.messages import SealedRound, Want
-from oracle.agree.outcome import RoundOutcome
+from oracle.agree.outcome import RoundOutcome, name_of
 from oracle.agree.terms import Terms
 from oracle.agree.wire import MOST_TEXT, CutAnswer, CutRequest, encode
 from oracle.network.seats import LocalMember
@@ -29,7 +27,6 @@ _MOST_CUTS = 8
 """Batches of a round that a member is given signatures for, each of other feeds."""
 _MOST_ASKED = 3
 """Times that a member is given a signature for the same batch: who lost it asks again."""
-_log = structlog.get_logger("oracle.network.cuts")
 
 
 class SealedSession(Protocol):
@@ -170,7 +167,7 @@ class Cuts:
         collection = self._collections.get((terms.binding, terms.round_time_s, word.indexes))
         if collection is None or word.address != sender or sender not in terms.members:
             return
-        name = self._names.get(sender, f"0x{sender.hex()}")
+        name = name_of(self._names, sender)
         if word.signature:
             collection.answers[sender] = Signature(operator=name, address=sender, compact=word.signature)
         else:

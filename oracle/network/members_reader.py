@@ -74,7 +74,7 @@ class MembersReader:
         """Report addresses of all that have weight in a set that matters now, or in the one to come."""
         states = [c.state for c in self._known.changes] if self._known is not None else []
         sets = [s.signers for state in states for s in (state.present, state.coming) if s is not None]
-        return frozenset(a for s in sets for a, w in zip(s.signers, s.weights, strict=True) if w)
+        return frozenset[bytes]().union(*(s.members for s in sets))
 
     async def refresh(self) -> None:
         """Look at the chain.

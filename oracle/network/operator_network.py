@@ -66,8 +66,7 @@ class NetworkPlace:
         domain: of the home store.
         urls: that are announced; () for one that only dials.
         host, port: where it listens; "" for nowhere.
-        tls: what it shows there; None for plain ws://.
-        announces_certificate: whether its hash is announced, for there is no public authority behind it.
+        tls: what it shows there, whose hash is announced; None for plain ws://.
         peers: of the config, by address.
         interval_s: between rounds.
         versions: of the protocol.
@@ -79,7 +78,6 @@ class NetworkPlace:
     host: str
     port: int
     tls: ServerTls | None
-    announces_certificate: bool
     peers: Mapping[bytes, Peer]
     interval_s: int
     versions: tuple[int, ...]
@@ -206,7 +204,7 @@ class OperatorNetwork:
             counter=self._now_ms(),
             network_key=address_of(self._network_key),
             urls=place.urls,
-            certificate=place.tls.sha256 if place.tls is not None and place.announces_certificate else b"",
+            certificate=place.tls.sha256 if place.tls is not None else b"",
             versions=place.versions,
             purses=tuple(self._purses.values())[:MOST_PURSES],
         )
@@ -329,8 +327,11 @@ class OperatorNetwork:
         """All peers as they are now."""
         return {} if self._mesh is None else self._mesh.links()
 
+    def note_refused(self, sender: bytes, why: str) -> None:
+        """A payload of a member counted for nothing."""
+        count, _ = self.refused.get(sender, (0, ""))
+        self.refused[sender] = (count + 1, why)
+
     def _on_message(self, sender: bytes, payload: bytes) -> None:
-        fault = self.receive(sender, payload)
-        if fault:
-            count, _ = self.refused.get(sender, (0, ""))
-            self.refused[sender] = (count + 1, fault)
+        if why := self.receive(sender, payload):
+            self.note_refused(sender, why)

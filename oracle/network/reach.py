@@ -102,7 +102,7 @@ def misplaced(network: OperatorNetwork, own: bytes) -> list[str]:
         missing = place.urls and not entry.counter
         return [f"the directory has no announcement of this operator: {tell}"] if missing else []
     said = entry.signed.said
-    shown = place.tls.sha256 if place.tls is not None and place.announces_certificate else b""
+    shown = place.tls.sha256 if place.tls is not None else b""
     differs = [
         f"{name} is {theirs}, here it is {ours}"
         for name, theirs, ours in (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from oracle.agree.messages import Advancing, Commit, Propose, Ready, SealedRound, Want
+from oracle.agree.messages import Advancing, Commit, Message, Propose, Ready, SealedRound, Want
+from oracle.agree.outcome import name_of
 from oracle.agree.terms import CommonRules
 from oracle.agree.verify import Unsound
 from oracle.agree.wire import (
@@ -49,7 +49,7 @@ class RoundInbox:
         started_s: when the process began, Unix s.
 
     Attributes:
-        refused: words that came before their round had begun, and counted for nothing then: of whom, and why.
+        on_refused: called with a member of which a word came before its round had begun, and why it counted for nothing then.
         strangers: version and rules of members whose values are on other terms, as last heard.
         listeners: by what takes the place of a round's terms: hear what operators tell beside the rounds, with sender and
             round_time.
@@ -66,7 +66,7 @@ class RoundInbox:
         *,
         started_s: int,
     ) -> None:
-        self.refused: deque[tuple[bytes, str]] = deque(maxlen=100)
+        self.on_refused: Callable[[bytes, str], None] = lambda _sender, _why: None
         self.strangers: dict[bytes, tuple[int, bytes]] = {}
         self.listeners: dict[bytes, Callable[[bytes, int, PushingWord | ArmingWord], None]] = {}
         self._rules, self._interval_s, self._transport, self._names = rules, interval_s, transport, names
@@ -94,21 +94,23 @@ class RoundInbox:
         early, self._early = self._early, {}
         for sender, envelope in ((a, e) for a, of_sender in early.items() for e in of_sender):
             if (envelope.binding, envelope.round_time_s) == (terms.binding, terms.round_time_s):
-                self._take_early(sender, envelope)
+                if why := self._take(sender, envelope):
+                    self.on_refused(sender, why)
             elif envelope.round_time_s >= terms.round_time_s:  # of another store, whose round begins as well
                 self._early.setdefault(sender, []).append(envelope)
-
-    def _take_early(self, sender: bytes, envelope: Envelope) -> None:
-        try:
-            self._dispatch(sender, envelope)
-        except Unsound as e:
-            self.refused.append((sender, str(e)))
 
     def receive(self, sender: bytes, payload: bytes) -> str:
         """A payload of a member; what is wrong with it, "" where nothing is."""
         try:
-            return self._dispatch(sender, decode(payload))
-        except (BadPayload, Unsound) as e:
+            envelope = decode(payload)
+        except BadPayload as e:
+            return str(e)
+        return self._take(sender, envelope)
+
+    def _take(self, sender: bytes, envelope: Envelope) -> str:
+        try:
+            return self._dispatch(sender, envelope)
+        except Unsound as e:
             return str(e)
 
     def say_again(self, to: bytes) -> None:
@@ -152,11 +154,11 @@ class RoundInbox:
         self,
         sender: bytes,
         session: RoundSession,
-        word: ValuesWord | Propose | Ready | Advancing | Commit | SealedRound,
+        word: ValuesWord | Message,
     ) -> None:
         if isinstance(word, ValuesWord):
-            name = self._names.get(word.address, f"0x{word.address.hex()}")
-            session.receive(sender, signed_values(word, session.terms.binding, session.terms.round_time_s, name))
+            at = (session.terms.binding, session.terms.round_time_s)
+            session.receive(sender, signed_values(word, *at, name_of(self._names, word.address)))
         else:
             session.receive(sender, word)
         self._note_late(session)

@@ -12,16 +12,8 @@ import structlog
 
 from oracle.agree.content import content_of
 from oracle.agree.instance import Spoken, begin, hear_spoken, next_tick_ms, tick
-from oracle.agree.messages import (
-    Advancing,
-    Certificate,
-    Commit,
-    Propose,
-    Ready,
-    SealedRound,
-    Want,
-)
-from oracle.agree.outcome import Arrivals, RoundOutcome, outcome_of
+from oracle.agree.messages import Advancing, Certificate, Commit, Heard, Message, SealedRound, Want
+from oracle.agree.outcome import Arrivals, RoundOutcome, name_of, outcome_of
 from oracle.agree.proposals import is_parted
 from oracle.agree.state import (
     Ask,
@@ -158,17 +150,18 @@ class RoundSession:
 
     # --- words of others ---------------------------------------------------------------------------------------------
 
-    def receive(self, sender: bytes, said: SignedValues | Propose | Ready | Advancing | Commit | SealedRound) -> None:
+    def receive(self, sender: bytes, said: SignedValues | Message) -> None:
         """A word of this instance came in.
 
         Raises:
             Unsound: it counts for nothing.
         """
         try:
-            if isinstance(said, SignedValues):
-                spoken: Spoken = hear_values_of(self.terms, said)
-            else:
-                spoken = verify(self.terms, self._keys(), said).said
+            spoken: Spoken = (
+                hear_values_of(self.terms, said)
+                if isinstance(said, SignedValues)
+                else verify(self.terms, self._keys(), said)
+            )
         except Unsound:
             self._strays.keep(said)
             raise
@@ -256,7 +249,7 @@ class RoundSession:
         if any((e.kind, e.address) == (evidence.kind, evidence.address) for e in self._evidence):
             return
         self._evidence.append(evidence)
-        _log.warning("a member misbehaves", member=self._names.get(evidence.address, f"0x{evidence.address.hex()}"), kind=evidence.kind.value,
+        _log.warning("a member misbehaves", member=name_of(self._names, evidence.address), kind=evidence.kind.value,
                      round_time=evidence.round_time_s, why=evidence.text)  # fmt: skip
         for word in evidence_words(self.terms, evidence):
             self._send(evidence.address, word)
@@ -287,8 +280,8 @@ class RoundSession:
         for n, (uttered, to) in enumerate(member.utter(self.terms, said)):
             word = self._values_word(uttered) if isinstance(uttered, SignedValues) else uttered
             if n == 0 or to is None or to & here:
-                spoken = hear_values_of(self.terms, uttered) if isinstance(uttered, SignedValues) else uttered
-                self._inbox.append(spoken)
+                heard = hear_values_of(self.terms, uttered) if isinstance(uttered, SignedValues) else Heard(uttered)
+                self._inbox.append(heard)
             if to is None:
                 self._own_words.append(word)
                 self._transport.broadcast(self.encoded(word))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import structlog
-
 from oracle.agree.messages import SealedRound
 from oracle.agree.outcome import Arrivals, RoundOutcome, outcome_of
 from oracle.agree.state import Instance, OwnView
@@ -18,7 +16,6 @@ _KEPT = 512
 """Of each store: more than an hour of rounds."""
 _MOST_SENT = 64
 """In one answer; who needs more asks again."""
-_log = structlog.get_logger("oracle.network.sealed_rounds")
 
 
 class SealedRounds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from oracle.agree.outcome import name_of
 from oracle.network.tally import WINDOW_S, Part, TalliedRound, Tally
 from oracle.storage.database import Database
 from oracle.storage.record_rows import SealRow
@@ -37,19 +38,14 @@ def _sealed(tally: Tally, database: Database, row: SealRow) -> TalliedRound:
     seal = next((r.seal for r in records if r is not None and r.seal is not None), None)
     told = {a.operator: a.why for a in seal.missing} if seal is not None and seal.target == row.target else None
     parts = {}
-    for address, weight in zip(row.signers.signers, row.signers.weights, strict=True):
-        if weight:
-            signed = address in row.addresses
-            why = "" if signed or told is None else told.get(_name(tally, address), "")
-            parts[address] = Part(signed=signed or (told is not None and not why), why=why)
+    for address in row.signers.members:
+        signed = address in row.addresses
+        why = "" if signed or told is None else told.get(name_of(tally.names, address), "")
+        parts[address] = Part(signed=signed or (told is not None and not why), why=why)
     return TalliedRound(
         target=row.target, round_time_s=row.round_time_s, signers=row.signers, parts=parts, sealed=True,
         attempts=row.step // 2 + 1, watched=False, evidence=_evidence(database, row.target, row.round_time_s),
     )  # fmt: skip
-
-
-def _name(tally: Tally, address: bytes) -> str:
-    return tally.names.get(address, f"0x{address.hex()}")
 
 
 def _evidence(database: Database, target: str, round_s: int) -> tuple[tuple[bytes, str, str], ...]:

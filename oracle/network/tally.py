@@ -197,8 +197,6 @@ class Tally:
         if not rounds:
             return StoreHour(target=target)
         lost = [r for r in rounds if not r.sealed]
-        signers = rounds[0].signers
-        members = [a for a, w in zip(signers.signers, signers.weights, strict=True) if w]
         return StoreHour(
             target=target,
             newest=rounds[0],
@@ -207,7 +205,7 @@ class Tally:
             lost_why=_reasons((r.why, r.round_time_s) for r in lost),
             attempts=sum(r.attempts for r in rounds),
             sealed_late=_percentiles(r.sealed_ms for r in rounds),
-            members={a: _member_hour(a, rounds) for a in members},
+            members={a: _member_hour(a, rounds) for a in rounds[0].signers.members},
         )
 
 

@@ -91,8 +91,8 @@ class Attesters:
         else:
             able = [o.address for o in self._members if o.address not in mute]
             here = {o.address for o in self._members}
-            strangers = [(a, w) for a, w in zip(signers.signers, signers.weights, strict=True) if a not in here]
-            missing += [f"0x{a.hex()} (weight {w}) does not sign here" for a, w in strangers if w]
+            strangers = [(a, w) for a, w in signers.members.items() if a not in here]
+            missing += [f"0x{a.hex()} (weight {w}) does not sign here" for a, w in strangers]
         return SignerQuorum(weight=signers.weight_of(able), threshold=signers.threshold, missing=tuple(missing))
 
     # --- signing -------------------------------------------------------------------------------------------------

@@ -91,8 +91,7 @@ def push_order(signers: SignerSet, payers: Collection[bytes], place: bytes) -> t
     """
     domain = signers.domain
     seed = keccak(_TAG + domain.chain_id.to_bytes(32, "big") + domain.store + members_hash(signers) + place)
-    members = zip(signers.signers, signers.weights, strict=True)
-    return draw(seed, {address: 1 for address, weight in members if weight and address in payers})
+    return draw(seed, {address: 1 for address in signers.members if address in payers})
 
 
 def next_turn_ms(

@@ -41,6 +41,11 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+def monotonic_us() -> int:
+    """Microseconds of the same."""
+    return time.monotonic_ns() // 1_000
+
+
 def is_over(since_ms: int, period_ms: int, now_ms: int) -> bool:
     """Whether a period has passed since a time, or our time was set back to before it: nothing waits for that."""
     return not 0 <= now_ms - since_ms < period_ms

@@ -19,6 +19,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from oracle.runtime.passing_protocol import PassingProtocol
 from oracle.serve.error_codes import ErrorCode
 
 _SWEEPS = 4
@@ -62,46 +63,30 @@ def connection_limit(wanted: int, open_files: int | None) -> int:
     return max(_LEAST_CONNECTIONS, min(wanted, open_files // _FILES_PER_CONNECTION))
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(PassingProtocol):
     """One connection: everything is passed to the server's own protocol, once the gate has admitted it."""
 
     def __init__(self, gate: ConnectionGate, make_inner: Callable[[], asyncio.Protocol]) -> None:
-        self._gate, self._make_inner = gate, make_inner
-        self._inner: asyncio.Protocol | None = None
-        self.transport: asyncio.Transport | None = None
+        super().__init__(make_inner)
+        self._gate = gate
         self.has_requested = False
         self.unsent_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError(f"{type(transport).__name__} is not a stream transport")
-        self.transport = transport
-        if not self._gate.admit(self):
-            transport.write(_FULL)
-            transport.close()
+        """Let it in, or say that there is no place."""
+        super().connection_made(transport)
+        if self.transport is None:
             return
-        self._inner = self._make_inner()
-        self._inner.connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        if self._inner is not None:
-            self._inner.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        return self._inner.eof_received() if self._inner is not None else None
-
-    def pause_writing(self) -> None:
-        if self._inner is not None:
-            self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        if self._inner is not None:
-            self._inner.resume_writing()
+        if self._gate.admit(self):
+            self.pass_on_to(self.transport)
+        else:
+            self.transport.write(_FULL)
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Its place is free."""
         self._gate.release(self)
-        if self._inner is not None:
-            self._inner.connection_lost(exc)
+        super().connection_lost(exc)
 
     def is_reading(self) -> bool:
         """Whether the client has accepted a part of its answer since the last call; False where nothing is left to send."""

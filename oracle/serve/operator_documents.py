@@ -65,6 +65,7 @@ def _row_document(row: OperatorRow) -> Document:
         "versions": list(row.versions),
         "path_since_ms": link.since_ms if link is not None else None,
         "last_error": link.last_error if link is not None else "",
+        "last_error_ms": (link.last_error_ms or None) if link is not None else None,
         "why": row.why,
         "hour": _hour_document(hour),
         "refused": {"count": row.refused[0], "last": row.refused[1]},

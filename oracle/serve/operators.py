@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from oracle.network.agreements import Agreements
+from oracle.network.mesh.limits import OFFSET_WARN_MS
 from oracle.network.mesh.link_status import LinkPath, LinkStatus
 from oracle.network.operator_network import OperatorNetwork
 from oracle.network.reach import announced_by, misplaced
@@ -15,8 +16,6 @@ from oracle.sign.operator import Operator
 
 HERE, UNKNOWN = "here", "unknown"
 PATHS = (HERE, *(p.value for p in LinkPath), UNKNOWN)
-OFF_MS = 200
-"""A clock that is further from the others' than this is told of."""
 _MISSED = 2
 """So many sealed rounds in a row without its own signature are no accident."""
 
@@ -208,7 +207,7 @@ def link_faults(view: OperatorsView) -> list[str]:
         faults.append(
             f"nobody has dialled this operator and it has dialled nobody: all it says is carried by {', '.join(carriers)}"
         )
-    if view.clock_offset_ms is not None and abs(view.clock_offset_ms) >= OFF_MS:
+    if view.clock_offset_ms is not None and abs(view.clock_offset_ms) > OFFSET_WARN_MS:
         side = "behind" if view.clock_offset_ms > 0 else "ahead of"
         faults.append(
             f"this machine's clock is {abs(view.clock_offset_ms)} ms {side} the other operators' (their weighted median)"
@@ -235,10 +234,7 @@ def _with_warnings(view: OperatorsView, own: Sequence[str]) -> OperatorsView:
 
 
 def _weights(hour: StoreHour) -> dict[bytes, int]:
-    if hour.newest is None:
-        return {}
-    signers = hour.newest.signers
-    return {a: w for a, w in zip(signers.signers, signers.weights, strict=True) if w}
+    return {} if hour.newest is None else hour.newest.signers.members
 
 
 def _unreached(link: LinkStatus | None) -> str:

@@ -18,23 +18,9 @@ class RefusalCode(StrEnum):
     MUTE = "mute"
     CLOCK = "clock"
     WRONG_EPOCH = "wrong_epoch"
-    BAD_VALUES = "bad_values"
-    NOT_RECOMPUTED = "not_recomputed"
-    NO_OWN_VIEW = "no_own_view"
-    OUT_OF_BOUND = "out_of_bound"
     EQUIVOCATION = "equivocation"
     JOURNAL = "journal"
     SIGNER = "signer"
-
-    @property
-    def is_about_feeds(self) -> bool:
-        """Whether it concerns the feeds that the refusal lists: a proposal without them may be signed."""
-        return self in {RefusalCode.NO_OWN_VIEW, RefusalCode.OUT_OF_BOUND, RefusalCode.EQUIVOCATION}
-
-    @property
-    def is_about_operator(self) -> bool:
-        """Whether it concerns no proposal: the operator refuses the next one too."""
-        return self in {RefusalCode.MUTE, RefusalCode.CLOCK, RefusalCode.JOURNAL, RefusalCode.SIGNER}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +32,11 @@ class SignerSet:
     signers: tuple[bytes, ...]
     weights: tuple[int, ...]
     threshold: int
+
+    @property
+    def members(self) -> dict[bytes, int]:
+        """Weight of each signer that has some, in the store's order: who was removed at once stays listed, with none."""
+        return {a: w for a, w in zip(self.signers, self.weights, strict=True) if w}
 
     def weight_of(self, addresses: Sequence[bytes]) -> int:
         """Sum of the weights of distinct signers of the set."""

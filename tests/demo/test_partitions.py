@@ -21,6 +21,8 @@ from tests.demo.relayed_pair import End, Listener, balanced, until
 
 pytestmark = pytest.mark.loopback
 OPERATORS = ("a", "b", "c", "d", "e")
+REDIAL_S = 0.5
+"""A dial that leads nowhere is given up after this, and made again."""
 LINKS = [LinkName(*pair) for pair in permutations(OPERATORS, 2)]
 SPLITS = pytest.mark.parametrize("groups", [["ab", "cde"], ["a", "bcde"], ["a", "b", "c", "d", "e"], ["abcde"]])
 
@@ -122,7 +124,7 @@ async def talk(meshed: Meshed, link: LinkName, draw: random.Random) -> None:
             await meshed.near[link].send(draw.randbytes(draw.choice((1, 100, 1_000))))
         except ConnectionError:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                async with asyncio.timeout(0.5):  # wait_for of Python 3.11 may swallow a cancellation
+                async with asyncio.timeout(REDIAL_S):  # wait_for of Python 3.11 may swallow a cancellation
                     await meshed.dial(link)
         await asyncio.sleep(draw.choice((0.001, 0.01)))
 

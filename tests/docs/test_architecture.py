@@ -69,16 +69,23 @@ def test_the_rooms_to_come_have_a_floor() -> None:
     assert rooms.PLANNED.keys() <= floors
 
 
-WALK = re.findall(r"^\| (\d+) \| `([^`]+)` \| .* \| `(\w+)` \|$", section("The walk of a price"), re.MULTILINE)
+WALKS = {
+    title: re.findall(r"^\| (\d+) \| `([^`]+)` \| .* \| `(\w+)` \|$", section(title), re.MULTILINE)
+    for title in ("The walk of a price", "The walk of a frame")
+}
+STEPS = [row[1:] for walk in WALKS.values() for row in walk]
 
 
-def test_the_walk_of_a_price_is_numbered_without_a_hole() -> None:
-    assert [int(number) for number, _, _ in WALK] == list(range(1, len(WALK) + 1))
-    assert len({file for _, file, _ in WALK}) == len(WALK), "a file is opened once"
+@pytest.mark.parametrize("title", WALKS)
+def test_a_walk_is_numbered_without_a_hole(title: str) -> None:
+    walk = WALKS[title]
+    assert len(walk) > 20
+    assert [int(number) for number, _, _ in walk] == list(range(1, len(walk) + 1))
+    assert len({file for _, file, _ in walk}) == len(walk), "a file is opened once"
 
 
-@pytest.mark.parametrize(("file", "name"), [row[1:] for row in WALK], ids=[row[1] for row in WALK])
-def test_each_step_of_the_walk_is_there(file: str, name: str) -> None:
+@pytest.mark.parametrize(("file", "name"), STEPS, ids=[f"{file}-{name}" for file, name in STEPS])
+def test_each_step_of_a_walk_is_there(file: str, name: str) -> None:
     source = (ROOT / file).read_text(encoding="utf-8")
     assert re.search(rf"^ *(async def|def|class) {name}\b", source, re.MULTILINE)
 

@@ -99,7 +99,7 @@ def fetching(venue: Venue, session: aiohttp.ClientSession, *, timeout_s: float =
     return fetch
 
 
-async def until(condition: Callable[[], object], *, within_s: float = 10.0) -> None:
+async def until(condition: Callable[[], object], *, within_s: float = 60.0) -> None:
     """Wait until the condition holds; fails the test if it does not."""
     deadline = time.monotonic() + within_s
     while not condition():

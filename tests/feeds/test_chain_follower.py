@@ -122,17 +122,17 @@ async def test_a_subscription_survives_the_restart_of_its_node(session: aiohttp.
             with anvil.running(port=port) as second:
                 prepared(second)
                 ask(second.url, "anvil_mine", "0x20")
-                await until(lambda: run.block("n") == number(second.url), within_s=20)
+                await until(lambda: run.block("n") == number(second.url))
                 heads = run.follower.heads if run.follower else None
                 assert heads is not None
-                await until(lambda: heads.connects >= 2, within_s=20)
+                await until(lambda: heads.connects >= 2)
                 before = heads.announced
 
                 def announced() -> bool:
                     ask(second.url, "anvil_mine", "0x1")
                     return heads.announced > before
 
-                await until(announced, within_s=20)
+                await until(announced)
                 await until(lambda: run.block("n") == number(second.url))
 
 

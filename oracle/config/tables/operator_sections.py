@@ -18,25 +18,10 @@ _BACKUP_DOC = "[a backup](push.md#a-backup)"
 _PERCENT = 100
 
 
-def _signer_problems(section: OperatorSection | TargetSection) -> Iterator[tuple[str, str]]:
-    """Files of TLS beside a signer that is not asked over TLS."""
-    url = section.signer_url
-    if url is None or is_ref(url) or url.lower().startswith("https://"):
-        return
-    for name in ("signer_ca", "signer_certificate"):
-        if getattr(section, name) is not None:
-            yield name, "is for a signer that is asked over TLS: write https:// in signer_url, or leave it out"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorSection:
-    """[[operators]]: one signer in this process. Its key is a keyfile, or one that is elsewhere."""
+class RemoteSignerSection:
+    """A key that is in no keyfile: the same of an operator's report key and of a target's gas key."""
 
-    name: str = field(metadata=required("unique"))
-    journal: str = field(
-        metadata=required("file of all that its key has signed; unique to the key, and the only one", see=_BACKUP_DOC)
-    )
-    keyfile: str | None = key(None, "encrypted report key: it has stake and no funds")
     signer_url: str | None = key(
         None,
         "instead of a keyfile: where the key is, with `signer_address`: URL of a remote signer, `pkcs11:` URI of a key in a"
@@ -46,7 +31,7 @@ class OperatorSection:
         see=_KEYS_DOC,
     )
     signer_address: str | None = key(
-        None, "address of the report key that is there, with `signer_url`", form=raw_address, beside="signer_url"
+        None, "address of the key that is there, with `signer_url`", form=raw_address, beside="signer_url"
     )
     signer_ca: str | None = key(
         None,
@@ -63,6 +48,26 @@ class OperatorSection:
     signer_private_key: str | None = key(
         None, "file (PEM, without a passphrase) of that certificate's key", beside="signer_certificate"
     )
+
+    def remote_problems(self) -> Iterator[tuple[str, str]]:
+        """Files of TLS beside a signer that is not asked over TLS."""
+        url = self.signer_url
+        if url is None or is_ref(url) or url.lower().startswith("https://"):
+            return
+        for name in ("signer_ca", "signer_certificate"):
+            if getattr(self, name) is not None:
+                yield name, "is for a signer that is asked over TLS: write https:// in signer_url, or leave it out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSection(RemoteSignerSection):
+    """[[operators]]: one signer in this process. Its key is a keyfile, or one that is elsewhere."""
+
+    name: str = field(metadata=required("unique"))
+    journal: str = field(
+        metadata=required("file of all that its key has signed; unique to the key, and the only one", see=_BACKUP_DOC)
+    )
+    keyfile: str | None = key(None, "encrypted report key: it has stake and no funds")
     shared_journal: bool = key(
         default=False, says="another process on this machine signs with the same key and writes to the same journal"
     )
@@ -81,11 +86,11 @@ class OperatorSection:
         """What is wrong with the keys together: the key, and what to write."""
         if (self.keyfile is None) == (self.signer_url is None):
             yield "keyfile", "an operator has one key: write keyfile, or signer_url and signer_address"
-        yield from _signer_problems(self)
+        yield from self.remote_problems()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TargetSection:
+class TargetSection(RemoteSignerSection):
     """[targets.NAME]: a PriceStore to push to. The gas key has no authority."""
 
     chain: str = field(metadata=required("a `[chains.*]`"))
@@ -101,32 +106,6 @@ class TargetSection:
         " dry run",
     )
     passphrase_env: str = key("LRT_ORACLE_GAS_PASSPHRASE", "environment variable with the keyfile's passphrase")
-    signer_url: str | None = key(
-        None,
-        "instead of a keyfile: where the key is, with `signer_address`: URL of a remote signer, `pkcs11:` URI of a key in a"
-        " token, or `kms://REGION/KEY`",
-        form=signer_url,
-        beside="signer_address",
-        see=_KEYS_DOC,
-    )
-    signer_address: str | None = key(
-        None, "address of the gas key that is there, with `signer_url`", form=raw_address, beside="signer_url"
-    )
-    signer_ca: str | None = key(
-        None,
-        "of an https:// signer: file (PEM) of the authority whose certificates are believed; none: those that this machine"
-        " trusts",
-        beside="signer_url",
-    )
-    signer_certificate: str | None = key(
-        None,
-        "file (PEM) of the certificate that is shown to an https:// signer, with `signer_private_key`; read anew once it"
-        " was renewed",
-        beside="signer_private_key",
-    )
-    signer_private_key: str | None = key(
-        None, "file (PEM, without a passphrase) of that certificate's key", beside="signer_certificate"
-    )
     max_push_age_s: int = key(60, "a batch older than this is refused, as in the store", least=1)
     max_fee_gwei: int = key(500, "never pay more than this for a unit of gas", least=0)
     tip_percentile: int = key(
@@ -213,7 +192,7 @@ class TargetSection:
                 )
         if self.signer_address is not None and self.gas_keyfile is not None:
             yield "gas_keyfile", "gas_keyfile and signer_url are two keys: write one of them"
-        yield from _signer_problems(self)
+        yield from self.remote_problems()
         views = [raw_address(v) for v in self.pokes]
         if len(views) > _MOST_POKES:
             yield "pokes", f"{len(views)} views, at most {_MOST_POKES} fit into a push; poke the others yourself"

@@ -1,10 +1,10 @@
 """What a peer may cost: sizes, rates, queues and times of the mesh, with the load that they were made for.
 
-The load (31 members, 40 feeds, a round in 10 s): of one peer, a round brings its values (1.4 KB), readies and signatures
-(some 100 bytes each), once in a while as the leader a proposal (31 hashes and 40 items: 3 KB; 45 KB if it hands over all
-values), and a certificate or a sealed round (31 signatures: 4 KB). That is some 10 messages and 12 KB, twice as much with
-what is sent again, and with nine attempts at most 100 messages and 500 KB. A member that carries for others may bring that
-of several of them.
+The load (31 members, 40 feeds, a round in 10 s): of one peer, a round brings its values (1.4 KB), a ready (0.2 KB) and a
+commit with its certificate (6 to 7 KB); of the leader a proposal too (3 KB, at most 15 KB in a later step with all that
+justifies it), and of anybody the sealed round (8 to 10 KB) where it was missed. That is some four messages and 8 KB; with nine
+attempts, and all of them said again each second, at most 400 messages and 1.5 MB. A member that carries for others may bring
+that of several of them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAX_FRAME = 256 << 10
-"""Bytes of a frame on the wire. The largest message is a proposal that hands over the values of 31 members (45 KB at 40
-feeds); 256 KiB holds 200 feeds so, and one frame a peer of each of 30 peers is still only 8 MB of memory."""
+"""Bytes of a frame on the wire. The largest message is the proposal of a second step, with refusals of all feeds: 15 KB at 31
+members and 40 feeds, and 256 KiB hold that of 100 members and 200 feeds. One frame of each of 30 peers is only 8 MB of memory."""
 FRAME_OVERHEAD = 512
 """What the mesh adds to a payload at most: kind, two addresses, number, signature, check."""
 MAX_PAYLOAD = MAX_FRAME - FRAME_OVERHEAD

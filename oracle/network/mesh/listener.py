@@ -20,6 +20,7 @@ from oracle.network.mesh.faults import LinkFault
 from oracle.network.mesh.handshake import Socket
 from oracle.network.mesh.limits import MAX_FRAME, MAX_MEMBERS, MeshLimits
 from oracle.network.mesh.session import CHECK
+from oracle.runtime.passing_protocol import PassingProtocol
 
 _CLOSE_S = 1.0
 _NETWORK_BITS = 64
@@ -165,35 +166,35 @@ def host_of(address: str) -> str:
     return str(ipaddress.IPv6Network((int(parsed), _NETWORK_BITS), strict=False))
 
 
-class _Entry(asyncio.Protocol):
+class _Entry(PassingProtocol):
     """One accepted connection: counted, put under TLS, and handed to the HTTP server."""
 
     def __init__(self, listener: Listener, make_inner: Callable[[], asyncio.Protocol]) -> None:
-        self._listener, self._make_inner = listener, make_inner
-        self._inner: asyncio.Protocol | None = None
-        self._transport: asyncio.Transport | None = None
+        super().__init__(make_inner)
+        self._listener = listener
         self._held = bytearray()
         self._deadline: asyncio.TimerHandle | None = None
         self._upgrade: asyncio.Task[None] | None = None
         self._host = self.remote = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError(f"{type(transport).__name__} is not a stream transport")
-        self._transport = transport
+        """Give it a place, and TLS where this port has it."""
+        super().connection_made(transport)
+        if self.transport is None:
+            return
         host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
         self.remote = f"{host}:{port}"
         if not self._listener.admit(self, host_of(host)):
-            transport.abort()
+            self.transport.abort()
             return
         self._host = host_of(host)
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(self._listener.handshake_s, self._too_late)
         if self._listener.tls is None:
-            self._attach(transport)
+            self._attach(self.transport)
             return
-        transport.pause_reading()  # its first bytes are for TLS
-        self._upgrade = loop.create_task(self._start_tls(transport, self._listener.tls))
+        self.transport.pause_reading()  # its first bytes are for TLS
+        self._upgrade = loop.create_task(self._start_tls(self.transport, self._listener.tls))
 
     async def _start_tls(self, transport: asyncio.Transport, tls: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()
@@ -209,39 +210,28 @@ class _Entry(asyncio.Protocol):
             transport.abort()
             self.connection_lost(None)
             return
-        self._transport = secured
+        self.transport = secured
         self._attach(secured)
 
     def _attach(self, transport: asyncio.Transport) -> None:
-        self._inner = self._make_inner()
-        self._listener.opened(self._inner, self)
-        self._inner.connection_made(transport)
+        self.pass_on_to(transport)
+        self._listener.opened(self.inner, self)
         if self._held:
-            self._inner.data_received(bytes(self._held))
+            super().data_received(bytes(self._held))
             self._held.clear()
 
     def data_received(self, data: bytes) -> None:
-        if self._inner is None:
+        """Bytes came; until TLS stands they are kept."""
+        if self.inner is None:
             self._held += data
         else:
-            self._inner.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        return self._inner.eof_received() if self._inner is not None else None
-
-    def pause_writing(self) -> None:
-        if self._inner is not None:
-            self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        if self._inner is not None:
-            self._inner.resume_writing()
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Its place is free."""
         self.done()
-        self._listener.ended(self._inner, self)
-        if self._inner is not None:
-            self._inner.connection_lost(exc)
+        self._listener.ended(self.inner, self)
+        super().connection_lost(exc)
 
     def proved(self) -> None:
         """It is a member."""
@@ -263,8 +253,8 @@ class _Entry(asyncio.Protocol):
         self._abort()
 
     def _abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
 
     def _too_late(self) -> None:
         self._listener.count(LinkFault.DEADLINE)

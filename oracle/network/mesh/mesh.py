@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -31,23 +30,16 @@ from oracle.network.mesh.probed import serve_probe
 from oracle.network.mesh.redial import Redial
 from oracle.network.mesh.roster import Peer, Roster
 from oracle.network.mesh.router import Router
+from oracle.runtime.clock import monotonic_us
 from oracle.runtime.clock import now_ms as machine_ms
 from oracle.runtime.log_limit import LogBudget
 from oracle.sign.announcement import SignedAnnouncement
 from oracle.sign.eip712 import Domain
 
 _log = structlog.get_logger("oracle.network.mesh.mesh")
-_US = 1_000_000
-_OFFSET_WARN_MS = 200
-_GATHER_S = 0.05
-"""Links that come up together are told of together."""
 OnMessage = Callable[[bytes, bytes], None]
 OnUp = Callable[[bytes], None]
 OnAnnouncement = Callable[[SignedAnnouncement], None]
-
-
-def _monotonic_us() -> int:
-    return time.monotonic_ns() // 1_000
 
 
 class Mesh:
@@ -82,7 +74,7 @@ class Mesh:
         max_backoff_s: float = 5.0,
         build: str = "",
         now_ms: Callable[[], int] = machine_ms,
-        now_us: Callable[[], int] = _monotonic_us,
+        now_us: Callable[[], int] = monotonic_us,
     ) -> None:
         self._limits = MeshLimits() if limits is None else limits
         self._announced, self._max_backoff_s = announced, max_backoff_s
@@ -107,7 +99,6 @@ class Mesh:
             learned=self._learned,
             reached=self._look_for_ways,
         )
-        self._listen = listen
         self._listener = Listener(listen, self._limits, self._met_inbound, self._count) if listen is not None else None
         self._own_certificate = listen.tls.sha256 if listen is not None and listen.tls is not None else b""
         self._live_links = LiveLinks(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -17,12 +16,14 @@ from oracle.network.mesh.handshake import Identity, receive, say_goodbye
 from oracle.network.mesh.limits import OFFSET_WARN_MS
 from oracle.network.mesh.roster import Peer, Roster
 from oracle.network.mesh.round_trips import RoundTrip, RoundTrips, measured
+from oracle.runtime.clock import monotonic_us
 from oracle.sign.announcement import SignedAnnouncement
 
 POOR_TRIP_MS, FAIR_TRIP_MS = 240, 120
 POOR_OFFSET_MS, FAIR_OFFSET_MS = OFFSET_WARN_MS, 100
 _PINGS = 5
 _DEADLINE_S = 10.0
+"""For each address."""
 _MS_US = 1_000
 
 
@@ -68,8 +69,7 @@ async def probe(
     me: Identity,
     known: SignedAnnouncement | None = None,
     *,
-    deadline_s: float = _DEADLINE_S,
-    now_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
+    now_us: Callable[[], int] = monotonic_us,
 ) -> ProbeResult:
     """Dial a member at each of its addresses until one answers, and say how it is reached.
 
@@ -77,7 +77,6 @@ async def probe(
         peer: whom.
         me: a member's identity: its announcement names its network key. The same as a running process's is fine.
         known: the member's newest announcement, for its addresses and certificate.
-        deadline_s: for each address.
         now_us: microseconds of a clock that nobody sets.
     """
     roster = Roster(me.announced().address)
@@ -90,10 +89,10 @@ async def probe(
         dialler = Dialler(session, replace(me, is_probe=True), roster)
         for url in urls:
             try:
-                async with asyncio.timeout(deadline_s):
+                async with asyncio.timeout(_DEADLINE_S):
                     return await _measured(dialler, peer, url, roster, me, now_us)
             except TimeoutError:
-                refused = LinkRefused(LinkFault.DEADLINE, f"{host_and_port(url)}: no answer within {deadline_s:g} s")
+                refused = LinkRefused(LinkFault.DEADLINE, f"{host_and_port(url)}: no answer within {_DEADLINE_S:g} s")
             except LinkRefused as e:
                 refused = e
             except (OSError, RuntimeError) as e:  # a connection that breaks while it is pinged

@@ -45,10 +45,6 @@ class RoundTrips:
         """Keep a sample; the oldest gives way."""
         self._samples.append(sample)
 
-    def clear(self) -> None:
-        """Forget all: another link, another way."""
-        self._samples.clear()
-
     @property
     def best(self) -> RoundTrip | None:
         """The sample with the shortest trip, the newest of equals; None before the first pong."""

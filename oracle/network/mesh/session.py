@@ -66,6 +66,9 @@ def frame_keys(secret: coincurve.PrivateKey, their_point: bytes, transcript: byt
         secret: our fresh one of this handshake.
         their_point: their fresh public point, compressed, 33 bytes.
         transcript: hash of both hellos.
+
+    Raises:
+        LinkRefused: their point is none of the curve.
     """
     try:
         shared = secret.ecdh(their_point)

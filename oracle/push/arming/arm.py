@@ -38,8 +38,7 @@ async def sign_arming(
 
 def missing_members(coming: NextSignerSet, signed: Mapping[bytes, bytes]) -> str:
     """The members that have not signed, each with its weight."""
-    pairs = zip(coming.signers.signers, coming.signers.weights, strict=True)
-    return ", ".join(f"0x{a.hex()} (weight {w})" for a, w in pairs if w and a not in signed)
+    return ", ".join(f"0x{a.hex()} (weight {w})" for a, w in coming.signers.members.items() if a not in signed)
 
 
 class Arming:

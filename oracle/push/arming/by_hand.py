@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from feeds.errors import LrtOracleError
+from oracle.chain.manual_payer import ManualPayer
 from oracle.chain.next_signers import NextSignerSet, check_digest, checked_signatures, read_next_set
 from oracle.chain.store_client import GasSigner, StoreClient
-from oracle.config.check_keys import payer_address, report_key
+from oracle.config.check_keys import report_key
 from oracle.config.sections import Config
 from oracle.config.tables.forms import raw_address
-from oracle.config.tables.operator_sections import OperatorSection, TargetSection
+from oracle.config.tables.operator_sections import TargetSection
 from oracle.model.publication import OPEN, PushRow, PushState
 from oracle.push.arming.arm import missing_members
 from oracle.push.arming.signatures import ArmingSignatures
@@ -23,8 +24,7 @@ from oracle.push.settings import PushRules
 from oracle.runtime.clock import now_ms
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import Domain, arm_preimage
-from oracle.sign.key_lock import DatabaseInUse, sole_writer
-from oracle.sign.remote.open_key import open_key
+from oracle.sign.remote.open_key import key_in_use
 from oracle.sign.remote.remote_key import SignerError, compact_of
 from oracle.storage.database import Database
 
@@ -49,10 +49,6 @@ class TooLate(ArmError):
 
 class NotInTheSet(ArmError):
     """No key of this machine is in the next set, and no signature was given."""
-
-
-class NoGasKey(ArmError):
-    """Nobody here can pay."""
 
 
 class ManualArming:
@@ -111,7 +107,7 @@ class ManualArming:
                 notes.append(f"{operator.name}: 0x{stated} is not in the set of epoch {signers.epoch}")
                 continue
             try:
-                async with self._report_key(operator) as key:
+                async with key_in_use(operator, operator.keyfile, self._environ) as key:
                     if not signers.weight_of((key.address,)):
                         notes.append(
                             f"{operator.name}: 0x{key.address.hex()} is not in the set of epoch {signers.epoch}"
@@ -123,72 +119,29 @@ class ManualArming:
                 notes.append(f"{operator.name}: {e}")
         return signed, names, notes
 
-    @asynccontextmanager
-    async def _report_key(self, section: OperatorSection) -> AsyncIterator[GasSigner]:
-        signer: GasSigner | None = open_key(section, self._environ)
-        if signer is None:
-            path = Path(str(section.keyfile))
-            signer = keyfiles.LocalSigner(keyfiles.load(path, section.passphrase_env, self._environ))
-        try:
-            yield signer
-        finally:
-            await signer.close()
-
-    async def send(self, signatures: ArmingSignatures, payer: tuple[Path, str] | None) -> PushRow:
+    async def send(self, signatures: ArmingSignatures, other: tuple[Path, str] | None) -> PushRow:
         """Carry the signatures, and wait until the set is armed.
 
         The target's own gas key has one queue, that of its database: it is used only while no process runs on that.
 
         Args:
             signatures: of enough weight.
-            payer: keyfile of another key that pays, and the variable of its passphrase; None for the target's gas key.
+            other: keyfile of another key that pays, and the variable of its passphrase; None for the target's gas key.
 
         Raises:
             NoGasKey: there is none that may pay now.
             ChainError: the store would not take it, or the chain does not answer.
             ArmError: the transaction came to nothing, or is not in a block after three minutes.
         """
-        signer = self._payer(payer)
-        own = payer is None or signer.address.hex() == payer_address(self._target)
-        if not own:
-            self._check_payer(signer.address.hex())
+        payer = ManualPayer(self._config, self._name, self._environ, other)
         with tempfile.TemporaryDirectory() as folder:
             async with AsyncExitStack() as stack:
-                database = Path(folder) / "arm.db"
-                if own:
-                    database = Path(self._config.oracle.database)
-                    self._lock(stack, database)
-                client, journal = self._client(signer), Database(database)
+                stack.enter_context(payer.queue())
+                database = Path(self._config.oracle.database) if payer.is_own else Path(folder) / "arm.db"
+                client, journal = self._client(payer.signer), Database(database)
                 stack.push_async_callback(client.close)
                 stack.callback(journal.close)
                 return await self._carry(client, journal, signatures)
-
-    def _payer(self, payer: tuple[Path, str] | None) -> GasSigner:
-        target = self._target
-        if payer is not None:
-            return keyfiles.LocalSigner(keyfiles.load(*payer, self._environ))
-        remote = open_key(target, self._environ)
-        if remote is not None:
-            return remote
-        if target.gas_keyfile is None:
-            raise NoGasKey(f"targets.{self._name} has no gas key: give --keyfile PATH of any key with ether")
-        return keyfiles.LocalSigner(keyfiles.load(Path(target.gas_keyfile), target.passphrase_env, self._environ))
-
-    def _check_payer(self, payer: str) -> None:
-        """The queue of another target must not be disturbed, and a report key has no ether."""
-        gas_keys = {payer_address(t): f"the gas key of target {n!r}" for n, t in self._config.targets.items()}
-        users = gas_keys | {report_key(o): f"the report key of operator {o.name!r}" for o in self._config.operators}
-        if payer in users:
-            raise NoGasKey(f"0x{payer} is {users[payer]}: give --keyfile PATH of another key with ether")
-
-    def _lock(self, stack: AsyncExitStack, database: Path) -> None:
-        try:
-            stack.enter_context(sole_writer(database))
-        except DatabaseInUse as e:
-            raise NoGasKey(
-                f"the gas key of {self._name} has one queue, and a process uses it ({e}): give --keyfile PATH of another key"
-                " with ether, as anybody may carry this"
-            ) from None
 
     async def _carry(self, client: StoreClient, journal: Database, signatures: ArmingSignatures) -> PushRow:
         rules = PushRules(

@@ -61,6 +61,7 @@ _OPERATOR = object_of(
         "versions": list_of(whole("of the protocol, that it speaks")),
         "path_since_ms": whole("since when it is linked, or not; null: it is here", nullable=True),
         "last_error": text("last thing that went wrong on the way to it"),
+        "last_error_ms": whole("when, Unix ms; null: nothing did", nullable=True),
         "why": text("what is missing of it now; empty: nothing"),
         "hour": _HOUR,
         "refused": object_of(

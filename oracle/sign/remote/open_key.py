@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Protocol
 
 from feeds.secret_refs import is_ref
@@ -11,6 +13,7 @@ from feeds.secret_values import filled
 from feeds.units import MS
 from oracle.model.signer_url import HttpSignerUrl, KmsUrl, Pkcs11Url, read_signer_url
 from oracle.runtime import clock
+from oracle.sign import keyfiles
 from oracle.sign.remote.mutual_tls import TlsFiles
 from oracle.sign.remote.remote_key import RemoteKey
 from oracle.sign.remote.web3signer import RemoteSigner
@@ -50,6 +53,14 @@ class SignerSettings(Protocol):
         """File of its key."""
 
 
+class KeySettings(SignerSettings, Protocol):
+    """What a section says of its key, which is elsewhere or in a keyfile."""
+
+    @property
+    def passphrase_env(self) -> str:
+        """Environment variable with the keyfile's passphrase."""
+
+
 def open_key(
     settings: SignerSettings,
     environ: Mapping[str, str] | None = None,
@@ -85,6 +96,38 @@ def open_key(
     if isinstance(url, Pkcs11Url):
         return _pkcs11(url, raw, environ, timeout_ms)
     return _kms(url, raw, environ, timeout_ms, now_ms)
+
+
+def opened_key(
+    settings: KeySettings, keyfile: str | None, environ: Mapping[str, str]
+) -> RemoteKey | keyfiles.LocalSigner:
+    """The key of a section, for something asked for by hand: the one that is elsewhere, or that of the keyfile.
+
+    Args:
+        settings: the section.
+        keyfile: that it names.
+        environ: where passphrases, secrets and AWS credentials are.
+
+    Raises:
+        KeyfileError: the keyfile does not open.
+        SecretMissing, ValueError: as `open_key`.
+    """
+    remote = open_key(settings, environ)
+    if remote is not None:
+        return remote
+    return keyfiles.LocalSigner(keyfiles.load(Path(str(keyfile)), settings.passphrase_env, environ))
+
+
+@asynccontextmanager
+async def key_in_use(
+    settings: KeySettings, keyfile: str | None, environ: Mapping[str, str]
+) -> AsyncIterator[RemoteKey | keyfiles.LocalSigner]:
+    """The same, closed afterwards."""
+    signer = opened_key(settings, keyfile, environ)
+    try:
+        yield signer
+    finally:
+        await signer.close()
 
 
 def _kms(

@@ -40,7 +40,7 @@ async def test_an_error_frame_of_the_venue_is_never_ignored(name: str, session: 
         async with session.ws_connect(place.url) as socket:
             await socket.send_str(HABITS[name].nonsense)
             while not errors:
-                frame = (await socket.receive(timeout=2)).data
+                frame = (await socket.receive(timeout=PATIENT_S)).data
                 try:
                     ticks = exchange.session().read_frame(frame).ticks
                     errors += [t.result for t in ticks if isinstance(t.result, FeedError)]

@@ -259,7 +259,7 @@ def test_one_database_has_one_process_and_readers_go_on(tmp_path: Path) -> None:
     assert called(path, "verify", FEED.feed, "--round", after).exit_code == 0
     assert called(path, "history", FEED.feed, "--minutes", "9000000").exit_code == 0
     holder.kill()
-    holder.communicate(timeout=20)
+    holder.communicate(timeout=60)
     assert holder.wait() != 0
     with sole_writer(tmp_path / "o.db"):
         pass

@@ -33,7 +33,7 @@ async def chain(fresh: anvil.Anvil) -> AsyncIterator[LocalChain]:
         await made.rpc("evm_setAutomine", False)
         first = Deployer(fresh.url, OWNER)
         run = asyncio.create_task(first.deploy(SETTINGS, []))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while int((await made.rpc("txpool_status"))["pending"], 16) == 0:  # noqa: ASYNC110 - the node tells no event
                 await asyncio.sleep(0.05)
         run.cancel()

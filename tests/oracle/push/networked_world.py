@@ -188,6 +188,7 @@ class NetworkedOperator:
             transport=self.network, names={a: n for n, a in ADDRESSES.items()}, on_outcome=self._note,
         )  # fmt: skip
         self.network.receive, self.network.say_again = self.agreements.inbox.receive, self.agreements.inbox.say_again
+        self.agreements.inbox.on_refused = self.network.note_refused
         states = {f: self.database.state(name, f) for f in SPECS}
         member = Member(name=name, specs=SPECS, states=states, signer=self.operator)
         self.rounds = Rounds(SPECS, [member], HomeStore(target=home, feeds=frozenset(SPECS), networked=True))
@@ -202,7 +203,7 @@ class NetworkedOperator:
         }
         return NetworkPlace(
             domain=domain, urls=(f"wss://127.0.0.1:{ports[self.name]}",), host="127.0.0.1", port=ports[self.name],
-            tls=self_signed(), announces_certificate=True, peers=peers, interval_s=ROUND_S, versions=(1,), build="1.2.3",
+            tls=self_signed(), peers=peers, interval_s=ROUND_S, versions=(1,), build="1.2.3",
         )  # fmt: skip
 
     def _target(self, place: StorePlace) -> Target:

@@ -49,7 +49,8 @@ def link(address: bytes, name: str, path: LinkPath = LinkPath.DIRECT, **more: ob
         address=address, name=name, path=path, remote="203.0.113.7:41022", round_trip_ms=81.25, clock_offset_ms=-3,
         build="1.4.2", versions=(1,), since_ms=ROUND_S * 1_000, connected=2,
     )  # fmt: skip
-    gone = {"remote": "", "round_trip_ms": None, "clock_offset_ms": None, "last_error": DIALLING}
+    gone = {"remote": "", "round_trip_ms": None, "clock_offset_ms": None, "last_error": DIALLING,
+            "last_error_ms": ROUND_S * 1_000}  # fmt: skip
     return replace(whole, **((gone if path is LinkPath.NONE else {}) | more))  # type: ignore[arg-type]
 
 

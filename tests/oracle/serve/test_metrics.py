@@ -91,7 +91,7 @@ def test_all_other_metrics_of_the_process() -> None:
     metrics.landed("main", 12_000)
     metrics.failed("main", "reverted")
     metrics.unpoked("main", "0x66")
-    metrics.refused(Refusal(operator="alpha", code=RefusalCode.OUT_OF_BOUND, text=""))
+    metrics.refused(Refusal(operator="alpha", code=RefusalCode.EQUIVOCATION, text=""))
     metrics.misfire("round")
     metrics.clock(-250, confirmed=True)
     metrics.streams(4, 1)
@@ -103,7 +103,7 @@ def test_all_other_metrics_of_the_process() -> None:
     assert by_name['lrt_oracle_pushes_landed_total{target="main"}'] == 1
     assert by_name['lrt_oracle_pushes_failed_total{reason="reverted",target="main"}'] == 1
     assert by_name['lrt_oracle_pokes_failed_total{target="main",view="0x66"}'] == 1
-    assert by_name['lrt_oracle_signatures_refused_total{code="out_of_bound",operator="alpha"}'] == 1
+    assert by_name['lrt_oracle_signatures_refused_total{code="equivocation",operator="alpha"}'] == 1
     assert by_name['lrt_oracle_scheduler_misfires_total{job="round"}'] == 1
     assert by_name["lrt_oracle_clock_offset_seconds"] == -0.25
     assert by_name["lrt_oracle_stream_readers"] == 3

@@ -61,6 +61,7 @@ def test_who_is_missing_is_seen_at_a_glance_with_its_reason_and_ourselves_first(
     assert (ours["hour"]["values_bps"], ours["hour"]["signed_bps"]) == (10_000, 10_000)
     assert (missing["path"], missing["hour"]["signed_bps"], missing["hour"]["missing_now"]) == ("none", 0, 359)
     assert missing["why"] == f"not connected: {DIALLING}"
+    assert (missing["last_error_ms"], guilty["last_error_ms"]) == (SERVED_S * 1_000, None)
     assert missing["hour"]["missing"] == [{"text": missing["why"], "rounds": 360, "newest": SERVED_S + 3_590}]
     assert guilty["hour"]["evidence"]["newest"][0]["text"] == "two_items: its key signed two different items"
     assert document["rounds"]["lost_why"][0]["text"] == "values of weight 300, 400 are needed"
@@ -156,11 +157,11 @@ def test_a_round_that_came_to_nothing_is_told_with_its_reason() -> None:
     ("path", "offset_ms", "said"),
     [
         (LinkPath.DIRECT, 0, []),
-        (LinkPath.INBOUND, -199, []),
+        (LinkPath.INBOUND, -200, []),
         (LinkPath.NONE, 0, ["linked to none of 4 other operators", DIALLING]),
         (LinkPath.VIA, 0, ["nobody has dialled this operator and it has dialled nobody", "carried by carol"]),
         (LinkPath.DIRECT, 340, ["340 ms behind"]),
-        (LinkPath.DIRECT, -200, ["200 ms ahead of"]),
+        (LinkPath.DIRECT, -201, ["201 ms ahead of"]),
     ],
 )
 def test_links_and_clock_of_this_process_are_told_of(path: LinkPath, offset_ms: int, said: list[str]) -> None:
@@ -188,7 +189,7 @@ async def test_what_the_chain_says_of_us_is_held_against_where_we_are(tmp_path: 
     operators = scripted_operators(tmp_path)
     world = ApartWorld.of(operators, timing=BRISK)
     place = NetworkPlace(
-        domain=DOMAIN, urls=("wss://here.example:9000",), host="", port=0, tls=None, announces_certificate=False, peers={},
+        domain=DOMAIN, urls=("wss://here.example:9000",), host="", port=0, tls=None, peers={},
         interval_s=10, versions=(1,), build="1",
     )  # fmt: skip
     network = OperatorNetwork(place, operators[0], coincurve.PrivateKey(b"\x07" * 32), NoStore(), now_ms=lambda: 5)  # type: ignore[arg-type]

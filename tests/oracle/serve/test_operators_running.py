@@ -73,7 +73,7 @@ class Kept:
 
 def network(operator: ScriptedOperator, peers: dict[bytes, Peer], *, host: str, port: int = 0) -> OperatorNetwork:
     place = NetworkPlace(
-        domain=DOMAIN, urls=(), host=host, port=port, tls=None, announces_certificate=False, peers=peers, interval_s=1,
+        domain=DOMAIN, urls=(), host=host, port=port, tls=None, peers=peers, interval_s=1,
         versions=(1,), build="9.9",
     )  # fmt: skip
     return OperatorNetwork(place, operator, coincurve.PrivateKey(), Kept(), now_ms=now_ms)

@@ -128,6 +128,8 @@ async def test_a_few_reports_are_signed_at_a_time_and_none_of_a_round_that_is_ov
 
     publish(ROUND_S)
     readers = [asyncio.create_task(service.report(feed)) for feed in specs for _ in range(3)]
+    while under_way < 4:  # noqa: ASYNC110 - a counter has no event
+        await asyncio.sleep(0.005)
     await asyncio.sleep(0.01)
     assert (len(chain.requested), under_way) == (4, 4)
     publish(ROUND_S + 10)

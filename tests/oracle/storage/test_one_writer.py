@@ -57,7 +57,7 @@ def held(database: Path) -> Iterator[int]:
         assert process.stdout.readline() == "held\n"
         yield process.pid
     finally:
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def names(folder: Path) -> list[Path]:

@@ -103,12 +103,13 @@ async def test_a_probe_only_pings_and_two_at_a_time_are_enough() -> None:
         assert a.sees(b).path == "none"
 
 
-async def test_a_probe_of_a_member_that_stops_meanwhile_ends_with_words() -> None:
+async def test_a_member_that_stops_waits_for_no_probe_that_it_answers() -> None:
     a, b = pair(limits=MeshLimits(handshake_s=60.0))
     async with running(a), raw_client(a) as raw:
         await meet(raw, b, a, is_probe=True)
         await a.mesh.close()
-        await raw.ended()
+        assert await raw.ended() is None
+        assert raw.socket.closed
 
 
 @pytest.mark.parametrize(
