@@ -93,11 +93,16 @@ class RoundInbox:
                 del self._sessions[kept.terms.binding, kept.terms.round_time_s]
         early, self._early = self._early, {}
         for sender, envelope in ((a, e) for a, of_sender in early.items() for e in of_sender):
-            if (envelope.binding, envelope.round_time_s) == (terms.binding, terms.round_time_s):
-                if why := self._take(sender, envelope):
-                    self.on_refused(sender, why)
-            elif envelope.round_time_s >= terms.round_time_s:  # of another store, whose round begins as well
+            if envelope.round_time_s < terms.round_time_s:
+                continue
+            if envelope.binding != terms.binding and not self._has_begun(envelope.round_time_s):
                 self._early.setdefault(sender, []).append(envelope)
+            elif why := self._take(sender, envelope):
+                self.on_refused(sender, why)
+
+    def _has_begun(self, round_time_s: int) -> bool:
+        """Whether a round has begun at all stores: until then a word may be of one at which it has not."""
+        return all(newest_s >= round_time_s for newest_s in self._newest_s.values())
 
     def receive(self, sender: bytes, payload: bytes) -> str:
         """A payload of a member; what is wrong with it, "" where nothing is."""
