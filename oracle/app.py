@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 
 import aiohttp
@@ -29,7 +29,8 @@ from oracle.push.target import Target
 from oracle.round.reference_divergence import divergences
 from oracle.round.rounds import Round
 from oracle.runtime.coalesce import Coalescer
-from oracle.runtime.log_limit import limit_logs
+from oracle.runtime.listening import cannot_listen
+from oracle.runtime.log_limit import LogBudget, limit_logs
 from oracle.runtime.resubscribe import Resubscriber
 from oracle.runtime.round_timer import RoundTimer
 from oracle.runtime.schedule import every
@@ -65,6 +66,7 @@ class App:
         self.resolved, self.clock, self.metrics = components.resolved, components.clock, components.metrics
         self.database, self.observer, self.rounds = components.database, components.observer, components.rounds
         self.live, self.service = components.live, components.service
+        self.live.on_fault = self._indication_failed
         self.operators, self.targets = components.operators, components.targets
         self.last_round_s = self.database.last_round_s()
         self.live_us: deque[int] = deque(maxlen=_SAMPLES)
@@ -83,6 +85,7 @@ class App:
             on_confirmed=lambda: self._set_journals(0),
         )
         self._live_lane = Coalescer(config.live_coalesce_ms / MS, self._refresh_live)
+        self._faults_told = LogBudget()
         self._against: dict[str, dict[str, Kind]] = {}
         for source in self.resolved.sources:
             self._against.setdefault(source.feed, {})[source.spec.name] = source.against
@@ -161,15 +164,18 @@ class App:
 
     async def _serve(self) -> Server:
         api = self.resolved.config.api
-        return await serve(
-            self.service,
-            host=api.host,
-            port=api.port,
-            now_ms=self.clock.now_ms,
-            metrics=self._render_metrics,
-            cors_origins=api.cors_origins,
-            gate_limits=GateLimits(connections=api.max_connections, idle_s=api.idle_s),
-        )
+        try:
+            return await serve(
+                self.service,
+                host=api.host,
+                port=api.port,
+                now_ms=self.clock.now_ms,
+                metrics=self._render_metrics,
+                cors_origins=api.cors_origins,
+                gate_limits=GateLimits(connections=api.max_connections, idle_s=api.idle_s),
+            )
+        except OSError as e:
+            raise cannot_listen("api", api.host, api.port, e) from None
 
     def _ingest(self, session: aiohttp.ClientSession) -> Ingest:
         hooks = IngestHooks(
@@ -184,7 +190,10 @@ class App:
     # --- rounds ------------------------------------------------------------------------------------------------------
 
     async def round(self, round_time_s: int) -> Round:
-        """One final round: observe, fold, agree, store; nothing of it is seen or sent before it is on disk."""
+        """One final round: observe, fold, agree, store; nothing of it is seen or sent before it is on disk.
+
+        What is stored is known to the next round, whatever fails after it.
+        """
         at_ms = round_time_s * MS
         observed = {f: self.observer.observe(f, at_ms, self.last_round_s * MS) for f in self.resolved.specs}
         folded = self.rounds.fold(round_time_s, observed, now_ms=self.clock.now_ms())
@@ -192,40 +201,50 @@ class App:
         agreed = await asyncio.gather(*(agree(ask) for ask in folded.asks.values()))
         done = self.rounds.finish(folded, dict(zip(folded.asks, agreed, strict=True)))
         self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
-        if rows := evidence_rows(agreed):
-            self.database.save_evidence(rows)
         self.rounds.commit(done)
         self.last_round_s = round_time_s
-        for feed, outcomes in observed.items():
-            self.metrics.observed(feed, outcomes)
-        for record in done.records:
-            self._compare(record, observed.get(record.feed, ()))
+        with self._beside("evidence"):
+            self.database.save_evidence(evidence_rows(agreed))
+        with self._beside("observed"):
+            for feed, outcomes in observed.items():
+                self.metrics.observed(feed, outcomes)
+            for record in done.records:
+                self._compare(record, observed.get(record.feed, ()))
         return done
+
+    @contextmanager
+    def _beside(self, job: str) -> Iterator[None]:
+        """What is done beside a round: a fault there is told, and takes nothing else of the round along."""
+        try:
+            yield
+        except Exception as e:  # noqa: BLE001 - told and counted as that of any job
+            self._timer.job_failed(f"round: {job}", e)
 
     def _learn(self, outcome: RoundOutcome) -> None:
         """A round that was sealed without this process turns out to be: stored, shown, and known to the next rounds."""
-        self._components.outcomes.tally.note(outcome)
         done = self.rounds.learn(outcome, self.clock.now_ms())
         if done is not None:
             self.database.save_round((), done.agreements, done.records, done.transitions)
             self.rounds.commit(done)
             self.service.learn(done)
+        self._components.outcomes.tally.note(outcome)
 
     async def _make_round(self, round_time_s: int) -> None:
         """Make a round, and hand it to everything that waits for it."""
         done = await self.round(round_time_s)
         durable_ms = self.clock.now_ms() - round_time_s * MS
         self.durable_ms.append(durable_ms)
-        self.service.publish(done)
-        # an indication whose sources have fallen silent must not stay
-        self.live.refresh(self.resolved.specs, self.clock.now_ms())
+        for name, target in self.targets.items():
+            target.offer(done)
+            self._round_made[name].set()
+        with self._beside("published"):
+            self.service.publish(done)
+        with self._beside("indications"):  # an indication whose sources have fallen silent must not stay
+            self.live.refresh(self.resolved.specs, self.clock.now_ms())
         self.metrics.round_done(done.records, done.abstained, durable_ms=durable_ms)
         for change in done.transitions:
             reasons = [r.text for r in change.reasons]
             _log.warning("status", feed=change.feed, before=change.before.word, after=change.after.word, why=reasons)
-        for name, target in self.targets.items():
-            target.offer(done)
-            self._round_made[name].set()
 
     def _compare(self, record: Record, outcomes: Sequence[Outcome]) -> None:
         """Other oracles' feeds beside ours: shown, and logged when they part; never in a price."""
@@ -250,6 +269,15 @@ class App:
         spent_us = (time.monotonic_ns() - min(changed_ns.values())) // 1_000
         self.live_us.append(spent_us)
         self.metrics.live(spent_us)
+
+    def _indication_failed(self, feed: str, error: Exception) -> None:
+        """Indications come with every tick: one line of the log for many of a kind."""
+        self.metrics.misfire("indication")
+        if (more := self._faults_told.more((feed, type(error)))) is not None:
+            _log.error(
+                "a fault of this program: a feed has no indication", feed=feed, error=repr(error),
+                more_since_the_last_line=more,
+            )  # fmt: skip
 
     def _on_head(self, chain: str, head: Head, _: ChainRead) -> None:
         self.clock.watch.block(chain, head.time_ms, self.clock.now_ms())

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import msgspec
 from eth_hash.auto import keccak
 
-from oracle.agree.messages import Advance, Certificate, Commit, Content, Propose, Ready
-from oracle.agree.state import Effect, Instance, MemberFault, Turn
+from oracle.agree.messages import Advance, Certificate, Commit, Content, Propose, Ready, SealedRound
+from oracle.agree.state import Decided, Effect, Instance, MemberFault, Turn
 from oracle.agree.words import contradiction
 from oracle.report.wire import split_items
 
@@ -60,6 +61,16 @@ def note_commit(state: Instance, said: Commit) -> Turn:
         bound = {**item_hashes(said.certificate.content), **state.bound}
         state = replace(state, signed=(*state.signed, key), bound=bound)
     return state, effects
+
+
+def note_sealed(state: Instance, said: SealedRound) -> Turn:
+    """Somebody has weight T of signatures. A certificate that is here tells more than a round handed on without its own."""
+    if state.sealed is not None:
+        return state, ()
+    held = state.certificate
+    if held is not None and not said.readies and (held.step, held.content.items) == (said.step, said.content.items):
+        said = msgspec.structs.replace(said, content=held.content, readies=held.readies)
+    return replace(state, sealed=said), (Decided(said),)
 
 
 def learn(state: Instance, certificate: Certificate | None) -> Instance:

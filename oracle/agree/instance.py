@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from oracle.agree.content import is_prepared, lost_feeds
-from oracle.agree.hearing import item_hashes, learn, note_commit, note_proposal, note_word
+from oracle.agree.hearing import item_hashes, learn, note_commit, note_proposal, note_sealed, note_word
 from oracle.agree.messages import (
     Advance,
     Advancing,
@@ -88,7 +88,7 @@ def hear(state: Instance, heard: Heard, now_ms: int) -> Turn:
         case Commit():
             turn = note_commit(learn(state, said.certificate), said)
         case SealedRound():
-            turn = (state, ()) if state.sealed else (replace(state, sealed=said), (Decided(said),))
+            turn = note_sealed(state, said)
     return _on(*turn)
 
 

@@ -13,16 +13,29 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 from eth_hash.auto import keccak
 
+from oracle.report.wire import ITEM_BYTES
 from oracle.sign.messages import SignedValues
 
 NO_CERTIFICATE = -1
 """In the place of a step: none."""
 HASH_BYTES, ADDRESS_BYTES, SIGNATURE_BYTES = 32, 20, 64
+MOST_MEMBERS = 255
+"""As many as a store has signers at most."""
+MOST_FEEDS = 4_096
+"""More than any store has: what a word of somebody else may list."""
+AddressBytes = Annotated[bytes, msgspec.Meta(max_length=ADDRESS_BYTES)]
+HashBytes = Annotated[bytes, msgspec.Meta(max_length=HASH_BYTES)]
+SignatureBytes = Annotated[bytes, msgspec.Meta(max_length=SIGNATURE_BYTES)]
+ItemBytes = Annotated[bytes, msgspec.Meta(max_length=MOST_FEEDS * ITEM_BYTES)]
+FeedIndexes = Annotated[tuple[int, ...], msgspec.Meta(max_length=MOST_FEEDS)]
+FeedPairs = Annotated[tuple[tuple[int, int], ...], msgspec.Meta(max_length=MOST_FEEDS)]
+OfMembers = msgspec.Meta(max_length=MOST_MEMBERS)
+"""One of each member at most. Every field of a word is bounded where it is decoded, before anything is kept of it."""
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -57,9 +70,9 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
         dropped: feeds left out because too few vouch for them.
     """
 
-    values: tuple[tuple[bytes, bytes], ...]
-    items: bytes
-    dropped: tuple[int, ...] = ()
+    values: Annotated[tuple[tuple[AddressBytes, HashBytes], ...], OfMembers]
+    items: ItemBytes
+    dropped: FeedIndexes = ()
 
     def hash(self) -> bytes:
         """32 bytes; its terms and round are bound by every signature over it."""
@@ -77,11 +90,11 @@ class Ready(msgspec.Struct, frozen=True, array_like=True, tag=1):
     ``refused``: feed index and FeedRefusal of each, ascending.
     """
 
-    address: bytes
+    address: AddressBytes
     step: int
-    content: bytes
-    refused: tuple[tuple[int, int], ...] = ()
-    signature: bytes = b""
+    content: HashBytes
+    refused: FeedPairs = ()
+    signature: SignatureBytes = b""
 
     @property
     def refused_feeds(self) -> frozenset[int]:
@@ -94,7 +107,7 @@ class Certificate(msgspec.Struct, frozen=True, array_like=True):
 
     step: int
     content: Content
-    readies: tuple[Ready, ...]
+    readies: Annotated[tuple[Ready, ...], OfMembers]
 
 
 class Advance(msgspec.Struct, frozen=True, array_like=True):
@@ -103,11 +116,11 @@ class Advance(msgspec.Struct, frozen=True, array_like=True):
     ``certified``: its step, NO_CERTIFICATE for none; ``content``: hash of its content.
     """
 
-    address: bytes
+    address: AddressBytes
     step: int
     certified: int = NO_CERTIFICATE
-    content: bytes = b""
-    signature: bytes = b""
+    content: HashBytes = b""
+    signature: SignatureBytes = b""
 
 
 class Propose(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -123,25 +136,28 @@ class Propose(msgspec.Struct, frozen=True, array_like=True, tag=2):
         signature: of the leader's network key over all of it.
     """
 
-    address: bytes
+    address: AddressBytes
     step: int
     content: Content
-    advances: tuple[Advance, ...] = ()
+    advances: Annotated[tuple[Advance, ...], OfMembers] = ()
     certificate: Certificate | None = None
-    readies: tuple[Ready, ...] = ()
-    signature: bytes = b""
+    readies: Annotated[tuple[Ready, ...], OfMembers] = ()
+    signature: SignatureBytes = b""
 
 
 class Commit(msgspec.Struct, frozen=True, array_like=True, tag=3):
     """COMMIT: the report key's signature over `Sealed`, with the certificate that allows it, so that whoever hears it has it too."""
 
-    address: bytes
+    address: AddressBytes
     certificate: Certificate
-    seal: bytes
+    seal: SignatureBytes
 
 
 class SealedRound(msgspec.Struct, frozen=True, array_like=True, tag=4):
-    """Decided: items of a round with signatures of weight T. It proves itself.
+    """Decided: items of a round with signatures of weight T. These prove themselves.
+
+    Its values, what was dropped and who vouched are proven by the readies alone; without them they are left empty, see
+    `oracle.agree.verify.proven`.
 
     Attributes:
         epoch: of the signer set.
@@ -156,8 +172,8 @@ class SealedRound(msgspec.Struct, frozen=True, array_like=True, tag=4):
     round_time_s: int
     content: Content
     step: int
-    signatures: tuple[tuple[bytes, bytes], ...]
-    readies: tuple[Ready, ...] = ()
+    signatures: Annotated[tuple[tuple[AddressBytes, SignatureBytes], ...], OfMembers]
+    readies: Annotated[tuple[Ready, ...], OfMembers] = ()
 
     @property
     def addresses(self) -> tuple[bytes, ...]:
@@ -180,8 +196,8 @@ class Advancing(msgspec.Struct, frozen=True, array_like=True, tag=5):
 class Want(msgspec.Struct, frozen=True, array_like=True, tag=6):
     """Please hand over values with these hashes; () for the sealed round, if there is one."""
 
-    address: bytes
-    hashes: tuple[bytes, ...] = ()
+    address: AddressBytes
+    hashes: Annotated[tuple[HashBytes, ...], OfMembers] = ()
 
 
 Message: TypeAlias = Propose | Ready | Advancing | Commit | SealedRound

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -129,12 +129,13 @@ def outcome_of(
         refusals: of operators in this process.
         evidence: that was found.
     """
-    terms = state.terms
+    terms, sealed = state.terms, _with_late_signatures(state)
     known, used = state.values_by_hash(), state.sealed.content.values if state.sealed is not None else ()
-    members = tuple(_attendance(state, arrivals, names, address) for address in terms.members)
+    counted = None if sealed is None else sealed.addresses
+    members = tuple(_attendance(state, arrivals, names, address, counted) for address in terms.members)
     return RoundOutcome(
         terms=terms,
-        sealed=_with_late_signatures(state),
+        sealed=sealed,
         sealed_ms=sealed_ms,
         attempts=state.attempt + 1,
         values=tuple(state.values[a] for a in sorted(state.values)),
@@ -146,12 +147,23 @@ def outcome_of(
     )
 
 
-def _attendance(state: Instance, arrivals: Arrivals, names: Mapping[bytes, str], address: bytes) -> Attendance:
+def faulty_outcome(terms: Terms, names: Mapping[bytes, str], why: str) -> RoundOutcome:
+    """Of a round that came to nothing because of a fault here: nothing is known of anybody."""
+    members = tuple(
+        Attendance(address=a, name=names.get(a, f"0x{a.hex()}"), weight=w, why=why) for a, w in terms.members.items()
+    )
+    return RoundOutcome(terms=terms, sealed=None, sealed_ms=None, attempts=0, values=(), members=members, why=why)
+
+
+def _attendance(
+    state: Instance, arrivals: Arrivals, names: Mapping[bytes, str], address: bytes, counted: Collection[bytes] | None
+) -> Attendance:
+    """``counted``: whose signatures stand under what was sealed: one over something else is not among them."""
     readies = [of[address] for _, of in sorted(state.readies.items()) if address in of]
     sealed = state.sealed
     signed = arrivals.commits.get(address)
-    if signed is None and sealed is not None and address in sealed.addresses:
-        signed = state.now_ms
+    if counted is not None:
+        signed = (state.now_ms if signed is None else signed) if address in counted else None
     return Attendance(
         address=address,
         name=name_of(names, address),
@@ -183,6 +195,9 @@ def _refused(sealed: SealedRound | None, readies: Sequence[Ready]) -> tuple[tupl
 
 def _missing(state: Instance, arrivals: Arrivals, address: bytes, *, has_readied: bool) -> str:
     trouble = arrivals.troubles.get(address)
+    steps = [step for (step, _), of in state.commits.items() if address in of]
+    if state.sealed is not None and steps:
+        return f"it signed what attempt {max(steps) // 2 + 1} proposed, which is not what was sealed"
     if address not in state.values:
         return trouble or "nothing was heard of it"
     if trouble:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+import msgspec
+
 from feeds.errors import LrtOracleError
 from oracle.agree.content import is_prepared
 from oracle.agree.messages import (
@@ -33,7 +35,7 @@ from oracle.agree.messages import (
     ready_digest,
 )
 from oracle.agree.terms import Terms
-from oracle.report.wire import split_items
+from oracle.report.wire import ITEM_BYTES, split_items
 from oracle.sign.eip712 import BadSignature, recover, sealed_digest
 from oracle.sign.messages import SignedValues
 from oracle.sign.verified_values import UnsoundValues, VerifiedValues, verify_values
@@ -55,11 +57,13 @@ def hear_values_of(terms: Terms, values: SignedValues) -> VerifiedValues:
     """
     if values.terms != terms.binding:
         raise Unsound("values on other terms: another version, other rules, or another signer set")
+    if values.address not in terms.members:
+        raise Unsound("values of a member without weight")
+    if len(values.items) > ITEM_BYTES * len(terms.indexes):  # before they are decoded, and kept so
+        raise Unsound("values of more feeds than the store has")
     verified = verify_values(values, terms.signers, terms.round_time_s)
     if isinstance(verified, UnsoundValues):
         raise Unsound(verified.fault)
-    if verified.address not in terms.members:
-        raise Unsound("values of a member without weight")
     if not verified.reports.keys() <= set(terms.indexes.values()):
         raise Unsound("values of feeds that the store does not have")
     return verified
@@ -82,11 +86,12 @@ def verify(terms: Terms, keys: NetworkKeys, said: Message) -> Heard:
             _check_commit(terms, keys, said)
         case SealedRound():
             check_sealed(terms, said)
+            said = proven(terms, keys, said)
     return Heard(said)
 
 
 def check_sealed(terms: Terms, said: SealedRound) -> None:
-    """A sealed round proves itself: signatures of weight T over its items. Who vouched for what is not proven by it.
+    """A sealed round proves its items: signatures of weight T are over them, and over nothing else in it, see `proven`.
 
     Raises:
         Unsound: it does not.
@@ -100,6 +105,24 @@ def check_sealed(terms: Terms, said: SealedRound) -> None:
         raise Unsound("its signatures do not weigh the threshold")
     for address, seal in said.signatures:
         _check_seal(terms, address, said.step, said.content, seal)
+
+
+def proven(terms: Terms, keys: NetworkKeys, said: SealedRound) -> SealedRound:
+    """A sealed round, whose signatures are checked, with what is proven of it.
+
+    The list of values, what was dropped and who vouched are under no signature of it. They are proven by readies of weight T;
+    where these are not there, or not to be checked any more, whoever hands it on could write there what they like.
+    """
+    try:
+        _check_certificate(terms, keys, Certificate(said.step, said.content, said.readies))
+    except Unsound:
+        return items_alone(said)
+    return said
+
+
+def items_alone(said: SealedRound) -> SealedRound:
+    """A sealed round without all that its signatures do not prove."""
+    return msgspec.structs.replace(said, content=Content(values=(), items=said.content.items), readies=())
 
 
 def is_signed(terms: Terms, said: Commit) -> bool:
@@ -155,6 +178,8 @@ def _check_advance(terms: Terms, keys: NetworkKeys, said: Advance) -> None:
 
 def _check_ready(terms: Terms, keys: NetworkKeys, said: Ready) -> None:
     _check_step(terms, said.step)
+    if len(said.content) != HASH_BYTES:
+        raise Unsound("a ready names the content of its proposal")
     feeds = [i for i, _ in said.refused]
     if feeds != sorted(set(feeds)) or not set(feeds) <= set(terms.indexes.values()):
         raise Unsound("refused feeds are in order, each once, and the store has them")

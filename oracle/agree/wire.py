@@ -6,15 +6,31 @@ transport's to bound.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 from feeds.errors import LrtOracleError
-from oracle.agree.messages import Advancing, Commit, Propose, Ready, SealedRound, Want
+from oracle.agree.messages import (
+    AddressBytes,
+    Advancing,
+    Commit,
+    FeedIndexes,
+    FeedPairs,
+    HashBytes,
+    ItemBytes,
+    Propose,
+    Ready,
+    SealedRound,
+    SignatureBytes,
+    Want,
+)
 from oracle.sign.messages import SignedValues
 
-_MOST_TEXT = 300
+MOST_TEXT = 300
+"""Characters of a sentence for people: it is kept with every record of the round."""
+TextForPeople = Annotated[str, msgspec.Meta(max_length=MOST_TEXT)]
+_Code = Annotated[str, msgspec.Meta(max_length=32)]
 
 
 class BadPayload(LrtOracleError, ValueError):
@@ -24,27 +40,27 @@ class BadPayload(LrtOracleError, ValueError):
 class ValuesWord(msgspec.Struct, frozen=True, array_like=True, tag=10):
     """`SignedValues` on their way. Their terms are the envelope's; ``version`` and ``rules`` say what these were made of."""
 
-    address: bytes
+    address: AddressBytes
     version: int
-    rules: bytes
-    items: bytes
-    signature: bytes
+    rules: HashBytes
+    items: ItemBytes
+    signature: SignatureBytes
 
 
 class CutRequest(msgspec.Struct, frozen=True, array_like=True, tag=11):
     """Please sign a batch of these feeds (indexes, ascending) of the round, which is sealed: they are due at the store."""
 
-    indexes: tuple[int, ...]
+    indexes: FeedIndexes
 
 
 class CutAnswer(msgspec.Struct, frozen=True, array_like=True, tag=12):
     """The report key's signature over that batch; or a refusal with its code and a sentence."""
 
-    address: bytes
-    indexes: tuple[int, ...]
-    signature: bytes = b""
-    code: str = ""
-    text: str = ""
+    address: AddressBytes
+    indexes: FeedIndexes
+    signature: SignatureBytes = b""
+    code: _Code = ""
+    text: TextForPeople = ""
 
 
 class Fetch(msgspec.Struct, frozen=True, array_like=True, tag=13):
@@ -54,7 +70,7 @@ class Fetch(msgspec.Struct, frozen=True, array_like=True, tag=13):
 class Notice(msgspec.Struct, frozen=True, array_like=True, tag=14):
     """Something that others should know, for people: the sender has gone mute, as its own key said what it did not say."""
 
-    text: str
+    text: TextForPeople
 
 
 class PushingWord(msgspec.Struct, frozen=True, array_like=True, tag=15):
@@ -64,17 +80,17 @@ class PushingWord(msgspec.Struct, frozen=True, array_like=True, tag=15):
     it turned to depeg or halt.
     """
 
-    feeds: tuple[tuple[int, int], ...]
+    feeds: FeedPairs
     urgent: bool
-    tx_hash: bytes
+    tx_hash: HashBytes
 
 
 class ArmingWord(msgspec.Struct, frozen=True, array_like=True, tag=16):
     """The report key's signature (r | vs) that arms the set with this hash, which is to follow at the store."""
 
-    address: bytes
-    set_hash: bytes
-    signature: bytes
+    address: AddressBytes
+    set_hash: HashBytes
+    signature: SignatureBytes
 
 
 Word: TypeAlias = (
@@ -97,7 +113,7 @@ Word: TypeAlias = (
 class Envelope(msgspec.Struct, frozen=True, array_like=True):
     """A word with the terms (32 bytes) and the round that it belongs to."""
 
-    binding: bytes
+    binding: HashBytes
     round_time_s: int
     word: Word
 
@@ -120,7 +136,7 @@ def decode(payload: bytes) -> Envelope:
     try:
         return _decoder.decode(payload)
     except (msgspec.DecodeError, ValueError, RecursionError) as e:
-        raise BadPayload(f"no message of a round: {str(e)[:_MOST_TEXT]}") from None
+        raise BadPayload(f"no message of a round: {str(e)[:MOST_TEXT]}") from None
 
 
 def values_word(values: SignedValues, version: int, rules: bytes) -> ValuesWord:

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from feeds.units import MS
+from feeds.units import MS, deviation_bps_away
+from oracle.audit.checks import Check
+from oracle.audit.sealed import sealed_reports, verify_sealed
 from oracle.model.canonical_json import digest, dump
-from oracle.model.publication import Seal
+from oracle.model.publication import Record
 from oracle.model.spec import RULES_VERSION
 from oracle.model.state import FeedState
 from oracle.model.types import Report, Result
-from oracle.report.compose import cross
-from oracle.report.wire import decode_items, encode_items
+from oracle.report.compose import cross, cross_price, price_of
 from oracle.round.step import step
-from oracle.sign.agreed_reports import median_reports
-from oracle.sign.eip712 import BadSignature, observed_digest, recover, sealed_digest
-from oracle.sign.messages import Agreement
 from oracle.storage.database import Database, last_published
 from oracle.storage.round_rows import stored_result
 from oracle.storage.withdrawn import StoredRow
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that was recomputed, and whether it is what is stored."""
-
-    what: str
-    ok: bool
-    detail: str
 
 
 def verify(database: Database, feed: str, round_s: int) -> Iterator[Check]:
@@ -37,31 +25,27 @@ def verify(database: Database, feed: str, round_s: int) -> Iterator[Check]:
     Yields a check for each; the caller decides what to do with one that failed.
     """
     operators = database.operators(feed)
-    for operator in operators:
-        yield verify_fold(database, operator, feed, round_s)
-    yield from _verify_published(database, operators, feed, round_s)
     record = database.record(feed, round_s)
+    is_sealed = record is not None and record.seal is not None
+    for operator in operators:
+        if is_sealed and database.result(operator, feed, round_s) is None:
+            yield Check(
+                what=f"fold of {operator}", ok=True, detail="it made no round then: this one was learned from others"
+            )
+        else:
+            yield verify_fold(database, operator, feed, round_s)
+    yield from _verify_published(database, operators, feed, round_s)
     if record is None:
         yield Check(what="record", ok=True, detail="no record was published for this round")
         return
-    agreement = database.agreement(round_s, record.seal.target) if record.seal is not None else None
-    if record.seal is not None and agreement is None:
-        yield Check(
-            what="seal", ok=False, detail="the record says that it is sealed, and what was sealed is not stored"
-        )
-    if agreement is not None:
-        yield from verify_agreement(agreement)
-    if record.seal is not None:
-        yield _who_signed(record.seal, record.operators)
-    agreed_reports = _agreed(agreement) if agreement is not None else {}
-
-    def published(name: str) -> Report | None:
-        return agreed_reports.get(name) or _own(database, record.operators, name, round_s)
-
-    legs = [published(leg) for leg in record.legs]
-    reports = [leg for leg in legs if leg is not None]
-    expected = cross(reports) if legs and len(reports) == len(legs) else published(feed)
-    yield _same("published report", expected, record.report)
+    agreed = yield from verify_sealed(database, record)
+    names = record.legs or (feed,)
+    reports = [r for n in names if (r := agreed.get(n) if is_sealed else _published(database, record, n)) is not None]
+    complete = len(reports) == len(names)
+    yield _same(
+        "published report", (cross(reports) if record.legs else reports[0]) if complete else None, record.report
+    )
+    yield _verify_price(database, record)
 
 
 def verify_fold(database: Database, operator: str, feed: str, round_s: int) -> Check:
@@ -136,69 +120,28 @@ def _verify_published(database: Database, operators: Sequence[str], feed: str, r
     yield Check(what="published before", ok=not wrong, detail=text)
 
 
-def verify_agreement(agreement: Agreement) -> Iterator[Check]:
-    """What was sealed in a round: the signed values, what follows from them, and the signatures over it."""
-    if not agreement.values:
-        yield Check(
-            what="signed values", ok=True, detail="it was sealed by others: not all of their values were heard here"
-        )
-    else:
-        yield _verify_values(agreement)
-        yield _verify_items(agreement)
-    yield _verify_seals(agreement)
+def _verify_price(database: Database, record: Record) -> Check:
+    """The price in the feed's mode follows from the report and the ramp; of a cross from its legs."""
+    report, expected = record.report, price_of(record.report, record.mode, record.ramp_ppm)
+    if record.legs:
+        legs = [database.record(leg, report.round_time_s) for leg in record.legs]
+        first, second = legs if len(legs) == len(record.legs) else (None, None)
+        if first is None or second is None:
+            return Check(what="price", ok=False, detail="a leg has no record of this round")
+        expected = cross_price(first.price_wad, second.report)
+    both = report.market_wad and report.redemption_wad
+    deviation = deviation_bps_away(report.market_wad, report.redemption_wad) if both else None
+    ok = (expected, deviation) == (record.price_wad, record.deviation_bps)
+    text = "it follows from the report" if ok else f"the report gives {expected}, {deviation} bps from redemption"
+    return Check(what="price", ok=ok, detail=text)
 
 
-def _agreed(agreement: Agreement) -> dict[str, Report]:
-    by_index = decode_items(agreement.items, agreement.round_time_s)
-    names = dict(zip(agreement.indexes, agreement.feeds, strict=True))
-    return {names[i]: report for i, report in by_index.items() if i in names}
-
-
-def _verify_values(agreement: Agreement) -> Check:
-    at = (agreement.signers.domain, agreement.signers.epoch, agreement.round_time_s)
-    for values in agreement.values:
-        try:
-            signer = recover(observed_digest(*at, values.items, terms=values.terms), values.signature)
-        except BadSignature as e:
-            return Check(what="signed values", ok=False, detail=f"{values.operator}: {e}")
-        if signer != values.address or signer not in agreement.signers.signers:
-            return Check(what="signed values", ok=False, detail=f"{values.operator} did not sign its values")
-    return Check(what="signed values", ok=True, detail=f"{len(agreement.values)} operators signed theirs")
-
-
-def _verify_items(agreement: Agreement) -> Check:
-    """The lower medians of the values, of all feeds but those that were dropped, are what was sealed."""
-    reports = {v.address: decode_items(v.items, v.round_time_s) for v in agreement.values}
-    by_index = median_reports(reports, agreement.signers)
-    expected = encode_items({i: r for i, r in by_index.items() if i not in agreement.dropped})
-    ok = expected == agreement.items
-    text = f"{len(by_index) - len(agreement.dropped)} feeds follow from the values" if ok else "the values give others"
-    return Check(what="sealed items", ok=ok, detail=text)
-
-
-def _verify_seals(agreement: Agreement) -> Check:
-    signers = agreement.signers
-    at = (signers.domain, signers.epoch, agreement.round_time_s, agreement.step)
-    signed = []
-    for address, seal in agreement.seals:
-        try:
-            signer = recover(sealed_digest(*at, agreement.items), seal)
-        except BadSignature as e:
-            return Check(what="seal", ok=False, detail=f"0x{address.hex()}: {e}")
-        if signer != address or address not in signers.signers:
-            return Check(what="seal", ok=False, detail=f"0x{address.hex()} did not sign it")
-        signed.append(address)
-    weight = signers.weight_of(signed)
-    detail = f"weight {weight} of {sum(signers.weights)} signed, {signers.threshold} are needed"
-    return Check(what="seal", ok=weight >= signers.threshold, detail=detail)
-
-
-def _who_signed(seal: Seal, operators: Sequence[str]) -> Check:
-    """Who stands behind the record, who does not, and why: for people."""
-    told = [f"signed, with values of it: {', '.join(operators)}"]
-    told += [f"{a.operator} did not sign: {a.why}" for a in seal.missing]
-    told += [f"{a.operator} does not vouch for it: {a.why}" for a in seal.refused]
-    return Check(what="signers", ok=True, detail="; ".join(told))
+def _published(database: Database, record: Record, name: str) -> Report | None:
+    """What a record that nobody signed is made of: the own view of a feed, or what was sealed of a leg."""
+    round_s = record.report.round_time_s
+    leg = database.record(name, round_s) if record.legs else None
+    agreement = database.agreement(round_s, leg.seal.target) if leg is not None and leg.seal is not None else None
+    return _own(database, record.operators, name, round_s) if agreement is None else sealed_reports(agreement).get(name)
 
 
 def _own(database: Database, operators: Sequence[str], feed: str, round_s: int) -> Report | None:

@@ -19,6 +19,7 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreClient
 from oracle.check.agreement_bounds import one_party_notes
 from oracle.check.chain import ChainProbe, ChainReadings, chain_errors, read_chain
+from oracle.check.network_ready import key_file_notes, network_file_problems, network_notes
 from oracle.check.push_ready import (
     PushReadiness,
     config_notes,
@@ -82,6 +83,8 @@ async def check(
             *schedule_notes(resolved),
             *config_notes(resolved.config, environ),
             *remote_key_notes(resolved.config),
+            *key_file_notes(resolved.config),
+            *network_notes(resolved.config),
             *one_party_notes(resolved.config),
             *_unheld(resolved),
             *one_group_notes(resolved.config, group_counts(resolved.specs)),
@@ -94,7 +97,12 @@ async def check(
         "alarms": [],
         "trust": [],
         "errors": [
-            _problem(p) for p in (*config_problems(resolved, environ), *remote_key_file_problems(resolved.config))
+            _problem(p)
+            for p in (
+                *config_problems(resolved, environ),
+                *remote_key_file_problems(resolved.config),
+                *network_file_problems(resolved.config),
+            )
         ],
     }
     nameless = [_problem(p) for p in address_problems(resolved.config, environ)]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from oracle.cli.shell import Exit, ExitCode, checked_config, print_result, run_until_signal, seconds
+
+if TYPE_CHECKING:
+    from oracle.config.resolve import ResolvedConfig
 
 
 @click.command()
@@ -108,12 +111,29 @@ def check(config_path: Path, offline: bool, confirm: tuple[str, ...], as_json: b
     try:
         resolved = checked_config(config_path, raw=True)
         report = asyncio.run(run_check(resolved, offline=offline, confirmed=frozenset(confirm)))
+        _check_next(resolved, config_path, report)
     except ConfigError as e:
         problems = [{"key": p.key, "text": p.text} for p in e.problems]
         print_result(as_json, {"errors": problems}, [f"error  {p['key']}: {p['text']}" for p in problems])
         sys.exit(ExitCode.USAGE)
     print_result(as_json, report, _check_lines(report))
     sys.exit(ExitCode.USAGE if report["errors"] else ExitCode.DONE)
+
+
+def _check_next(resolved: ResolvedConfig, config_path: Path, report: dict[str, Any]) -> None:
+    """The config that is to follow this one, as a process would read it now."""
+    from oracle.cli.switching import switch_note, switch_of
+    from oracle.config.resolve import resolve
+    from oracle.config.sections import load
+    from oracle.config.tables.schema import ConfigError
+
+    try:
+        switch = switch_of(resolved, config_path, lambda path: resolve(load(path)))
+    except ConfigError as e:
+        report["errors"] += [{"key": p.key, "text": p.text} for p in e.problems]
+        return
+    if switch is not None:
+        report["notes"].append(switch_note(switch))
 
 
 @click.command()

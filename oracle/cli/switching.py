@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from oracle.config.tables.schema import ConfigError, Problem
 if TYPE_CHECKING:
     from oracle.app import App
     from oracle.config.resolve import ResolvedConfig
+    from oracle.config.sections import Config
 
 _LOOK_S = 0.05
 _log = structlog.get_logger("oracle.cli.switching")
@@ -48,6 +49,8 @@ def switch_of(
     if network is None or network.next is None or network.next_from is None:
         return None
     path = config_path.parent / network.next
+    if not path.is_file():
+        raise ConfigError([Problem("network.next", f"{path} does not exist: put it there, or correct the path")])
     try:
         after = load(path)
     except ConfigError as e:
@@ -68,7 +71,29 @@ def _contradiction(now: ResolvedConfig, after: ResolvedConfig) -> str | None:
         return "[[operators]] differ: the same operator goes on with the same journal"
     if b.network is None:
         return "has no [network]: the operator goes on among the others"
+    if _home_store(a) != _home_store(b):
+        return "the store of its home target is another one: the same operators go on signing for the same store"
     return None
+
+
+def _home_store(config: Config) -> tuple[int, str] | None:
+    """Chain id and address of the store whose operators agree."""
+    home = (config.network.home if config.network is not None else None) or next(iter(config.targets), None)
+    if home is None:
+        return None
+    target = config.targets[home]
+    return config.chains[target.chain].chain_id, target.store.lower()
+
+
+def switch_note(switch: RulesSwitch) -> str:
+    """When the config that is to follow holds, and what to compare with the other operators' beforehand."""
+    from oracle.assemble.network import common_rules
+
+    at = datetime.fromtimestamp(switch.from_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    rules = f"with rules 0x{common_rules(switch.resolved).digest.hex()}, which must be the same with every operator"
+    if _is_past(switch):
+        return f"network.next: it holds since round {switch.from_s} ({at}), {rules}: put it in the place of this file"
+    return f"network.next: it holds from round {switch.from_s} ({at}) on, {rules}"
 
 
 async def run_with_switches(

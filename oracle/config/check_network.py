@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from oracle.config.check_keys import report_key
 from oracle.config.sections import Config
+from oracle.config.tables.forms import is_every_address, listen_at
+from oracle.config.tables.network_sections import NetworkSection
 from oracle.config.tables.schema import Problem
 from oracle.model.suggest import nearest
 
@@ -26,6 +28,7 @@ def network_problems(config: Config) -> Iterator[Problem]:
     elif network.home is not None and network.home not in config.targets:
         text = f"{network.home!r} is not a target of the config; {nearest(network.home, config.targets)}"
         yield Problem("network.home", text)
+    yield from _port_problems(config, network)
     for operator in config.operators:
         if operator.keyfile == network.keyfile:
             text = "is the report key's file: the network key has one of its own, which is made where there is none"
@@ -41,3 +44,14 @@ def network_problems(config: Config) -> Iterator[Problem]:
             if own is not None and peer.address.lower() == f"0x{own}":
                 text = f"is the key of operator {operator.name!r} here: leave this peer out, it is nobody else"
                 yield Problem(f"network.peers.{name}.address", text)
+
+
+def _port_problems(config: Config, network: NetworkSection) -> Iterator[Problem]:
+    """Other operators and readers of prices come in by ports of their own."""
+    if network.listen is None:
+        return
+    host, port = listen_at(network.listen)
+    same_host = host == config.api.host or is_every_address(host) or is_every_address(config.api.host)
+    if port == config.api.port and same_host:
+        text = f"port {port} is that of [api] too: give the two different ports"
+        yield Problem("network.listen", text)

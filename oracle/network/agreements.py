@@ -13,10 +13,10 @@ import structlog
 
 from feeds.units import MS
 from oracle.agree.ask import RoundAsk
-from oracle.agree.outcome import RoundOutcome
+from oracle.agree.outcome import RoundOutcome, faulty_outcome
 from oracle.agree.state import OwnView
 from oracle.agree.terms import CommonRules, Terms, Timing
-from oracle.agree.wire import Notice
+from oracle.agree.wire import MOST_TEXT, Notice
 from oracle.network.cuts import Cuts
 from oracle.network.round_inbox import RoundInbox
 from oracle.network.round_session import RoundSession
@@ -83,25 +83,48 @@ class Agreements:
     async def agree(self, ask: RoundAsk) -> RoundOutcome:
         """Have a round of a store sealed, or learn why it was not.
 
-        Two targets may be at one store: it has one round, and each of them its outcome.
+        Two targets may be at one store: it has one round, and each of them its outcome. A fault of this program costs the
+        round of its own store: the outcome says so, and the rounds of other stores go on.
         """
-        terms = self._terms(ask)
+        try:
+            outcome = await self._agree_once(ask)
+        except Exception as e:  # noqa: BLE001 - the one boundary of a store's round: logged whole, and its own loss
+            _log.exception(
+                "a fault of this program costs the round of a store", target=ask.target, round_time=ask.round_time_s
+            )
+            why = f"a fault of this program: {type(e).__name__}: {e}"
+            outcome = faulty_outcome(self._terms(ask, ask.order), self._names, why)
+            self._tell(outcome)
+        return replace(outcome, terms=replace(outcome.terms, target=ask.target))
+
+    async def _agree_once(self, ask: RoundAsk) -> RoundOutcome:
+        """The outcome of the store's round, whichever of the targets there asks first."""
+        terms = self._terms(ask, ask.order or self._order(ask.signers, ask.round_time_s))
         key = (terms.binding, terms.round_time_s)
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.create_task(self._agree(ask, terms))
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
-        outcome = await asyncio.shield(task)
-        return replace(outcome, terms=replace(outcome.terms, target=ask.target))
+        return await asyncio.shield(task)
+
+    def _tell(self, outcome: RoundOutcome) -> None:
+        try:
+            self._on_outcome(outcome)
+        except Exception:  # noqa: BLE001 - whoever counts rounds costs none
+            _log.exception(
+                "what became of a round was not noted",
+                target=outcome.terms.target,
+                round_time=outcome.terms.round_time_s,
+            )
 
     async def _agree(self, ask: RoundAsk, terms: Terms) -> RoundOutcome:
         if self._yields_ms:
             await asyncio.sleep(self._yields_ms / MS)
         seated = [m for m in self.members if m.address in terms.members]
-        able, refusals = self._able(seated)
+        able, signed, refusals = self._able(seated, terms)
         if self._alone:
             terms = replace(terms, order=_able_first(terms.order, [m.address for m in able]))
-        views = {m.address: self._view(terms, ask, m, able) for m in seated}
+        views = {m.address: _view(ask, m, signed.get(m.address)) for m in seated}
         session = RoundSession(
             terms, seated, views, clock=self._session_clock(terms), transport=self._transport, names=self._names,
             linger_ms=self.timing.grace_ms if self._alone else self.timing.end_ms // 100, alone=self._alone,
@@ -123,7 +146,7 @@ class Agreements:
             self.sealed.keep(outcome)
             self.cuts.sealed(session)
         self._check_clones(session)
-        self._on_outcome(outcome)
+        self._tell(outcome)
         return outcome
 
     async def cut(self, outcome: RoundOutcome, feeds: Sequence[int]) -> CollectedSignatures:
@@ -139,37 +162,31 @@ class Agreements:
         peer = peers[terms.round_time_s // self.timing.interval_s % len(peers)]
         self._transport.send(peer, self.sealed.request(terms, known_s))
 
-    def _terms(self, ask: RoundAsk) -> Terms:
+    def _terms(self, ask: RoundAsk, order: tuple[bytes, ...]) -> Terms:
         return Terms(
             target=ask.target,
             signers=ask.signers,
             round_time_s=ask.round_time_s,
             indexes=ask.indexes,
             rules=self.rules,
-            order=ask.order or self._order(ask.signers, ask.round_time_s),
+            order=order,
             timing=self.timing,
         )
 
-    def _able(self, seated: Sequence[LocalMember]) -> tuple[list[LocalMember], list[Refusal]]:
-        """Operators that may speak now, and the refusals of those that may not."""
+    def _able(
+        self, seated: Sequence[LocalMember], terms: Terms
+    ) -> tuple[list[LocalMember], Mapping[bytes, Mapping[int, bytes]], list[Refusal]]:
+        """Operators that may speak now, what each has signed of the round already, and the refusals of those that may not."""
         now_ms, clock_ok = self._clock.now_ms(), self._clock.clock_ok()
-        able, refusals = [], []
+        able, signed, refusals = list[LocalMember](), dict[bytes, Mapping[int, bytes]](), list[Refusal]()
         for member in seated:
-            refusal = _unable(member, now_ms, clock_ok=clock_ok)
-            if refusal is None:
-                able.append(member)
+            held = _signed_or_unable(member, terms, now_ms, clock_ok=clock_ok)
+            if isinstance(held, Refusal):
+                refusals.append(held)
             else:
-                refusals.append(refusal)
-        return able, refusals
-
-    def _view(self, terms: Terms, ask: RoundAsk, member: LocalMember, able: Sequence[LocalMember]) -> OwnView:
-        return OwnView(
-            reports=ask.reports.get(member.operator.name, {}),
-            published=ask.published,
-            bound_bps=member.operator.bound_bps,
-            signed=member.operator.journal.hashes(terms.signers.domain, terms.round_time_s) if member in able else {},
-            may_speak=member in able,
-        )
+                able.append(member)
+                signed[member.address] = held
+        return able, signed, refusals
 
     def _session_clock(self, terms: Terms) -> SessionClock:
         """Alone a round begins when it is asked for; with others at its round_time, for all at once."""
@@ -204,7 +221,7 @@ class Agreements:
         for member in session.cloned():
             if self.mute(member):
                 text = f"mute: the key of {member.operator.name} spoke from another process; stop one of the two"
-                self._transport.broadcast(session.encoded(Notice(text)))
+                self._transport.broadcast(session.encoded(Notice(text[:MOST_TEXT])))
 
     def mute(self, member: LocalMember) -> bool:
         """Sign nothing any more with a key that another process uses as well; whether that is new."""
@@ -229,14 +246,31 @@ class Agreements:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _unable(member: LocalMember, now_ms: int, *, clock_ok: bool) -> Refusal | None:
-    """Why an operator does not speak in a round; also where its journal cannot be read: that costs its own part alone."""
+def _signed_or_unable(
+    member: LocalMember, terms: Terms, now_ms: int, *, clock_ok: bool
+) -> Mapping[int, bytes] | Refusal:
+    """What an operator has signed of a round already, by place, or why it does not speak in it.
+
+    A journal that cannot be read costs the part of its own operator alone.
+    """
     operator = member.operator
     try:
         operator.journal.last_round_s()
-        return operator.unable(now_ms, clock_ok=clock_ok)
+        refusal = operator.unable(now_ms, clock_ok=clock_ok)
+        return refusal or operator.journal.hashes(terms.signers.domain, terms.round_time_s)
     except sqlite3.Error as e:
         return operator.refuse(RefusalCode.JOURNAL, f"not signed, for its journal cannot be read: {e}")
+
+
+def _view(ask: RoundAsk, member: LocalMember, signed: Mapping[int, bytes] | None) -> OwnView:
+    """What a member holds a proposal against. ``signed``: None of one that may not speak."""
+    return OwnView(
+        reports=ask.reports.get(member.operator.name, {}),
+        published=ask.published,
+        bound_bps=member.operator.bound_bps,
+        signed=signed or {},
+        may_speak=signed is not None,
+    )
 
 
 def _able_first(order: tuple[bytes, ...], able: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -15,7 +15,7 @@ from feeds.units import MS
 from oracle.agree.messages import SealedRound, Want
 from oracle.agree.outcome import RoundOutcome, name_of
 from oracle.agree.terms import Terms
-from oracle.agree.wire import CutAnswer, CutRequest, encode
+from oracle.agree.wire import MOST_TEXT, CutAnswer, CutRequest, encode
 from oracle.network.seats import LocalMember
 from oracle.network.times import AgreementClock
 from oracle.network.transport import Transport
@@ -118,7 +118,7 @@ class Cuts:
     def asked(self, sender: bytes, session: SealedSession, word: CutRequest) -> None:
         """A member asks for signatures of a cut. Where the round is not known to be sealed, it is asked for the seal first."""
         terms, sealed = session.terms, session.sealed
-        if sender not in terms.members or not self._may_ask(sender, terms, word):
+        if sender not in terms.members or not _is_cut(terms, word.indexes) or not self._may_ask(sender, terms, word):
             return
         if sealed is None:
             self._waiting.setdefault((terms.binding, terms.round_time_s), {})[sender, word.indexes] = word
@@ -158,7 +158,7 @@ class Cuts:
         if isinstance(answer, Signature):
             word = CutAnswer(member.address, indexes, signature=answer.compact)
         else:
-            word = CutAnswer(member.address, indexes, code=answer.code.value, text=answer.text)
+            word = CutAnswer(member.address, indexes, code=answer.code.value, text=answer.text[:MOST_TEXT])
         self._transport.send(to, encode(terms.binding, terms.round_time_s, word))
 
     def answered(self, sender: bytes, session: SealedSession, word: CutAnswer) -> None:
@@ -187,6 +187,13 @@ class Cuts:
 def _forgotten_s(terms: Terms) -> int:
     """Rounds up to then are not asked for any more."""
     return terms.round_time_s - 10 * terms.timing.end_ms // MS
+
+
+def _is_cut(terms: Terms, indexes: Sequence[int]) -> bool:
+    """Whether these are feeds of the store, in order: anything else is not even counted, for what is counted is kept."""
+    return 0 < len(indexes) <= len(terms.indexes) and list(indexes) == sorted(
+        set(indexes) & set(terms.indexes.values())
+    )
 
 
 def cut_items(sealed: SealedRound, indexes: Sequence[int]) -> bytes:

@@ -11,6 +11,7 @@ import coincurve
 import structlog
 
 from feeds.errors import LrtOracleError
+from feeds.units import MS
 from oracle.chain.directory import Directory, DirectoryEntry
 from oracle.network.mesh.certificates import ServerTls
 from oracle.network.mesh.faults import NotAMember, PayloadTooLarge
@@ -18,7 +19,9 @@ from oracle.network.mesh.link_status import LinkPath, LinkStatus
 from oracle.network.mesh.listener import Listen
 from oracle.network.mesh.mesh import Mesh
 from oracle.network.mesh.roster import Peer
+from oracle.network.peer_words import SpeakingKeys, clock_offset_ms
 from oracle.network.seats import LocalMember
+from oracle.runtime.listening import cannot_listen
 from oracle.sign.announcement import (
     MOST_PURSES,
     Announcement,
@@ -31,8 +34,8 @@ from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import Refusal
 from oracle.sign.operator import Operator
 
-_KEYS_KEPT = 2
-"""Network keys of a member that count: the newest, and the one before it, for words on their way."""
+_KEY_ROUNDS = 2
+"""So many rounds the network key before the newest one speaks on: for words on their way, and no longer."""
 _CLOCK_S = 3.0
 """From one look at the others' clocks to the next."""
 _RETRY_S = 5.0
@@ -104,7 +107,7 @@ class OperatorNetwork:
         self.place = place
         self._operator, self._network_key, self._store, self._now_ms = operator, network_key, store, now_ms
         self._mesh: Mesh | None = None
-        self._keys: dict[bytes, tuple[bytes, ...]] = {}
+        self._keys = SpeakingKeys(_KEY_ROUNDS * place.interval_s * MS)
         self._weights: Mapping[bytes, int] = {}
         self._purses: dict[Domain, Purse] = {}
         self._by_target: dict[str, frozenset[bytes]] = {}
@@ -144,7 +147,7 @@ class OperatorNetwork:
 
         Raises:
             NetworkFault: the report key does not sign the announcement.
-            OSError: the port is taken.
+            CannotListen: the port is taken, or the address is none of this machine's.
         """
         place = self.place
         listen = Listen(host=place.host, port=place.port, tls=place.tls) if place.host else None
@@ -161,7 +164,11 @@ class OperatorNetwork:
             now_ms=self._now_ms,
         )
         self._set_peers(self._stored())
-        await self._mesh.start()
+        try:
+            await self._mesh.start()
+        except OSError as e:
+            await self._mesh.close()
+            raise cannot_listen("network.listen", place.host, place.port, e) from None
 
     async def run(self) -> None:
         """Start, and be there until cancelled."""
@@ -262,9 +269,7 @@ class OperatorNetwork:
         self._note_key(signed)
 
     def _note_key(self, signed: SignedAnnouncement) -> None:
-        key, known = signed.said.network_key, self._keys.get(signed.address, ())
-        if key not in known[:1]:
-            self._keys[signed.address] = (key, *(k for k in known if k != key))[:_KEYS_KEPT]
+        self._keys.note(signed.address, signed.said.network_key, self._now_ms())
 
     # --- as a transport ----------------------------------------------------------------------------------------------
 
@@ -291,7 +296,7 @@ class OperatorNetwork:
         if self._mesh is not None:
             for signed in self._mesh.announcements():
                 self._note_key(signed)
-        return self._keys
+        return self._keys.at(self._now_ms())
 
     def trouble(self, member: bytes) -> str:
         """Why a member is not reached; "" where it is."""
@@ -314,19 +319,9 @@ class OperatorNetwork:
         self._weights = weights
 
     def clock_offset_ms(self) -> int | None:
-        """How far the others' clocks are ahead of ours: the weighted median, ours among them; None without half of the weight."""
+        """How far the others' clocks together are ahead of ours; None where too few are linked to say."""
         known = {a: s.clock_offset_ms for a, s in self.links().items() if s.clock_offset_ms is not None}
-        known[self._operator.address] = 0
-        ranked = sorted((offset, self._weights.get(a, 0)) for a, offset in known.items())
-        total = sum(weight for _, weight in ranked)
-        if len(known) == 1 or 2 * total <= sum(self._weights.values()):
-            return None
-        below = 0
-        for offset, weight in ranked:
-            below += weight
-            if 2 * below >= total:
-                return offset
-        return None
+        return clock_offset_ms({**known, self._operator.address: 0}, self._weights)
 
     def links(self) -> Mapping[bytes, LinkStatus]:
         """All peers as they are now."""

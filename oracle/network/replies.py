@@ -41,6 +41,6 @@ class Replies:
             if sealed is not None:
                 self._send(sender, sealed)
             return
-        for wanted in want.hashes:
+        for wanted in dict.fromkeys(want.hashes):
             if wanted in values:
                 self._send(sender, values[wanted])

@@ -30,6 +30,8 @@ _KEPT = 3
 """Rounds of a store whose sessions still answer."""
 _AHEAD = 2
 """Intervals ahead of the newest round whose words are kept until they begin."""
+_MOST_FETCHES = 2
+"""Answers to one member from one round to the next: each is 64 rounds for a request of some bytes."""
 _MOST_EARLY = 8
 """Words kept of a member for rounds that have not begun here: an honest one has said no more by then."""
 
@@ -72,6 +74,8 @@ class RoundInbox:
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
         self._early: dict[bytes, list[Envelope]] = {}
         self._newest_s: dict[bytes, int] = {}
+        self._fetches: dict[tuple[bytes, bytes], tuple[int, int]] = {}
+        """By member and terms: the newest round as it asked last, and how often it asked since that began."""
 
     def sessions(self, store: bytes) -> Sequence[RoundSession]:
         """Of a store, those that are kept."""
@@ -89,8 +93,16 @@ class RoundInbox:
                 del self._sessions[kept.terms.binding, kept.terms.round_time_s]
         early, self._early = self._early, {}
         for sender, envelope in ((a, e) for a, of_sender in early.items() for e in of_sender):
-            if envelope.round_time_s >= terms.round_time_s and (why := self._take(sender, envelope)):
+            if envelope.round_time_s < terms.round_time_s:
+                continue
+            if envelope.binding != terms.binding and not self._has_begun(envelope.round_time_s):
+                self._early.setdefault(sender, []).append(envelope)
+            elif why := self._take(sender, envelope):
                 self.on_refused(sender, why)
+
+    def _has_begun(self, round_time_s: int) -> bool:
+        """Whether a round has begun at all stores: until then a word may be of one at which it has not."""
+        return all(newest_s >= round_time_s for newest_s in self._newest_s.values())
 
     def receive(self, sender: bytes, payload: bytes) -> str:
         """A payload of a member; what is wrong with it, "" where nothing is."""
@@ -130,7 +142,7 @@ class RoundInbox:
             case CutAnswer():
                 self._cuts.answered(sender, session, word)
             case Fetch():
-                self._sealed.send_since(envelope, lambda payload: self._transport.send(sender, payload))
+                self._fetched(sender, envelope)
             case Notice():
                 session.note_trouble(sender, word.text)
         return ""
@@ -160,7 +172,7 @@ class RoundInbox:
         """A round that has not begun here, a member on other terms, or a peer that missed rounds."""
         word = envelope.word
         if isinstance(word, Fetch):
-            self._sealed.send_since(envelope, lambda payload: self._transport.send(sender, payload))
+            self._fetched(sender, envelope)
             return ""
         if isinstance(word, SealedRound) and self._sealed.is_awaited(envelope):
             return self._sealed.receive(envelope, word)
@@ -175,6 +187,17 @@ class RoundInbox:
         if isinstance(word, ValuesWord) and any(k[1] == envelope.round_time_s for k in self._sessions):
             return self._note_other_terms(sender, envelope, word)
         return "a round that is over, or has not begun"
+
+    def _fetched(self, sender: bytes, envelope: Envelope) -> None:
+        """A member asks for sealed rounds: an honest one does so once a round."""
+        if not self._sealed.knows(envelope.binding):
+            return
+        newest_s = max(self._newest_s.values(), default=self._started_s)
+        at_s, count = self._fetches.get((sender, envelope.binding), (newest_s, 0))
+        count = count + 1 if at_s == newest_s else 1
+        self._fetches[sender, envelope.binding] = newest_s, count
+        if count <= _MOST_FETCHES:
+            self._sealed.send_since(envelope, lambda payload: self._transport.send(sender, payload))
 
     def _note_other_terms(self, sender: bytes, envelope: Envelope, word: ValuesWord) -> str:
         """Values on other terms do not count, and their sender is told apart by what it says of itself."""

@@ -9,7 +9,7 @@ from oracle.agree.messages import SealedRound
 from oracle.agree.outcome import Arrivals, RoundOutcome, outcome_of
 from oracle.agree.state import Instance, OwnView
 from oracle.agree.terms import Terms
-from oracle.agree.verify import Unsound, check_sealed
+from oracle.agree.verify import Unsound, check_sealed, items_alone
 from oracle.agree.wire import Envelope, Fetch, encode
 
 _KEPT = 512
@@ -31,12 +31,16 @@ class SealedRounds:
         """By store and round: the binding, and the round."""
         self._terms: dict[bytes, Terms] = {}
         """The newest of each binding: what a fetched round is verified by."""
-        self._wanted: dict[bytes, int] = {}
-        """By binding: rounds after this one are asked for."""
+        self._wanted: dict[bytes, range] = {}
+        """By binding: the times of the rounds that are asked for."""
 
     def know(self, terms: Terms) -> None:
         """Terms by which fetched rounds can be verified."""
         self._terms[terms.binding] = terms
+
+    def knows(self, binding: bytes) -> bool:
+        """Whether these are terms of a store of this process."""
+        return binding in self._terms
 
     def keep(self, outcome: RoundOutcome) -> None:
         """A round was sealed here."""
@@ -60,9 +64,12 @@ class SealedRounds:
     # --- fetching ----------------------------------------------------------------------------------------------------
 
     def request(self, terms: Terms, after_s: int) -> bytes:
-        """A request for the rounds after one, to be sent to one peer."""
+        """A request for the rounds after one, to be sent to one peer. They are awaited up to the round that begins now.
+
+        One of that round or a later one belongs to its session: stored as fetched, it could not be stored as made.
+        """
         self.know(terms)
-        self._wanted[terms.binding] = after_s
+        self._wanted[terms.binding] = range(after_s + 1, terms.round_time_s)
         return encode(terms.binding, after_s, Fetch())
 
     def send_since(self, envelope: Envelope, send: Callable[[bytes], None]) -> None:
@@ -77,8 +84,7 @@ class SealedRounds:
 
     def is_awaited(self, envelope: Envelope) -> bool:
         """Whether a sealed round is one that was asked for."""
-        after_s = self._wanted.get(envelope.binding)
-        return after_s is not None and envelope.round_time_s > after_s
+        return envelope.round_time_s in self._wanted.get(envelope.binding, ())
 
     def receive(self, envelope: Envelope, said: SealedRound) -> str:
         """A fetched round: verified, kept and told; what is wrong with it, "" where nothing is."""
@@ -92,7 +98,8 @@ class SealedRounds:
             check_sealed(of_round, said)
         except Unsound as e:
             return str(e)
-        state = replace(Instance(terms=of_round, me=b"", view=OwnView(may_speak=False)), sealed=said)
+        known = items_alone(said)  # the network keys of then are not known any more
+        state = replace(Instance(terms=of_round, me=b"", view=OwnView(may_speak=False)), sealed=known)
         learned = outcome_of(state, Arrivals(), {}, sealed_ms=None)
         self.keep(learned)
         self.on_learned(learned)

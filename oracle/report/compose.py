@@ -168,6 +168,16 @@ def cross(legs: Sequence[Report]) -> Report:
     )
 
 
+def cross_price(first_wad: Wad, second: Report) -> Wad:
+    """Price of a cross: its first leg's in that one's mode, times the second's market, rounded down. As CrossView.sol.
+
+    Args:
+        first_wad: the first leg's price, with its ramp.
+        second: the second leg.
+    """
+    return wad_mul_down(first_wad, second.market_wad)
+
+
 def published_after_record(before: Published | None, record: Record | None, round_time_s: int) -> Published | None:
     """What is published of a feed after a round that brought this record, or none."""
     return published_after(before, record.report if record else None, round_time_s, record.ramp_ppm if record else 0)

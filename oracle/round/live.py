@@ -21,7 +21,7 @@ from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.status import Abstain, Reason
 from oracle.model.types import Leg, Published, Report
-from oracle.report.compose import age_up, cross, price_of
+from oracle.report.compose import age_up, cross, cross_price, price_of
 from oracle.report.wire import MAX_U8, MAX_U16
 from oracle.round.step import Judged, as_leg, evaluate
 
@@ -63,6 +63,9 @@ class Live:
         states: a feed's state as of its last final round.
         observe: outcomes of a feed at a moment.
         published: what the operators last agreed on of a feed: a halted one shows that, also here.
+
+    Attributes:
+        on_fault: called with a feed and a fault of this program, which costs that feed's indication alone.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Live:
         observe: Observe,
         published: Callable[[str], Published | None] = lambda _: None,
     ) -> None:
+        self.on_fault: Callable[[str, Exception], None] = lambda _feed, _error: None
         self._specs = specs
         self._states = states
         self._observe = observe
@@ -96,9 +100,11 @@ class Live:
     def _indicate(self, spec: FeedSpec, now_ms: int) -> Record | None:
         try:
             record = self._from_legs(spec, now_ms) if spec.is_cross else self._from_sources(spec, now_ms)
-        except Abstain:
+        except Exception as e:  # noqa: BLE001 - as in a final round: a fault of ours costs its own feed
             self._indications.pop(spec.feed, None)
             self._usable.pop(spec.feed, None)
+            if not isinstance(e, Abstain):
+                self.on_fault(spec.feed, e)
             return None
         self._indications[spec.feed] = record
         return record
@@ -118,7 +124,9 @@ class Live:
             raise Abstain(f"{spec.feed} waits for its legs")
         report = cross([k.report_at(now_ms) for k in legs])
         reasons = tuple(r for k in legs for r in k.leg.reasons)
-        return _record(spec, report, reasons, 0, min(k.observed_at_ms for k in legs), now_ms)
+        first = self._indications[spec.legs[0]]
+        record = _record(spec, report, reasons, first.ramp_ppm, min(k.observed_at_ms for k in legs), now_ms)
+        return replace(record, price_wad=cross_price(first.price_wad, legs[1].report))
 
     def _fresh(self, feed: str, now_ms: int) -> _Usable | None:
         """A feed's newest indication while its observations are not too old for the feed itself."""
@@ -166,6 +174,7 @@ def _record(
         signed_at_ms=None,
         legs=spec.legs,
         final=False,
+        ramp_ppm=ramp_ppm,
     )
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from feeds.units import MS, deviation_bps_away
+from feeds.units import MS, Wad, deviation_bps_away
 from oracle.agree.outcome import Attendance, RoundOutcome
+from oracle.judge.verdict import ramp_ppm as judged_ramp_ppm
 from oracle.model.publication import Absent, Record, Seal, Transition
 from oracle.model.spec import FeedSpec
+from oracle.model.state import Memory
+from oracle.model.status import Reason, Status, Why
 from oracle.model.types import Abstained, FeedRound, Report, Result
-from oracle.report.compose import price_of
+from oracle.report.compose import cross_price, price_of
 from oracle.round.contributions import reasons_for
 
+_WHOLE_PPM = 1_000_000
 Results = Mapping[str, Mapping[str, Result]]
 """What each operator (by name) found of each feed."""
 
@@ -49,12 +53,12 @@ class RecordMaker:
         outcome = self.outcome
         is_agreed = outcome is not None and all(f in outcome.reports for f in spec.legs or (spec.feed,))
         both = report.market_wad and report.redemption_wad
-        ramp_ppm = self._ramp_ppm(spec, results, report)
+        ramp_ppm = self._ramp_ppm(spec, results, report, made, is_agreed=is_agreed)
         return Record(
             feed=spec.feed,
             mode=spec.mode,
             report=report,
-            price_wad=price_of(report, spec.mode, ramp_ppm),
+            price_wad=_price(spec, report, ramp_ppm, made),
             deviation_bps=deviation_bps_away(report.market_wad, report.redemption_wad) if both else None,
             reasons=reasons_for(results, report),
             observed_at_ms=self._observed_at_ms(spec, results, report, made),
@@ -83,12 +87,55 @@ class RecordMaker:
         times = [p.as_of_ms for p in prices if p is not None and not report.status_only]
         return min(times, default=(report.round_time_s - report.market_age_s) * MS)
 
-    def _ramp_ppm(self, spec: FeedSpec, results: Sequence[Result], report: Report) -> int:
-        """The lower median of what the operators compute; with status-only prices it stands still as well."""
-        if report.status_only and spec.feed in self.last:
-            return self.last[spec.feed].ramp_ppm
-        ramps = sorted(r.verdict.ramp_ppm for r in results if isinstance(r, FeedRound))
+    def _ramp_ppm(
+        self, spec: FeedSpec, results: Sequence[Result], report: Report, made: Mapping[str, Record], *, is_agreed: bool
+    ) -> int:
+        """How far ``redemption_unless_depeg`` has gone; with status-only prices it stands still as well.
+
+        Of what was sealed it follows from the sealed statuses, not from what is seen here: who saw nothing, saw something
+        else, or learns of the round later shows the same price as everybody. Unsealed it is what is seen here.
+        """
+        if spec.is_cross:
+            return made[spec.legs[0]].ramp_ppm
+        before = self.last.get(spec.feed)
+        if report.status_only and before is not None:
+            return before.ramp_ppm
+        rounds = [r for r in results if isinstance(r, FeedRound)]
+        if is_agreed:
+            rules = replace(spec.rules, redemption_open=spec.rules.redemption_open and not _is_closed(rounds, before))
+            return judged_ramp_ppm(rules, _ramp_before(before, report), report.status, _round_ms(report))
+        ramps = sorted(r.verdict.ramp_ppm for r in rounds)
         return ramps[(len(ramps) - 1) // 2] if ramps else 0
+
+
+def _ramp_before(before: Record | None, report: Report) -> Memory:
+    """Where the ramp stood. Who joins in a depeg does not know how far it is, and takes what the token can be sold for."""
+    if before is not None:
+        return Memory(at_ms=_round_ms(before.report), ramp_ppm=before.ramp_ppm)
+    return Memory(at_ms=_round_ms(report), ramp_ppm=_WHOLE_PPM) if report.status is Status.DEPEG else Memory()
+
+
+def _round_ms(report: Report) -> int:
+    return report.round_time_s * MS
+
+
+def _is_closed(rounds: Sequence[FeedRound], before: Record | None) -> bool:
+    """Whether most who look at it here find that holders cannot redeem; while nobody does, as it was found before."""
+    if not rounds:
+        return before is not None and _says_closed(before.reasons)
+    return 2 * sum(_says_closed(r.verdict.reasons) for r in rounds) > len(rounds)
+
+
+def _says_closed(reasons: Sequence[Reason]) -> bool:
+    return any(r.code is Why.CLOSED for r in reasons)
+
+
+def _price(spec: FeedSpec, report: Report, ramp_ppm: int, made: Mapping[str, Record]) -> Wad:
+    """Price in the feed's mode: of a cross from its legs, for the ramp is the first one's."""
+    if spec.is_cross:
+        first, second = (made[leg] for leg in spec.legs)
+        return cross_price(first.price_wad, second.report)
+    return price_of(report, spec.mode, ramp_ppm)
 
 
 def operators_of(outcome: RoundOutcome, spec: FeedSpec) -> tuple[str, ...]:

@@ -307,4 +307,6 @@ def _agreement(outcome: RoundOutcome) -> Agreement:
         step=sealed.step,
         seals=sealed.signatures,
         dropped=sealed.content.dropped,
+        version=terms.rules.version,
+        rules=terms.rules.digest,
     )

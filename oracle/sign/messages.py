@@ -125,7 +125,8 @@ class Agreement:
     """The signed values of a sealed round for one target, and which feed each index is: the input of every record of it.
 
     ``items``: what was sealed; ``step``: of the agreement; ``seals``: address and signature over it of each who signed.
-    ``dropped``: indexes of feeds on which members parted.
+    ``dropped``: indexes of feeds on which members parted. ``version``, ``rules``: of the protocol, and hash of what must be
+    equal, 32 bytes: part of the terms under the values' signatures.
     """
 
     target: str
@@ -138,6 +139,8 @@ class Agreement:
     step: int = 0
     seals: tuple[tuple[bytes, bytes], ...] = ()
     dropped: tuple[int, ...] = ()
+    version: int = 0
+    rules: bytes = b""
 
 
 class RoundSigner(Protocol):

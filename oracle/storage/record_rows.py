@@ -5,13 +5,19 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from oracle.model.canonical_json import dump, parse
 from oracle.model.publication import Record, Transition
 from oracle.model.types import Abstained
 from oracle.sign.messages import Agreement, EvidenceRow, SignedValues, SignerSet
+
+_MOST_SEARCHED = 16
+_VALUES_BEFORE = "SELECT * FROM agreements WHERE target = ? AND round_s < ? AND body != CAST('[]' AS BLOB) ORDER BY round_s DESC LIMIT ?"
+_VALUES_AFTER = (
+    "SELECT * FROM agreements WHERE target = ? AND round_s > ? AND body != CAST('[]' AS BLOB) ORDER BY round_s LIMIT ?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +30,8 @@ class _SealedWords:
     step: int
     seals: tuple[tuple[bytes, bytes], ...]
     dropped: tuple[int, ...]
+    version: int
+    rules: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +48,20 @@ class SealRow:
 
 def sealed_words(agreement: Agreement) -> bytes:
     """What was sealed, as it is stored."""
-    return dump(
-        _SealedWords(items=agreement.items, step=agreement.step, seals=agreement.seals, dropped=agreement.dropped)
+    return dump(_SealedWords(**{f.name: getattr(agreement, f.name) for f in fields(_SealedWords)}))
+
+
+def _agreement(row: Sequence[Any]) -> Agreement:
+    feeds, indexes = parse(tuple[tuple[str, ...], tuple[int, ...]], row[3])
+    sealed = parse(_SealedWords, row[5])
+    return Agreement(
+        target=row[0],
+        round_time_s=row[1],
+        signers=parse(SignerSet, row[2]),
+        feeds=feeds,
+        indexes=indexes,
+        values=parse(tuple[SignedValues, ...], row[4]),
+        **{f.name: getattr(sealed, f.name) for f in fields(_SealedWords)},
     )
 
 
@@ -70,22 +90,16 @@ class RecordRows:
         """What was sealed in a round at a target, with the signed values; at any without one."""
         sql = "SELECT * FROM agreements WHERE round_s = ? AND (target = ? OR ? IS NULL) LIMIT 1"
         row = self.connection.execute(sql, (round_s, target, target)).fetchone()
-        if row is None:
-            return None
-        feeds, indexes = parse(tuple[tuple[str, ...], tuple[int, ...]], row[3])
-        sealed = parse(_SealedWords, row[5])
-        return Agreement(
-            target=row[0],
-            round_time_s=row[1],
-            signers=parse(SignerSet, row[2]),
-            feeds=feeds,
-            indexes=indexes,
-            values=parse(tuple[SignedValues, ...], row[4]),
-            items=sealed.items,
-            step=sealed.step,
-            seals=sealed.seals,
-            dropped=sealed.dropped,
-        )
+        return None if row is None else _agreement(row)
+
+    def agreement_of_set(self, agreement: Agreement) -> Agreement | None:
+        """The nearest other round of the same target and epoch whose values are stored, None if there is none."""
+        target, round_s = agreement.target, agreement.round_time_s
+        for sql in (_VALUES_BEFORE, _VALUES_AFTER):
+            for row in self.connection.execute(sql, (target, round_s, _MOST_SEARCHED)):
+                if (found := _agreement(row)).signers.epoch == agreement.signers.epoch:
+                    return found
+        return None
 
     def seals(self, target: str, since_s: int) -> list[SealRow]:
         """Who sealed the rounds of a target since a time, ascending: an agreement without its values."""

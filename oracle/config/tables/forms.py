@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from feeds.secret_refs import check_refs, has_refs, is_ref, without_refs
@@ -10,6 +12,8 @@ from oracle.model.signer_url import HttpSignerUrl, read_signer_url
 
 _ADDRESS_CHARS, _ADDRESS_BYTES = 42, 20
 _HASH_BYTES, _MOST_PORT = 32, 65_535
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", re.ASCII)
+_ONLY_DIGITS = re.compile(r"[0-9.]+", re.ASCII)
 
 
 def raw_address(text: str) -> bytes:
@@ -118,7 +122,27 @@ def listen_at(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= _MOST_PORT:
         raise ValueError(f"{text!r} is no address to listen at: write HOST:PORT, 0.0.0.0:8651 say")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    host = host.removeprefix("[").removesuffix("]")
+    if not _is_host(host):
+        raise ValueError(f"{host!r} is neither an IP address nor a name: write HOST:PORT, 0.0.0.0:8651 say")
+    return host, int(port)
+
+
+def _is_host(text: str) -> bool:
+    """Whether a text is an IP address, or a name that could be one of a machine."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return bool(_HOST_NAME.fullmatch(text)) and not _ONLY_DIGITS.fullmatch(text)
+    return True
+
+
+def is_every_address(host: str) -> bool:
+    """Whether a host is 0.0.0.0 or its like: all addresses of this machine, and none that anybody can dial."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def sha256_hash(text: str) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from oracle.config.tables.forms import listen_at, peer_url, raw_address, sha256_hash, utc_time
+from oracle.config.tables.forms import is_every_address, listen_at, peer_url, raw_address, sha256_hash, utc_time
 from oracle.model.keys import key, required
 
 
@@ -66,13 +66,13 @@ class NetworkSection:
     )
     next: str | None = key(
         None,
-        "config file, in the folder of this one, whose rules and feeds hold from `next_from` on: all operators go over at"
-        " the same round, without a restart",
+        "config file, its path relative to the folder of this one, whose rules and feeds hold from `next_from` on: all"
+        " operators go over at the same round, without a restart",
         beside="next_from",
     )
     next_from: str | None = key(
         None,
-        "from which round_time on, in UTC as `2027-01-31T00:00:00Z`; announced to all operators beforehand",
+        "from which round_time on, in UTC as `2027-01-31T00:00:00Z`: agreed beforehand, and the same with every operator",
         form=utc_time,
         beside="next",
     )
@@ -88,12 +88,26 @@ class NetworkSection:
         if self.listen is not None and self.url is None:
             text = "listen without url: nobody is told where; write the address that others reach it at, wss://HOST:PORT say"
             yield "url", text
+        if self.url is not None:
+            yield from self._url_problems(self.url)
         if self.certificate is not None and self.behind_proxy:
             text = "certificate and behind_proxy: the proxy shows its own; leave out certificate and private_key, or behind_proxy"
             yield "certificate", text
         elif self.certificate is not None and not self.has_tls:
             yield "certificate", "no TLS is asked for, so it would never be shown: write url = wss://..."
         yield from self._peer_problems()
+
+    def _url_problems(self, url: str) -> Iterator[tuple[str, str]]:
+        if self.listen is None:
+            text = (
+                "url without listen: others are told where nobody listens; write listen = HOST:PORT, or leave url out for an"
+                " operator that only dials"
+            )
+            yield "url", text
+        host = urlsplit(url).hostname or ""
+        if is_every_address(host):
+            text = f"{host} is no address that others can dial: write this machine's name or address as others reach it"
+            yield "url", text
 
     def _peer_problems(self) -> Iterator[tuple[str, str]]:
         names: dict[bytes, str] = {}

@@ -6,6 +6,7 @@ import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
+from datetime import date, time
 from enum import Enum
 from operator import itemgetter
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -176,7 +177,7 @@ class _Reader:
             return self._wad(value)
         if kind is Any or (isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
             return self._within(value, about)
-        return self._wrong(f"expected {_WORDS.get(kind, kind.__name__)}, found {_name(value)} {value!r}")
+        return self._wrong(f"expected {_WORDS.get(kind, kind.__name__)}, found {_name(value)} {_shown(value)}")
 
     def _at(self, key: str) -> _Reader:
         return replace(self, key=key)
@@ -239,5 +240,11 @@ def _bare_or_quoted(key: str) -> str:
     return key if _BARE.fullmatch(key) else f'"{key}"'
 
 
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, date | time) else repr(value)
+
+
 def _name(value: Any) -> str:
+    if isinstance(value, date | time):
+        return "a time without quotes"
     return _WORDS.get(type(value), "a list" if isinstance(value, list) else "a table")

@@ -6,7 +6,7 @@ import datetime as dt
 import ssl
 import tempfile
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -65,17 +65,20 @@ def from_files(certificate: Path, private_key: Path) -> ServerTls:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    for path in (certificate, private_key):
+        _check_readable(path)
     try:
-        context.load_cert_chain(certificate, private_key, password=_no_password)
+        context.load_cert_chain(certificate, private_key, password=partial(_no_password, private_key))
         first = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
     except ssl.SSLError as e:
         raise BadCertificate(
             f"{certificate} and {private_key} are no certificate and its key, in PEM and without a password:"
             f" {e.reason or 'wrong form'}"
         ) from None
-    except (OSError, ValueError) as e:
-        text = e.strerror if isinstance(e, OSError) else "wrong form"
-        raise BadCertificate(f"{certificate} or {private_key} cannot be read: {text}") from None
+    except BadCertificate:
+        raise
+    except ValueError:
+        raise BadCertificate(f"{certificate} is no certificate in PEM") from None
     return ServerTls(context, sha256(first.public_bytes(serialization.Encoding.DER)).digest())
 
 
@@ -101,5 +104,15 @@ def seen_certificate(tls: ssl.SSLObject | None) -> bytes:
     return sha256(der).digest() if der else b""
 
 
-def _no_password() -> str:
-    raise ValueError("the key has a password")
+def _check_readable(path: Path) -> None:
+    try:
+        path.open("rb").close()
+    except OSError as e:
+        raise BadCertificate(f"{path} cannot be read: {e.strerror}; correct the path, or make the file") from None
+
+
+def _no_password(private_key: Path) -> str:
+    raise BadCertificate(
+        f"{private_key} has a password, and a process starts without anybody at hand: write it without one, with"
+        f" `openssl pkey -in {private_key} -out FILE`"
+    )

@@ -128,6 +128,7 @@ class Dialler:
                 ssl=by_authority() if authority else unverified(),
                 max_msg_size=MAX_FRAME + CHECK,
                 compress=0,
+                autoping=False,
                 timeout=_CLOSE,
             )
         except aiohttp.ClientConnectorCertificateError:

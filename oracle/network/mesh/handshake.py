@@ -181,13 +181,25 @@ def _check_shown(shown: bytes, seen: bytes) -> None:
         )
 
 
-async def receive(socket: Socket) -> bytes:
+def _no_control(size: int) -> bool:
+    raise LinkRefused(LinkFault.MALFORMED, f"a ping of the WebSocket ({size} bytes) before it is said who is there")
+
+
+async def receive(socket: Socket, charge: Callable[[int], bool] = _no_control) -> bytes:
     """The next binary message.
+
+    Args:
+        socket: open. It answers no ping by itself: those would be on nobody's account.
+        charge: called with the size of each ping and pong of the WebSocket; whether it is answered. May raise LinkRefused.
 
     Raises:
         LinkRefused: it is none, or the other side ended the connection, with what it said of why.
     """
     message = await socket.receive()
+    while message.type in {WSMsgType.PING, WSMsgType.PONG}:
+        if charge(len(message.data)) and message.type is WSMsgType.PING:
+            await socket.pong(message.data)
+        message = await socket.receive()
     if message.type is WSMsgType.BINARY:
         return bytes(message.data)
     if message.type is WSMsgType.TEXT:

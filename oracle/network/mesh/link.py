@@ -15,7 +15,7 @@ from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.frames import End, Frame, FrameKind, Ping, Pong, parse_frame, ping_body, pong_body
 from oracle.network.mesh.handshake import Met, Socket, receive, say_goodbye
 from oracle.network.mesh.hello import HeardHello
-from oracle.network.mesh.limits import OFFSET_WARN_MS
+from oracle.network.mesh.limits import MAX_MEMBERS, OFFSET_WARN_MS
 from oracle.network.mesh.peer_state import PeerState
 from oracle.network.mesh.round_trips import RoundTrips, measured
 from oracle.network.mesh.session import CHECK
@@ -23,6 +23,7 @@ from oracle.network.mesh.session import CHECK
 _log = structlog.get_logger("oracle.network.mesh.link")
 _US, _MS_US = 1_000_000, 1_000
 _MOST_PINGS = 8
+_MOST_CONTROLS = 2 * MAX_MEMBERS
 _REPLACED = LinkRefused(LinkFault.DUPLICATE, "another link took over")
 Handle = Callable[["Link", Frame], None]
 
@@ -72,7 +73,14 @@ class Link:
         return self._met.we_dialled
 
     def control(self, kind: int, body: bytes) -> None:
-        """Send a frame of the mesh itself, before all that waits. Of a kind only the newest counts, but for announcements."""
+        """Send a frame of the mesh itself, before all that waits. Of a kind only the newest counts, but for announcements.
+
+        Of those the newest few are kept for a peer that does not read; it is told of all again over its next link.
+        """
+        if len(self._controls) >= _MOST_CONTROLS:
+            self._controls.pop(
+                next((k for k in self._controls if k[0] == FrameKind.ANNOUNCEMENTS), next(iter(self._controls)))
+            )
         self._controls[kind, body if kind == FrameKind.ANNOUNCEMENTS else b""] = (kind, body)
         self.peer.wake.set()
 
@@ -110,7 +118,7 @@ class Link:
 
     async def _read(self) -> NoReturn:
         while True:
-            raw = await receive(self._socket)
+            raw = await receive(self._socket, self._charge)
             self._unanswered = 0
             self.peer.traffic.bytes_in += len(raw)
             try:
@@ -122,6 +130,14 @@ class Link:
                     self.peer.count(e, self._now_ms())
                     continue
                 self.peer.refuse(e, self._now_us(), self._now_ms())
+
+    def _charge(self, size: int) -> bool:
+        """A ping or pong of the WebSocket itself is on the peer's account as any frame is; whether it is answered."""
+        if self.peer.may_send(size, self._now_us()):
+            return True
+        refused = LinkRefused(LinkFault.OVER_LIMIT, "more pings of the WebSocket than a member may send")
+        self.peer.refuse(refused, self._now_us(), self._now_ms())
+        return False
 
     def _take(self, raw: bytes) -> None:
         if not self.peer.may_send(len(raw), self._now_us()):

@@ -143,7 +143,7 @@ class Listener:
             response = web.Response(status=_UPGRADE_REQUIRED, text=_HERE, headers={"Upgrade": "websocket"})
             response.force_close()
             return response
-        socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_FRAME + CHECK, timeout=_CLOSE_S)
+        socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=MAX_FRAME + CHECK, timeout=_CLOSE_S)
         try:
             await socket.prepare(request)
         except OSError:

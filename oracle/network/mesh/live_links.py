@@ -114,7 +114,8 @@ class LiveLinks:
             reached = state.link is not None or bool(self._router.carriers(state))
             if reached and not state.was_reached:
                 self._router.send_waiting(state)
-                self._on_up(state.address)
+                if state.may_return(self._now_us()):
+                    self._on_up(state.address)
             state.was_reached = reached
 
     def _up(self, state: PeerState, link: Link) -> None:

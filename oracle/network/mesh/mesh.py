@@ -288,15 +288,21 @@ class Mesh:
             if signed.said.counter > self._announced.said.counter:
                 self._call(partial(self._on_announcement, signed), "on_announcement")
             return
-        if not self._roster.learn(signed):
+        if not self._roster.is_news(signed):
             return
         state = self._states[signed.address]
+        is_due = state.may_renew(self._now_us())
+        if not is_due and link is not None and signed is not link.heard.announced:  # it was passed on
+            state.traffic.refused[LinkFault.OVER_LIMIT.value] += 1
+            return
+        self._roster.learn(signed)
         state.needs_authority = None
         if state.link is not None and state.link.heard.announced.said.network_key != signed.said.network_key:
             state.link.stop(LinkRefused(LinkFault.OLD_KEY, "its network key was replaced by a newer announcement"))
         state.look.set()
         self._call(partial(self._on_announcement, signed), "on_announcement")
-        self._pass_on(signed, link)
+        if is_due:
+            self._pass_on(signed, link)
 
     def _pass_on(self, signed: SignedAnnouncement, link: Link | None) -> None:
         for body in announcement_bodies([signed.raw]):

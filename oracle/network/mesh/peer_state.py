@@ -89,13 +89,17 @@ class PeerState:
         self._messages = TokenBucket(limits.messages_per_s, limits.burst_messages, now_us)
         self._bytes = TokenBucket(limits.bytes_per_s, limits.burst_bytes, now_us)
         self._carried = TokenBucket(limits.carried_per_s, limits.burst_carried, now_us)
+        self._carried_from: dict[bytes, TokenBucket] = {}
+        self._renewals = TokenBucket(1, limits.burst_renewals * limits.renewal_s, now_us)
         self._announcements = TokenBucket(limits.announcements_per_s, limits.burst_announcements, now_us)
+        self._returns = TokenBucket(limits.returns_per_s, limits.burst_returns, now_us)
         self._connects = TokenBucket(limits.connects_per_s, limits.burst_connects, now_us)
         self._patience = TokenBucket(1, limits.patience, now_us)
         share = limits.send_share_percent
         self._own_messages = TokenBucket(
             _part(limits.messages_per_s, share), _part(limits.burst_messages, share), now_us
         )
+        self._own_carried = TokenBucket(_part(limits.carried_per_s, share), _part(limits.burst_carried, share), now_us)
         self._own_bytes = TokenBucket(_part(limits.bytes_per_s, share), _part(limits.burst_bytes, share), now_us)
         self._banned_until_us = 0
         self._since_ms = now_ms
@@ -116,15 +120,37 @@ class PeerState:
         return False
 
     def may_carry(self, now_us: int) -> bool:
-        """Whether one more message may be carried from it or to it; charged if so."""
-        if not self._carried.take(1, now_us):
-            return False
-        self.traffic.carried += 1
-        return True
+        """Whether one more message may be carried from it; charged if so."""
+        return self._carried.take(1, now_us)
+
+    def may_be_carried_to(self, sender: bytes, now_us: int) -> bool:
+        """Whether one more message of another peer may be carried to it; charged if so.
+
+        Each other peer has a little of its own: nobody can use up what others may have carried to it.
+        """
+        own = self._carried_from.get(sender)
+        if own is None:
+            own = self._carried_from[sender] = TokenBucket(self.limits.pair_per_s, self.limits.burst_pair, now_us)
+        return own.take(1, now_us) or self._carried.take(1, now_us)
+
+    def may_be_asked_to_carry(self, now_us: int) -> bool:
+        """Whether it may be asked to carry one more message of ours, for our own sake of its limits; charged if so."""
+        return self._own_carried.take(1, now_us)
+
+    def may_renew(self, now_us: int) -> bool:
+        """Whether it may announce itself anew; charged if so."""
+        return self._renewals.take(self.limits.renewal_s, now_us)
 
     def may_announce(self, now_us: int) -> bool:
         """Whether one more unknown announcement of it is read; charged if so."""
         return self._announcements.take(1, now_us)
+
+    def may_return(self, now_us: int) -> bool:
+        """Whether it is sent what counts now because others say that they reach it again; charged if so.
+
+        Who says so can take it back and say it again with each frame.
+        """
+        return self._returns.take(1, now_us)
 
     def may_connect(self, now_us: int) -> bool:
         """Whether it may make one more handshake; charged if so."""

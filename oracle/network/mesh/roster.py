@@ -50,12 +50,14 @@ class Roster:
         self.peers = {p.address: p for p in peers if p.address != self.own}
         self._announced = {a: s for a, s in self._announced.items() if a in self.peers}
 
+    def is_news(self, signed: SignedAnnouncement) -> bool:
+        """Whether it is a member's, and newer than what we know of it."""
+        known = self._announced.get(signed.address)
+        return signed.address in self.peers and (known is None or known.said.counter < signed.said.counter)
+
     def learn(self, signed: SignedAnnouncement) -> bool:
         """Keep a member's announcement; whether it is newer than what we knew."""
-        if signed.address not in self.peers:
-            return False
-        known = self._announced.get(signed.address)
-        if known is not None and known.said.counter >= signed.said.counter:
+        if not self.is_news(signed):
             return False
         self._announced[signed.address] = signed
         return True

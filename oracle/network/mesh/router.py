@@ -57,7 +57,7 @@ class Router:
         """Send a payload, or keep it for a while where there is no way."""
         carriers = self._next_carriers(to) if to.link is None else []
         if carriers:
-            self._send_over(carriers, to, payload)
+            self._send_over(self._asked_to_carry(carriers), to, payload)
         else:
             to.outbox.push(FrameKind.DATA, payload, self._now_us())
             to.wake.set()
@@ -101,7 +101,14 @@ class Router:
         first = self._turn % len(found)
         return (found[first:] + found[:first])[: to.limits.copies]
 
+    def _asked_to_carry(self, carriers: list[PeerState]) -> list[PeerState]:
+        """Those that may be asked to carry one more: who asks for more than that is disconnected by them."""
+        return [c for c in carriers if c.may_be_asked_to_carry(self._now_us())]
+
     def _send_over(self, carriers: list[PeerState], to: PeerState, payload: bytes) -> None:
+        if not carriers:
+            to.outbox.dropped += 1
+            return
         self._number += 1
         own = self._me.announced().address
         frame = signed_forward(
@@ -126,8 +133,13 @@ class Router:
             sender.traffic.refused[LinkFault.NO_ROUTE.value] += 1  # it went away meanwhile: nobody's fault
             return
         now_us = self._now_us()
-        if not (sender.may_carry(now_us) and to.may_carry(now_us)):
-            raise LinkRefused(LinkFault.OVER_LIMIT, "more to be carried than a member may ask for, or be sent")
+        if not sender.may_carry(now_us):
+            raise LinkRefused(LinkFault.OVER_LIMIT, "more to be carried than a member may ask for")
+        if not to.may_be_carried_to(sender.address, now_us):
+            to.traffic.refused[LinkFault.OVER_LIMIT.value] += 1  # others asked for it as well: not the sender's fault
+            return
+        sender.traffic.carried += 1
+        to.traffic.carried += 1
         to.outbox.push(FrameKind.CARRIED, frame.body(), now_us)
         to.wake.set()
 

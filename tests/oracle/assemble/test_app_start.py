@@ -10,6 +10,7 @@ import pytest
 
 from oracle.app import App
 from oracle.build import build
+from oracle.runtime.listening import CannotListen
 from tests.oracle.assemble.open_files import left_open
 from tests.oracle.assemble.small_config import small_config
 
@@ -20,6 +21,6 @@ async def test_where_its_port_is_taken_it_closes_everything(tmp_path: Path) -> N
         api = {"host": "127.0.0.1", "port": taken.getsockname()[1]}
         app = App(build(small_config(tmp_path / "o.db", api=api), environ={}))
         assert left_open(tmp_path), "the control: it has its database open"
-        with pytest.raises(OSError, match="address already in use"):
+        with pytest.raises(CannotListen, match=r"api: another program listens at 127\.0\.0\.1:\d+ already"):
             await app.run(asyncio.Event())
     assert left_open(tmp_path) == []

@@ -51,6 +51,11 @@ class Site:
             keyfiles.save(path, key, "x", iterations=1)
         return str(path)
 
+    def journal(self, number: int) -> str:
+        path = self.folder / f"{number}.db"
+        path.touch()
+        return str(path)
+
     def config(
         self, operators: Sequence[coincurve.PrivateKey] = KEYS[:2], gas: coincurve.PrivateKey | None = PAID, **more: Any
     ) -> dict[str, Any]:
@@ -58,8 +63,7 @@ class Site:
         if gas is not None:
             target["gas_keyfile"] = self.keyfile(gas)
         signers = [
-            {"name": f"op{i}", "keyfile": self.keyfile(k), "journal": str(self.folder / f"{i}.db")}
-            for i, k in enumerate(operators)
+            {"name": f"op{i}", "keyfile": self.keyfile(k), "journal": self.journal(i)} for i, k in enumerate(operators)
         ]
         table = {
             "oracle": {"database": "/nonexistent/o.db"},

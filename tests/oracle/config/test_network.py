@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -61,14 +62,21 @@ def test_who_does_tls_follows_from_the_url_and_the_proxy(url: str, behind_proxy:
     assert made(listen="127.0.0.1:1", url=url, behind_proxy=behind_proxy).has_tls is has_tls
 
 
-def test_a_url_without_listen_is_fine_behind_a_proxy() -> None:
-    assert made(url="wss://me.example", behind_proxy=True).url == "wss://me.example"
+def test_a_port_behind_a_proxy_may_be_another_one_than_the_url_says() -> None:
+    behind = made(listen="127.0.0.1:8651", url="wss://me.example", behind_proxy=True)
+    assert (behind.url, behind.has_tls) == ("wss://me.example", False)
 
 
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
         ({"listen": "0.0.0.0:1"}, "network.url: listen without url: nobody is told where"),
+        ({"url": "wss://a.example", "behind_proxy": True}, "network.url: url without listen: others are told where nobody"),
+        ({"url": "wss://[::]:1", "listen": "0.0.0.0:1"}, "network.url: :: is no address that others can dial"),
+        ({"listen": "0.0.0.0:8551", "url": "wss://a.example"}, "network.listen: port 8551 is that of [api] too"),
+        ({"listen": "127.0.0.1:8551", "url": "wss://a.example"}, "network.listen: port 8551 is that of [api] too"),
+        ({"listen": "300.1.1.1:1"}, "network.listen: '300.1.1.1' is neither an IP address nor a name"),
+        ({"listen": "my host:1"}, "network.listen: 'my host' is neither an IP address nor a name"),
         ({"listen": "8651"}, "network.listen: '8651' is no address to listen at: write HOST:PORT"),
         ({"listen": "0.0.0.0:0"}, "network.listen: "),
         ({"listen": "0.0.0.0:65536"}, "network.listen: "),
@@ -115,6 +123,7 @@ def test_the_network_key_is_not_the_report_key() -> None:
 def test_forms_read_what_people_write() -> None:
     assert listen_at("0.0.0.0:8651") == ("0.0.0.0", 8651)  # noqa: S104 - the text of a config
     assert listen_at("[::1]:1") == ("::1", 1)
+    assert listen_at("eth0.my_host.lan:1") == ("eth0.my_host.lan", 1)
     assert sha256_hash(":".join(["AB"] * 32)) == sha256_hash("0x" + HASH) == bytes.fromhex(HASH)
 
 
@@ -130,5 +139,9 @@ def test_the_next_rules_come_with_a_time_in_utc() -> None:
         ({"next": "next.toml"}, "next and next_from belong together: write both or neither"),
         ({"next": "n.toml", "next_from": "soon"}, "not a time"),
         ({"next": "n.toml", "next_from": "2027-01-31T00:00:00"}, "ends with Z"),
+        (
+            {"next": "n.toml", "next_from": date(2027, 1, 31)},
+            "expected text in quotes, found a time without quotes 2027-01-31",
+        ),
     ):
         assert told in problems(network(**keys))

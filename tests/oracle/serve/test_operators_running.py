@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from functools import partial
 from pathlib import Path
 
 import coincurve
@@ -17,6 +19,8 @@ from oracle.network.operator_network import NetworkPlace, OperatorNetwork
 from oracle.network.reach import run_and_tell
 from oracle.network.tally import Tally
 from oracle.runtime.clock import now_ms
+from oracle.runtime.listening import CannotListen
+from oracle.runtime.supervise import Supervisor
 from oracle.serve.operators import OperatorWatch, link_faults
 from oracle.serve.server import serve
 from oracle.storage.database import Database
@@ -67,9 +71,9 @@ class Kept:
         """Not asked for again."""
 
 
-def network(operator: ScriptedOperator, peers: dict[bytes, Peer], *, host: str) -> OperatorNetwork:
+def network(operator: ScriptedOperator, peers: dict[bytes, Peer], *, host: str, port: int = 0) -> OperatorNetwork:
     place = NetworkPlace(
-        domain=DOMAIN, urls=(), host=host, port=0, tls=None, peers=peers, interval_s=1,
+        domain=DOMAIN, urls=(), host=host, port=port, tls=None, peers=peers, interval_s=1,
         versions=(1,), build="9.9",
     )  # fmt: skip
     return OperatorNetwork(place, operator, coincurve.PrivateKey(), Kept(), now_ms=now_ms)
@@ -107,6 +111,22 @@ async def test_each_sees_how_the_other_is_reached_and_the_log_says_so_at_the_sta
     running[1].cancel()
     await asyncio.gather(*running, return_exceptions=True)
     for one in (a, b, gone):
+        one.journal.close()
+
+
+async def ends(_pause_s: float) -> None:
+    raise AssertionError("the task was to be started again")
+
+
+async def test_where_the_port_for_other_operators_is_taken_the_process_ends_and_says_what_to_do(tmp_path: Path) -> None:
+    operators = scripted_operators(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken, capture_logs() as logs:
+        port = taken.getsockname()[1]
+        linked = network(operators[0], {}, host="127.0.0.1", port=port)
+        with pytest.raises(CannotListen, match=f"network.listen: another program listens at 127.0.0.1:{port} already"):
+            await Supervisor({"network": partial(run_and_tell, linked)}, sleep=ends).run()
+    assert [log for log in logs if log["log_level"] == "error"] == [], "the sentence is all that is told"
+    for one in operators:
         one.journal.close()
 
 

@@ -206,12 +206,7 @@ def test_a_certificate_of_ones_own_is_read_and_a_wrong_one_is_told(tmp_path: Pat
     assert from_files(*made).sha256 == from_files(*made).sha256
     other = write_pair(tmp_path, "two")
     assert from_files(*other).sha256 != from_files(*made).sha256
-    for certificate, key in (
-        (made[0], other[1]),
-        (made[0], made[0]),
-        (made[0], tmp_path / "none"),
-        (tmp_path, made[1]),
-    ):
+    for certificate, key in ((made[0], other[1]), (made[0], made[0]), (tmp_path, made[1])):
         with pytest.raises(BadCertificate) as caught:
             from_files(certificate, key)
         assert str(certificate) in str(caught.value)
@@ -221,8 +216,13 @@ def test_a_certificate_of_ones_own_is_read_and_a_wrong_one_is_told(tmp_path: Pat
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"p")
         )
     )
-    with pytest.raises(BadCertificate):
+    with pytest.raises(BadCertificate, match=r"locked\.pem has a password.*openssl pkey -in"):
         from_files(made[0], locked)
+    for certificate, key in ((tmp_path / "none.pem", made[1]), (made[0], tmp_path / "none.pem")):
+        with pytest.raises(
+            BadCertificate, match=r"none\.pem cannot be read: No such file or directory; correct the path"
+        ):
+            from_files(certificate, key)
 
 
 def test_a_certificate_is_made_anew_each_time() -> None:

@@ -227,3 +227,23 @@ async def test_the_largest_payload_arrives() -> None:
         a.mesh.send(b.address, bytes(MAX_PAYLOAD))
         async with asyncio.timeout(LONG_S):
             await until(lambda: b.payloads(a) == [bytes(MAX_PAYLOAD)])
+
+
+async def test_pings_of_the_websocket_are_on_the_peers_account() -> None:
+    a, b = members("a", "b")
+    async with running(a), linked_client(b, a) as raw:
+        await raw.socket.ping(b"some")
+        await raw.send(FrameKind.DATA, b"after it")
+        await until(lambda: a.payloads(b) == [b"after it"])
+        for _ in range(200):
+            await raw.socket.ping(b"x" * 125)
+        assert await raw.ended() is LinkFault.BANNED
+        assert a.sees(b).refused["over_limit"] >= 10
+
+
+async def test_a_ping_of_the_websocket_before_the_handshake_ends_it() -> None:
+    a, _ = members("a", "b")
+    async with running(a), raw_client(a) as raw:
+        await raw.socket.ping()
+        assert await raw.ended() is LinkFault.MALFORMED
+        assert a.mesh.refused["malformed"] == 1

@@ -1,0 +1,129 @@
+"""A liar that would have honest members throw each other out: what it makes them say stays within what they take of each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from oracle.network.mesh.frames import FrameKind, announcement_bodies, signed_forward
+from oracle.network.mesh.limits import MAX_MEMBERS, MeshLimits
+from oracle.network.mesh.link import Link
+from tests.oracle.network.mesh.mesh_world import QUICK, Member, know, linked, member, running, until
+from tests.oracle.network.mesh.raw_client import linked_client
+
+pytestmark = pytest.mark.loopback
+STRICT = MeshLimits(
+    ping_s=0.05, first_retry_s=0.02, keep_s=30.0, yield_s=0.02, patience=5, carried_per_s=1, burst_carried=40,
+    announcements_per_s=1, burst_announcements=30,
+)  # fmt: skip
+"""Little is taken, so that little is enough to go over it."""
+
+
+def refusals(members: list[Member]) -> dict[tuple[str, str], dict[str, int]]:
+    """What each refused of each other, but for ends of links."""
+    found = {(a.name, b.name): dict(a.sees(b).refused) for a in members for b in members if a is not b}
+    return {pair: {f: n for f, n in of.items() if f != "closed"} for pair, of in found.items()}
+
+
+async def test_what_one_member_is_asked_for_never_takes_it_over_the_limits_of_those_that_carry() -> None:
+    """The asker has no link with it: answers go over others, who disconnect a member that asks them to carry too much."""
+    a, b, v, asker = member("a"), member("b"), member("v", listens=False), member("asker", listens=False)
+    for one in (a, b, v, asker):
+        one.make(STRICT)
+    know([a, b, v, asker])
+    async with running(a, b, v, asker):
+        await until(lambda: len(v.sees(asker).via) == 2)
+        for _ in range(500):
+            v.mesh.send(asker.address, b"an answer")
+        v.mesh.broadcast(b"its own word")
+        await until(lambda: b"its own word" in a.payloads(v) and b"its own word" in b.payloads(v))
+        assert a.sees(v).banned_s == b.sees(v).banned_s == 0
+        assert (a.sees(v).refused, b.sees(v).refused) == ({}, {})
+        assert v.sees(asker).dropped >= 400, "and what goes beyond is left out and counted"
+        assert linked(a, b)
+
+
+async def test_nobody_uses_up_what_others_may_have_carried_to_a_member() -> None:
+    a, x, y, flood = member("a"), member("x", listens=False), member("y", listens=False), member("flood", listens=False)
+    for one in (a, x, y):
+        one.make(replace(STRICT, carried_per_s=1, burst_carried=10, pair_per_s=1, burst_pair=5, patience=1_000))
+    know([a, x, y], told=[a, x, y, flood])
+    for one in (a, x, y):
+        one.mesh.set_peers([m.peer() for m in (a, x, y, flood)], [flood.signed()])
+    async with running(a, x, y), linked_client(flood, a) as raw:
+        await until(lambda: x.sees(y).path == "via" and a.sees(flood).path == "inbound")
+        flood_to_y = [carried(flood, y, n) for n in range(60)]
+        for body in flood_to_y:
+            await raw.send(FrameKind.FORWARD, body)
+        await raw.send(FrameKind.DATA, b"done")
+        await until(lambda: a.payloads(flood))
+        for n in range(4):
+            x.mesh.send(y.address, b"%d" % n)
+        await until(lambda: len(y.payloads(x)) == 4)
+        assert "over_limit" not in a.sees(x).refused
+
+
+def carried(sender: Member, to: Member, number: int) -> bytes:
+    frame = signed_forward(
+        sender.domain, sender.network, to=to.address, sender=sender.address, number=number, payload=b"x"
+    )
+    return frame.body()
+
+
+async def test_one_that_announces_itself_without_end_has_nobody_thrown_out() -> None:
+    """Each of the others hears other news of it and passes them on to all: within what all take of one that passes on."""
+    honest = [member(n) for n in "abcd"]
+    liar = member("liar", listens=False)
+    for one in honest:
+        one.make(STRICT)
+        one.mesh.set_peers([m.peer() for m in (*honest, liar)], [m.signed() for m in (*honest, liar)])
+    async with running(*honest):
+        await until(lambda: linked(*honest))
+        counter = 10
+        for _ in range(3):
+            for one in honest:
+                async with linked_client(liar, one) as raw:
+                    await until(lambda one=one: one.sees(liar).path == "inbound")
+                    raws = [liar.signed(counter=counter + n).raw for n in range(25)]
+                    counter += 25
+                    for body in announcement_bodies(raws):
+                        await raw.send(FrameKind.ANNOUNCEMENTS, body)
+                    await raw.send(FrameKind.DATA, b"%d" % counter)
+                    await until(lambda one=one, c=counter: b"%d" % c in one.payloads(liar))
+        for one in honest:
+            one.mesh.broadcast(b"still here")
+        await until(lambda: all(b"still here" in one.payloads(o) for one in honest for o in honest if one is not o))
+        assert all(one.sees(o).banned_s == 0 for one in honest for o in honest if one is not o)
+        assert {p: r for p, r in refusals(honest).items() if "over_limit" in r} == {}
+        assert linked(*honest)
+        assert all(len(one.heard) <= len(honest) + 1 + QUICK.burst_renewals + 12 for one in honest)
+
+
+async def test_one_that_says_and_takes_back_whom_it_reaches_has_little_said_again() -> None:
+    a, gone, liar = member("a"), member("gone", listens=False), member("liar", listens=False)
+    a.make(QUICK)
+    a.mesh.set_peers([m.peer() for m in (gone, liar)], [m.signed() for m in (gone, liar)])
+    async with running(a), linked_client(liar, a) as raw:
+        for n in range(200):
+            await raw.send(FrameKind.REACHABLE, gone.address if n % 2 else b"")
+        await raw.send(FrameKind.DATA, b"done")
+        await until(lambda: a.payloads(liar))
+        assert 1 <= a.ups.count(gone.address) < 50
+
+
+async def test_announcements_do_not_pile_up_for_a_peer_that_does_not_read() -> None:
+    a, lazy = member("a"), member("lazy", listens=False)
+    a.make(QUICK)
+    a.mesh.set_peers([lazy.peer()], [lazy.signed()])
+    async with running(a), linked_client(lazy, a):
+        await until(lambda: a.sees(lazy).path == "inbound")
+        link = a.mesh._states[lazy.address].link
+        assert isinstance(link, Link)
+        for n in range(2_000):
+            link.control(FrameKind.ANNOUNCEMENTS, b"%d" % n)
+            link.control(FrameKind.PING, b"8 bytes.")
+        waiting = [body for kind, body in link._controls.values() if kind == FrameKind.ANNOUNCEMENTS]
+        assert len(link._controls) <= 2 * MAX_MEMBERS
+        assert waiting[-1] == b"1999", "the newest are kept"
+        assert any(kind == FrameKind.PING for kind, _ in link._controls.values())
