@@ -14,21 +14,16 @@ from oracle.sign.messages import SignerSet
 from oracle.sign.verified_values import VerifiedValues
 
 
-def agreed_reports(values: Sequence[VerifiedValues], signers: SignerSet) -> Mapping[int, Report]:
-    """The agreed report of each feed (by index) on which the threshold's weight has values of one kind.
-
-    Kept by content: rounds, the leader and every cosigner get the same answer without computing it again.
-    """
-    return _agreed(_by_address(values), signers)
-
-
 def agreed_items(values: Sequence[VerifiedValues], signers: SignerSet) -> Mapping[int, bytes]:
-    """The same in bytes, as they go under a signature."""
-    return _encoded(_by_address(values), signers)
+    """The agreed report of each feed (by index) on which the threshold's weight has values of one kind, as it is signed.
+
+    Kept by content: the leader and every member of a process get the same answer without computing it again.
+    """
+    return _agreed(tuple(sorted(values, key=lambda v: v.address)), signers)
 
 
 def median_reports(reports: Mapping[bytes, Mapping[int, Report]], signers: SignerSet) -> dict[int, Report]:
-    """What `agreed_reports` computes, of the reports that each signer (by address) has of each feed (by index)."""
+    """The agreed report of each feed (by index), of the reports that each signer (by address) has of it."""
     by_feed: dict[int, dict[bytes, Report]] = {}
     for address in sorted(reports):
         for index, own in reports[address].items():
@@ -42,18 +37,9 @@ def median_reports(reports: Mapping[bytes, Mapping[int, Report]], signers: Signe
     return agreed
 
 
-def _by_address(values: Sequence[VerifiedValues]) -> tuple[VerifiedValues, ...]:
-    return tuple(sorted(values, key=lambda v: v.address))
-
-
 @lru_cache(maxsize=64)
-def _agreed(values: tuple[VerifiedValues, ...], signers: SignerSet) -> Mapping[int, Report]:
-    return MappingProxyType(median_reports({v.address: v.reports for v in values}, signers))
-
-
-@lru_cache(maxsize=64)
-def _encoded(values: tuple[VerifiedValues, ...], signers: SignerSet) -> Mapping[int, bytes]:
-    reports = _agreed(values, signers)
+def _agreed(values: tuple[VerifiedValues, ...], signers: SignerSet) -> Mapping[int, bytes]:
+    reports = median_reports({v.address: v.reports for v in values}, signers)
     return MappingProxyType({index: encode_item(index, report) for index, report in reports.items()})
 
 

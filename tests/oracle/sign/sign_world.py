@@ -8,8 +8,7 @@ from pathlib import Path
 import coincurve
 
 from oracle.model.types import Report
-from oracle.report.wire import encode_items
-from oracle.sign.agreed_reports import agreed_reports
+from oracle.sign.agreed_reports import agreed_items
 from oracle.sign.eip712 import NO_TERMS, Domain, address_of
 from oracle.sign.messages import Refusal, RefusalCode, Signature, SignedBatch, SignedValues, SignerSet
 from oracle.sign.operator import Operator
@@ -43,7 +42,8 @@ def verified(values: Iterable[SignedValues], signers: SignerSet = SIGNERS) -> tu
 
 def agreed(values: Iterable[SignedValues]) -> bytes:
     """The items that follow from values."""
-    return encode_items(agreed_reports(verified(values), SIGNERS))
+    items = agreed_items(verified(values), SIGNERS)
+    return b"".join(items[i] for i in sorted(items))
 
 
 async def certified(operator: Operator, items: bytes, step: int = 0, *, clock_ok: bool = True) -> Signature | Refusal:

@@ -9,7 +9,7 @@ import pytest
 
 from oracle.agree.verify import Unsound, hear_values_of
 from oracle.report.wire import decode_items
-from oracle.sign.agreed_reports import agreed_items, agreed_reports
+from oracle.sign.agreed_reports import agreed_items
 from oracle.sign.verified_values import UnsoundValues, VerifiedValues, verify_values
 from tests.oracle.agree.agree_world import terms_of
 from tests.oracle.network.agreement_world import agreements_here, ask_of
@@ -38,16 +38,18 @@ async def test_from_the_values_to_the_batch_each_operator_s_are_verified_and_dec
     assert verify_values.cache_info().misses == 3
     agreed_one = decode_items.cache_info().misses
     assert agreed_one <= 3 + 1, "values, and what was sealed"
-    assert collected.batch.reports == agreed_reports(outcome.values, SIGNERS)
+    assert collected.batch.items == agreed_items(outcome.values, SIGNERS)[0]
 
 
 def test_the_agreed_reports_of_a_set_of_values_are_made_once_in_whatever_order_they_come(tmp_path: Path) -> None:
     values = verified(signed_values(scripted_operators(tmp_path), views("1.050", "1.051", "1.052")))
-    assert agreed_reports(values, SIGNERS) is agreed_reports(values[::-1], SIGNERS)
     assert agreed_items(values, SIGNERS) is agreed_items(values[::-1], SIGNERS)
-    assert agreed_reports(values[:2], SIGNERS) is not agreed_reports(values, SIGNERS)
-    heavier = replace(SIGNERS, weights=(3, 1, 1))
-    assert agreed_reports(values, heavier)[0].market_wad < agreed_reports(values, SIGNERS)[0].market_wad
+    assert agreed_items(values[:2], SIGNERS) is not agreed_items(values, SIGNERS)
+    lighter, heavier = (
+        decode_items(agreed_items(values, s)[0], ROUND_S)[0].market_wad
+        for s in (replace(SIGNERS, weights=(3, 1, 1)), SIGNERS)
+    )
+    assert lighter < heavier
 
 
 def test_values_are_known_by_their_content_and_not_by_who_hands_them_over(tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ def test_what_is_well_signed_by_a_key_outside_the_set_does_not_count(tmp_path: P
     assert stranger == UnsoundValues("they are not signed by a signer of the set")
     terms = replace(terms_of((1, 1), 2), signers=smaller, round_time_s=ROUND_S)
     on_terms = operators[2].sign_values(smaller, ROUND_S, views("1.05")[0], terms.binding)
-    with pytest.raises(Unsound, match="not signed by a signer of the set"):
+    with pytest.raises(Unsound, match="without weight"):  # before its signature costs anything
         hear_values_of(terms, on_terms)
     with pytest.raises(Unsound, match="on other terms"):
         hear_values_of(terms, signed[0])
