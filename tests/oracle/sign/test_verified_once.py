@@ -45,11 +45,11 @@ def test_the_agreed_reports_of_a_set_of_values_are_made_once_in_whatever_order_t
     values = verified(signed_values(scripted_operators(tmp_path), views("1.050", "1.051", "1.052")))
     assert agreed_items(values, SIGNERS) is agreed_items(values[::-1], SIGNERS)
     assert agreed_items(values[:2], SIGNERS) is not agreed_items(values, SIGNERS)
-    lighter, heavier = (
+    weighted, even = (
         decode_items(agreed_items(values, s)[0], ROUND_S)[0].market_wad
         for s in (replace(SIGNERS, weights=(3, 1, 1)), SIGNERS)
     )
-    assert lighter < heavier
+    assert weighted < even
 
 
 def test_values_are_known_by_their_content_and_not_by_who_hands_them_over(tmp_path: Path) -> None:
