@@ -162,7 +162,7 @@ class RoundInbox:
             self._sealed.send_since(envelope, lambda payload: self._transport.send(sender, payload))
             return ""
         if isinstance(word, SealedRound) and self._sealed.is_awaited(envelope):
-            return self._sealed.receive(envelope, word)
+            return self._fetched(sender, envelope, word)
         newest_s = max(self._newest_s.values(), default=self._started_s)
         ahead_s = envelope.round_time_s - newest_s
         if 0 < ahead_s <= _AHEAD * self._interval_s:
@@ -174,6 +174,14 @@ class RoundInbox:
         if isinstance(word, ValuesWord) and any(k[1] == envelope.round_time_s for k in self._sessions):
             return self._note_other_terms(sender, envelope, word)
         return "a round that is over, or has not begun"
+
+    def _fetched(self, sender: bytes, envelope: Envelope, sealed: SealedRound) -> str:
+        """A round that was asked for; after a whole answer the same peer is asked for the next one."""
+        fault = self._sealed.receive(envelope, sealed)
+        request = None if fault else self._sealed.next_request(envelope)
+        if request is not None:
+            self._transport.send(sender, request)
+        return fault
 
     def _note_other_terms(self, sender: bytes, envelope: Envelope, word: ValuesWord) -> str:
         """Values on other terms do not count, and their sender is told apart by what it says of itself."""
