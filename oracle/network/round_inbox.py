@@ -50,7 +50,7 @@ class RoundInbox:
         refused: words that came before their round had begun, and counted for nothing then: of whom, and why.
         strangers: version and rules of members whose values are on other terms, as last heard.
         listeners: by what takes the place of a round's terms: hear what operators tell beside the rounds, with sender and
-            round_time.
+            round_time. Two targets may be at one store.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class RoundInbox:
     ) -> None:
         self.refused: deque[tuple[bytes, str]] = deque(maxlen=100)
         self.strangers: dict[bytes, tuple[int, bytes]] = {}
-        self.listeners: dict[bytes, Callable[[bytes, int, PushingWord | ArmingWord], None]] = {}
+        self.listeners: dict[bytes, list[Callable[[bytes, int, PushingWord | ArmingWord], None]]] = {}
         self._rules, self._interval_s, self._transport, self._names = rules, interval_s, transport, names
         self._cuts, self._sealed, self._started_s = cuts, sealed, started_s
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
@@ -136,10 +136,11 @@ class RoundInbox:
 
     def _beside(self, sender: bytes, envelope: Envelope, word: PushingWord | ArmingWord) -> str:
         """What has nothing to do with the rounds themselves."""
-        hear = self.listeners.get(envelope.binding)
-        if hear is None:
+        listeners = self.listeners.get(envelope.binding, ())
+        if not listeners:
             return "of a store that is none of this process"
-        hear(sender, envelope.round_time_s, word)
+        for hear in listeners:
+            hear(sender, envelope.round_time_s, word)
         return ""
 
     def _take_in(

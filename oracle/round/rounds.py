@@ -105,14 +105,18 @@ class Rounds:
             feeds += folded
             results[member.name] = {f.spec.feed: f.result for f in folded}
         seats = {name: s.at(round_time_s) for name, s in self._seats.items()}
-        asks = {name: self._ask(s, round_time_s, results) for name, s in seats.items() if self._takes_part(s)}
+        home = self._home_name(seats)
+        in_order = sorted(
+            seats, key=lambda name: name != home
+        )  # the round of a store is known by the target that asks first
+        asks = {n: self._ask(seats[n], round_time_s, results) for n in in_order if self._takes_part(seats[n])}
         return FoldedRound(
             round_time_s=round_time_s,
             now_ms=now_ms,
             feeds=tuple(feeds),
             results=results,
             asks=asks,
-            home=self._home_name(seats),
+            home=home,
         )
 
     def finish(
