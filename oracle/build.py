@@ -33,7 +33,7 @@ from oracle.serve.service import PriceService
 from oracle.sign.key_lock import sole_writer
 from oracle.sign.operator import Operator
 from oracle.sign.remote_operator import RemoteOperator
-from oracle.storage.database import Database, last_published
+from oracle.storage.database import Database, published_by_feed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +190,5 @@ def _rounds(resolved: ResolvedConfig, members: list[Member], database: Database)
     """Rounds that go on from what was published last."""
     rounds = Rounds(resolved.specs, members, home_store(resolved))
     records = [r for feed in resolved.specs if (r := database.record(feed)) is not None]
-    published = {feed: p for feed in resolved.specs if (p := last_published(database, feed)) is not None}
-    rounds.resume(records, published)
+    rounds.resume(records, published_by_feed(database, resolved.specs))
     return rounds

@@ -129,12 +129,13 @@ class PriceService:
         self._notify(Update(round_time_s=done.round_time_s, transitions=done.transitions))
 
     def learn(self, done: Round) -> None:
-        """A round that others sealed was learned: its records are newer than those here."""
+        """A round that others sealed was learned: what of it is newer than what is here is shown, in streams too."""
         newer = {r.feed: r for r in done.records if self._is_newer(r)}
         self._records |= newer
         if done.round_time_s == self._round_s:
             self._abstaining = {f: a for f, a in self._abstaining.items() if f not in newer}
-        self._notify(Update(transitions=done.transitions))
+        if newer:
+            self._notify(Update(round_time_s=done.round_time_s, transitions=done.transitions))
 
     def _is_newer(self, record: Record) -> bool:
         held = self._records.get(record.feed)

@@ -14,6 +14,8 @@ from oracle.model.types import Abstained
 from oracle.sign.messages import Agreement, EvidenceRow, SignedValues, SignerSet
 
 _MOST_SEARCHED = 16
+_HANDED_ON = 600
+"""Records before a round: more than there are rounds that operators hand on to each other."""
 _VALUES_BEFORE = "SELECT * FROM agreements WHERE target = ? AND round_s < ? AND body != CAST('[]' AS BLOB) ORDER BY round_s DESC LIMIT ?"
 _VALUES_AFTER = (
     "SELECT * FROM agreements WHERE target = ? AND round_s > ? AND body != CAST('[]' AS BLOB) ORDER BY round_s LIMIT ?"
@@ -121,6 +123,22 @@ class RecordRows:
         """Rounds of a feed that were made here since a time, ascending."""
         sql = "SELECT DISTINCT round_s FROM rounds WHERE operator IN (SELECT operator FROM states WHERE feed = ?) AND feed = ? AND round_s >= ? ORDER BY round_s"
         return [int(r[0]) for r in self.connection.execute(sql, (feed, feed, since_s))]
+
+    def first_learned_s(self, feed: str, round_s: int, known_ms: int) -> int | None:
+        """The oldest round before one of which a record was drawn up after that one began, None if there is none.
+
+        Args:
+            feed: whose.
+            round_s: the round that was made here.
+            known_ms: records that were drawn up later do not count, Unix ms.
+        """
+        sql = (
+            "SELECT min(round_s) FROM (SELECT round_s, body FROM records WHERE feed = ? AND round_s < ?"
+            " ORDER BY round_s DESC LIMIT ?)"
+            " WHERE json_extract(CAST(body AS TEXT), '$.computed_at_ms') BETWEEN ? AND ?"
+        )
+        row = self.connection.execute(sql, (feed, round_s, _HANDED_ON, round_s * 1_000 + 1, known_ms)).fetchone()
+        return None if row[0] is None else int(row[0])
 
     def newest_sealed_s(self, target: str | None = None) -> int | None:
         """Newest round that was sealed at a target, at any without one; None if none was."""
