@@ -48,11 +48,15 @@ def operator_watch(
     agreements: Agreements,
     network: OperatorNetwork | None,
     tally: Tally,
+    keyless: Sequence[str] = (),
 ) -> Callable[[], OperatorsView | None]:
-    """What to ask for the operators as they are now. The tally begins with what the database knows."""
+    """What to ask for the operators as they are now. The tally begins with what the database knows.
+
+    ``keyless``: names of the config's operators that have no key here; where all are, the database alone is asked.
+    """
     home = home_store(resolved)
     agreements.on_settled = tally.note
-    if home is None or not operators:
+    if home is None:
         return lambda: None
     name_members(tally, resolved)
     tally.names |= {o.address: o.name for o in operators}
@@ -65,6 +69,7 @@ def operator_watch(
         network,
         unable=lambda o: "" if (no := o.unable(clock.now_ms(), clock_ok=clock.may_sign())) is None else no.text,
         build=version("lrt-oracle"),
+        keyless=keyless,
     )
     return _Recent(watch.view, clock.monotonic_ms).view
 

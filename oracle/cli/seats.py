@@ -84,11 +84,14 @@ def _operators(resolved: ResolvedConfig) -> dict[str, Any]:
 
 def _place(resolved: ResolvedConfig) -> SeatPlace:
     from oracle.assemble.network import configured_peers, home_store
-    from oracle.check.seat_reading import seat_place
+    from oracle.check.seat_reading import NoSeat, seat_place
 
     home, section = home_store(resolved), resolved.config.network
     known = configured_peers(section) if section is not None else {}
-    return seat_place(resolved.config, None if home is None else home.target, known)
+    try:
+        return seat_place(resolved.config, None if home is None else home.target, known)
+    except NoSeat as e:
+        raise Exit(str(e), ExitCode.USAGE) from None
 
 
 async def _join(resolved: ResolvedConfig) -> dict[str, Any]:

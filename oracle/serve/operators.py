@@ -11,6 +11,7 @@ from oracle.network.mesh.link_status import LinkPath, LinkStatus
 from oracle.network.operator_network import OperatorNetwork
 from oracle.network.reach import announced_by, misplaced
 from oracle.network.tally import MemberHour, StoreHour, Tally
+from oracle.sign.announcement import Announcement
 from oracle.sign.operator import Operator
 
 HERE, UNKNOWN = "here", "unknown"
@@ -88,6 +89,7 @@ class OperatorWatch:
         network: None where all are in this process.
         unable: why an operator of this process may not sign now; "" where it may.
         build: of this software.
+        keyless: names of the config's operators that have no key here.
     """
 
     def __init__(
@@ -100,9 +102,11 @@ class OperatorWatch:
         *,
         unable: Callable[[Operator], str],
         build: str,
+        keyless: Sequence[str] = (),
     ) -> None:
         self._tally, self._target, self._operators = tally, target, tuple(operators)
         self._agreements, self._network, self._unable, self._build = agreements, network, unable, build
+        self._keyless = tuple(keyless)
 
     def view(self) -> OperatorsView:
         """As everything is now."""
@@ -143,7 +147,7 @@ class OperatorWatch:
             weight=weights.get(address, 0) if weights else None,
             path=HERE if own is not None else link.path.value if link is not None else LinkPath.NONE.value,
             link=link,
-            urls=announced.urls if announced is not None else (),
+            urls=self._urls(own, announced),
             versions=(self._agreements.rules.version,)
             if own is not None
             else link.versions
@@ -155,9 +159,15 @@ class OperatorWatch:
             refused=network.refused.get(address, (0, "")) if network is not None else (0, ""),
         )
 
+    def _urls(self, own: Operator | None, announced: Announcement | None) -> tuple[str, ...]:
+        if own is not None and self._network is not None:
+            return self._network.place.urls
+        return announced.urls if announced is not None else ()
+
     def _own_faults(self) -> list[str]:
-        """Operators here that may not sign."""
-        return [f"operator {o.name} signs nothing: {why}" for o in self._operators if (why := self._unable(o))]
+        """Operators here that have no key, or may not sign."""
+        unable = [f"operator {o.name} signs nothing: {why}" for o in self._operators if (why := self._unable(o))]
+        return [*map(without_key, self._keyless), *unable]
 
     def _place_faults(self) -> list[str]:
         if self._network is None:
@@ -190,6 +200,14 @@ class OperatorWatch:
                 text = "they know another signer set or feed list of the store than this operator: look at its RPC endpoints"
             return [f"members of weight {weight} of {total} are on other terms: {text}"]
         return []
+
+
+def without_key(operator: str) -> str:
+    """What is told of an operator of the config whose key is not open here."""
+    return (
+        f"operator {operator} has no key here: it signs nothing until the process is started with its passphrase"
+        " (operators.*.passphrase_env)"
+    )
 
 
 def link_faults(view: OperatorsView) -> list[str]:
