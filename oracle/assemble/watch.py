@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 
 from feeds.units import MS
+from oracle.agree.outcome import RoundOutcome
 from oracle.assemble.network import home_store
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
+from oracle.network.absence import AbsenceReporter
 from oracle.network.agreements import Agreements
 from oracle.network.operator_network import OperatorNetwork
 from oracle.network.stored_rounds import recall
@@ -55,7 +58,7 @@ def operator_watch(
     ``keyless``: names of the config's operators that have no key here; where all are, the database alone is asked.
     """
     home = home_store(resolved)
-    agreements.on_settled = tally.note
+    agreements.on_settled = partial(_settled, tally, AbsenceReporter({o.address: o.name for o in operators}))
     if home is None:
         return lambda: None
     name_members(tally, resolved)
@@ -72,6 +75,11 @@ def operator_watch(
         keyless=keyless,
     )
     return _Recent(watch.view, clock.monotonic_ms).view
+
+
+def _settled(tally: Tally, absence: AbsenceReporter, outcome: RoundOutcome) -> None:
+    tally.note(outcome)
+    absence.note(outcome)
 
 
 def name_members(tally: Tally, resolved: ResolvedConfig) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import structlog
@@ -26,10 +26,14 @@ class SealedRounds:
 
     Args:
         on_learned: called with a round that was sealed without this process having seen it, oldest first.
+
+    Attributes:
+        names: of members, by address.
     """
 
     def __init__(self, on_learned: Callable[[RoundOutcome], None] = lambda _: None) -> None:
         self.on_learned = on_learned
+        self.names: Mapping[bytes, str] = {}
         self._kept: dict[bytes, dict[int, tuple[bytes, SealedRound]]] = {}
         """By store and round: the binding, and the round."""
         self._terms: dict[bytes, Terms] = {}
@@ -96,7 +100,7 @@ class SealedRounds:
         except Unsound as e:
             return str(e)
         state = replace(Instance(terms=of_round, me=b"", view=OwnView(may_speak=False)), sealed=said)
-        learned = outcome_of(state, Arrivals(), {}, sealed_ms=None)
+        learned = outcome_of(state, Arrivals(), self.names, sealed_ms=None)
         self.keep(learned)
         self.on_learned(learned)
         return ""
