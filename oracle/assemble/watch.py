@@ -58,7 +58,8 @@ def operator_watch(
     ``keyless``: names of the config's operators that have no key here; where all are, the database alone is asked.
     """
     home = home_store(resolved)
-    agreements.on_settled = partial(_settled, tally, AbsenceReporter({o.address: o.name for o in operators}))
+    own = {o.address: o.name for o in operators} if network is not None else {}
+    agreements.on_settled = partial(_settled, tally, AbsenceReporter(own))
     if home is None:
         return lambda: None
     name_members(tally, resolved)

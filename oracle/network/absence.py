@@ -1,22 +1,34 @@
-"""Told in the log: rounds that the others seal without an operator of this process, why, and that it is back."""
+"""Told in the log: rounds that the others seal without an operator of this process, or in which it parts from them, and why."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 import structlog
 
-from oracle.agree.outcome import RoundOutcome
+from oracle.agree.outcome import Attendance, RoundOutcome
+from oracle.network.tally import apart_text
 
 _AGAIN_S = 60
-"""From one line about an absence that lasts to the next."""
+"""From one line about what lasts to the next."""
 _log = structlog.get_logger("oracle.network.absence")
 
 
+class _Lack(Enum):
+    """What a sealed round lacks of an operator: what is told while it lasts, and what once it is over."""
+
+    SIGNATURE = "the others sealed a round without this operator", "this operator signs again"
+    WORD = (
+        "this operator does not vouch for what the others sealed: its sources or endpoints say something else than theirs",
+        "this operator vouches again for what the others seal",
+    )
+
+
 @dataclass(slots=True)
-class _Absence:
-    """Of one operator at one store. ``told_s``: round of the last line; ``rounds``: since it began."""
+class _Spell:
+    """Rounds in a row that lack something of an operator. ``told_s``: round of the last line; ``rounds``: so far."""
 
     told_s: int
     rounds: int = 0
@@ -31,35 +43,33 @@ class AbsenceReporter:
 
     def __init__(self, own: Mapping[bytes, str]) -> None:
         self._own = dict(own)
-        self._absent: dict[tuple[bytes, str], _Absence] = {}
+        self._spells: dict[tuple[bytes, str, _Lack], _Spell] = {}
 
     def note(self, outcome: RoundOutcome) -> None:
         """A round is over. One that nobody sealed is told of elsewhere, with what is missing of each."""
-        sealed, terms = outcome.sealed, outcome.terms
+        sealed = outcome.sealed
         if sealed is None:
             return
         for member in outcome.members:
-            if member.address not in self._own:
-                continue
-            key = (member.address, terms.target)
-            if member.signed_ms is None and member.address not in sealed.addresses:
-                self._missing(key, terms.round_time_s, member.why)
-            elif (absence := self._absent.pop(key, None)) is not None:
-                _log.warning(
-                    "this operator signs again", operator=self._own[member.address], target=terms.target,
-                    round_time=terms.round_time_s, missed=absence.rounds,
-                )  # fmt: skip
+            if member.address in self._own:
+                signed = member.signed_ms is not None or member.address in sealed.addresses
+                self._look(outcome, member, _Lack.SIGNATURE, "" if signed else member.why or "why is not known")
+                if signed:
+                    self._look(outcome, member, _Lack.WORD, apart_text(outcome.apart(member)))
 
-    def _missing(self, key: tuple[bytes, str], round_time_s: int, why: str) -> None:
-        address, target = key
-        absence = self._absent.get(key)
-        is_new = absence is None
-        absence = self._absent.setdefault(key, _Absence(round_time_s))
-        absence.rounds += 1
-        if not is_new and round_time_s - absence.told_s < _AGAIN_S:
+    def _look(self, outcome: RoundOutcome, member: Attendance, lack: _Lack, why: str) -> None:
+        """``why``: "" where nothing is lacking."""
+        terms, key = outcome.terms, (member.address, outcome.terms.target, lack)
+        spell = self._spells.get(key)
+        place = {"operator": self._own[member.address], "target": terms.target, "round_time": terms.round_time_s}
+        during, after = lack.value
+        if not why:
+            if self._spells.pop(key, None) is not None and spell is not None:
+                _log.warning(after, **place, rounds=spell.rounds)
             return
-        absence.told_s = round_time_s
-        _log.warning(
-            "the others sealed a round without this operator", operator=self._own[address], target=target,
-            round_time=round_time_s, missed=absence.rounds, why=why or "why is not known",
-        )  # fmt: skip
+        if spell is None:
+            spell = self._spells[key] = _Spell(terms.round_time_s - _AGAIN_S)
+        spell.rounds += 1
+        if terms.round_time_s - spell.told_s >= _AGAIN_S:
+            spell.told_s = terms.round_time_s
+            _log.warning(during, **place, rounds=spell.rounds, why=why)

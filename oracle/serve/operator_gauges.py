@@ -83,6 +83,8 @@ def _round_gauges(rows: Mapping[str, OperatorRow]) -> Iterator[Metric]:
                  (*_OP, "what"), {(n, s.value): r.hour.missing.get(s, 0) for n, r in rows.items() for s in Step})  # fmt: skip
     yield _gauge("operator_missing_now", "newest sealed rounds in a row without its signature", _OP,
                  {(n,): r.hour.run for n, r in rows.items()})  # fmt: skip
+    yield _gauge("operator_apart_feeds", "feeds of the newest sealed round that it did not vouch for", _OP,
+                 {(n,): r.hour.apart_now for n, r in rows.items()})  # fmt: skip
     yield _gauge("operator_led_attempts", "attempts of the last hour that it led, by what came of them", (*_OP, "end"),
                  {(n, end): count for n, r in rows.items()
                   for end, count in (("sealed", r.hour.led_sealed), ("lost", r.hour.led - r.hour.led_sealed))})  # fmt: skip

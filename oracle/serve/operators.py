@@ -19,7 +19,7 @@ PATHS = (HERE, *(p.value for p in LinkPath), UNKNOWN)
 OFF_MS = 200
 """A clock that is further from the others' than this is told of."""
 _MISSED = 2
-"""So many sealed rounds in a row without its own signature are no accident."""
+"""So many sealed rounds in a row without its own signature, or with a feed that it does not vouch for, are no accident."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +241,13 @@ def round_faults(view: OperatorsView) -> list[str]:
         f"{f' ({r.hour.reasons[0].text})' if r.hour.reasons and r.hour.reasons[0].text else ''}"
         for r in view.rows
         if r.is_here and r.hour.run >= _MISSED
+    ]
+    faults += [
+        f"operator {r.name} does not vouch for what the others sealed in the last {r.hour.apart_run} rounds"
+        f" ({r.hour.apart[0].text}): its sources or endpoints tell it something else than the others' tell them; compare"
+        " `lrt-oracle explain FEED` with one of theirs"
+        for r in view.rows
+        if r.is_here and r.hour.apart_run >= _MISSED
     ]
     newest = view.hour.newest
     if newest is not None and newest.watched and not newest.sealed:

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from oracle.agree.outcome import RoundOutcome
 from oracle.network.absence import AbsenceReporter
+from oracle.network.tally import Tally
 from tests.oracle.network.agreement_world import BRISK, ApartWorld, ask_of
 from tests.oracle.report.reports import report
 from tests.oracle.sign.sign_world import SIGNERS, scripted_operators
@@ -48,12 +49,38 @@ async def test_who_is_missing_reads_it_at_once_every_minute_and_when_it_is_back(
     assert without.sealed is not None
     reporter = AbsenceReporter({absent: "mine"})
     told = lines(reporter, [at(without, s) for s in range(0, 130, 10)])
-    assert [(t["round_time"] - ROUND_S, t["missed"]) for t in told] == [(0, 1), (60, 7), (120, 13)]
+    assert [(t["round_time"] - ROUND_S, t["rounds"]) for t in told] == [(0, 1), (60, 7), (120, 13)]
     assert {t["event"] for t in told} == {"the others sealed a round without this operator"}
     assert all(t["why"] for t in told)
     present = replace(without, members=tuple(replace(m, signed_ms=5) for m in without.members))
     (back,) = lines(reporter, [at(present, 130), at(present, 140)])
-    assert (back["event"], back["missed"]) == ("this operator signs again", 13)
+    assert (back["event"], back["rounds"]) == ("this operator signs again", 13)
+
+
+async def test_who_parts_from_the_others_on_a_feed_reads_which_and_why(tmp_path: Path) -> None:
+    operators = scripted_operators(tmp_path)
+    world, misled = ApartWorld.of(operators, timing=BRISK), operators[2]
+    honest, more = (replace(report(market=price), round_time_s=ROUND_S) for price in ("1.05", "1.20"))
+    views = {o.name: {0: more if o is misled else honest, 1: honest} for o in operators}
+    outcome = (await world.agree(ask_of(SIGNERS, ROUND_S, views)))[misled.address]
+    for one in operators:
+        one.journal.close()
+    reporter, tally = AbsenceReporter({misled.address: "mine"}), Tally()
+    told = lines(reporter, [at(outcome, s) for s in range(0, 70, 10)])
+    assert [(t["round_time"] - ROUND_S, t["rounds"]) for t in told] == [(0, 1), (60, 7)]
+    assert all(t["event"].startswith("this operator does not vouch for what the others sealed") for t in told)
+    assert {t["why"] for t in told} == {"feed0: too far from its own view, or of another status"}
+    for seconds in (0, 10):
+        tally.note(at(outcome, seconds))
+    hour = tally.hour("home").members
+    assert (hour[misled.address].apart_now, hour[misled.address].apart_run, hour[misled.address].run) == (1, 2, 0)
+    assert [r.text for r in hour[misled.address].apart] == [told[0]["why"]]
+    assert hour[operators[0].address].apart == ()
+    agreeing = replace(outcome, members=tuple(replace(m, refused=()) for m in outcome.members))
+    (back,) = lines(reporter, [at(agreeing, 80)])
+    assert (back["event"], back["rounds"]) == ("this operator vouches again for what the others seal", 7)
+    tally.note(at(agreeing, 80))
+    assert tally.hour("home").members[misled.address].apart_run == 0
 
 
 @pytest.mark.parametrize("own", ["another", "nobody sealed"])

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from oracle.serve.metrics import Metrics
+from oracle.serve.operators import labels
 from oracle.sign.messages import Refusal, RefusalCode
 from tests.oracle.serve.endpoint_client import NOW_MS
-from tests.oracle.serve.operators_world import seen
+from tests.oracle.serve.exposition import samples
+from tests.oracle.serve.operators_world import ODD, seen
 
 API_MD = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 WHOLE_UNITS = ("milliseconds", "minutes", "hours", "days", "percent", "bytes_total_bytes", "kilobytes")
@@ -85,3 +88,35 @@ def test_what_is_counted_by_target_is_there_before_it_happens() -> None:
     text = metrics.render().decode()
     assert 'lrt_oracle_rounds_unsealed_total{target="home"} 0.0' in text, "an alarm on its growth sees the first one"
     assert 'lrt_oracle_pushes_landed_total{target="home"} 0.0' in text
+
+
+def test_metrics_say_who_is_reached_and_who_is_missing() -> None:
+    metrics, view = Metrics(lambda: NOW_MS), seen()
+    metrics.operators.view = lambda: view
+    by_name = samples(metrics)
+
+    def of(name: str, operator: str, more: str = "") -> float:
+        labels_ = ",".join(sorted([f'operator="{operator}"', *filter(None, more.split(","))]))
+        return by_name[f"lrt_oracle_operator_{name}{{{labels_}}}"]
+
+    assert [of("up", n) for n in ("alice", ODD, "operator-2")] == [1, 0, 1]
+    assert of("path", "operator-2", ',path="direct"') == of("path", ODD, ',path="none"') == of("here", "alice") == 1
+    assert of("rounds_ratio", ODD, ',what="signature"') == 0
+    assert of("rounds_ratio", "alice", ',what="ready"') == 1
+    assert of("missing_rounds", ODD, ',what="values"') == 360
+    assert of("missing_now", ODD) == 359
+    assert of("late_seconds", "alice", ',percentile="99",what="signature"') == 0.63
+    assert of("evidence", "operator-2", ',kind="two_items"') == 1
+    assert by_name['lrt_oracle_rounds_sealed_total{target="home"}'] == 359
+
+
+def test_who_leaves_the_set_leaves_the_metrics_and_no_two_series_are_one() -> None:
+    metrics, view = Metrics(lambda: NOW_MS), seen()
+    twins = replace(view, rows=tuple(replace(r, name="same") for r in view.rows))
+    assert len(set(labels(twins.rows).values())) == 5
+    metrics.operators.view = lambda: twins
+    text = metrics.render().decode()
+    rows = [line.rsplit(" ", 1)[0] for line in text.splitlines() if not line.startswith("#")]
+    assert len(rows) == len(set(rows))
+    metrics.operators.view = lambda: replace(view, rows=view.rows[:1])
+    assert "operator-2" not in metrics.render().decode()
