@@ -79,6 +79,11 @@ class RoundOutcome:
         reports = decode_items(self.sealed.content.items, self.terms.round_time_s)
         return {feeds[i]: r for i, r in reports.items()}
 
+    def apart(self, member: Attendance) -> tuple[tuple[str, str], ...]:
+        """Feeds that a member did not vouch for, by name, with the reason of each."""
+        feeds = {i: f for f, i in self.terms.indexes.items()}
+        return tuple((feeds.get(i, str(i)), code.text) for i, code in member.refused)
+
     @property
     def signed(self) -> tuple[str, ...]:
         """Names of those who signed, in the set's order."""
