@@ -170,6 +170,8 @@ class Cuts:
         collection = self._collections.get((terms.binding, terms.round_time_s, word.indexes))
         if collection is None or word.address != sender or sender not in terms.members:
             return
+        if sender in collection.answers:  # each looks at all signatures anew
+            return
         name = self._names.get(sender, f"0x{sender.hex()}")
         if word.signature:
             collection.answers[sender] = Signature(operator=name, address=sender, compact=word.signature)

@@ -92,7 +92,7 @@ def read_hello(raw: bytes, domain: Domain) -> HeardHello:
         raise LinkRefused(LinkFault.OVERSIZE, f"a hello of {len(raw)} bytes, at most {MAX_HELLO}")
     try:
         hello = _decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise LinkRefused(LinkFault.MALFORMED, "no hello of an operator: is this port the network's?") from None
     if hello.magic != MAGIC:
         raise LinkRefused(LinkFault.MALFORMED, "no hello of an operator: is this port the network's?")

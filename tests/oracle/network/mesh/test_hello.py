@@ -82,6 +82,13 @@ def test_a_later_version_may_say_more() -> None:
     assert read_hello(changed(versions=(1, 2, 9)), DOMAIN).version == 1
 
 
+@pytest.mark.parametrize("deep", [2_000, 3_500])
+def test_a_hello_that_nests_without_end_is_no_hello(deep: int) -> None:
+    fields = msgspec.msgpack.encode([*msgspec.structs.astuple(HELLO), "something new"])
+    nested = fields[: -len(msgspec.msgpack.encode("something new"))] + b"\x91" * deep + b"\x00"
+    assert fault(nested) is fault(nested[:-1]) is LinkFault.MALFORMED
+
+
 def test_a_proof_is_worth_something_in_its_own_handshake_role_and_key_alone() -> None:
     theirs, ours = hello_bytes(HELLO), changed(build="ours")
     transcript = transcript_hash(theirs, ours, DOMAIN)
