@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from feeds.decode.values import printable
 from feeds.units import MS
 from oracle.agree.messages import SealedRound, Want
 from oracle.agree.outcome import RoundOutcome
@@ -177,7 +178,9 @@ class Cuts:
             collection.answers[sender] = Signature(operator=name, address=sender, compact=word.signature)
         else:
             code = next((c for c in RefusalCode if c.value == word.code), RefusalCode.SIGNER)
-            collection.answers[sender] = Refusal(operator=name, code=code, text=word.text, address=sender)
+            collection.answers[sender] = Refusal(
+                operator=name, code=code, text=printable(word.text, MOST_TEXT), address=sender
+            )
         collection.news.set()
 
     async def _sign(self, member: LocalMember, terms: Terms, items: bytes) -> Signature | Refusal:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
+from feeds.decode.values import printable
 from oracle.agree.messages import Advancing, Commit, Propose, Ready, SealedRound, Want
 from oracle.agree.terms import CommonRules
 from oracle.agree.verify import Unsound
 from oracle.agree.wire import (
+    MOST_TEXT,
     ArmingWord,
     BadPayload,
     CutAnswer,
@@ -137,7 +139,7 @@ class RoundInbox:
             case Fetch():
                 self._fetched(sender, envelope)
             case Notice():
-                session.note_trouble(sender, word.text)
+                session.note_trouble(sender, printable(word.text, MOST_TEXT))
         return ""
 
     def _beside(self, sender: bytes, envelope: Envelope, word: PushingWord | ArmingWord) -> str:

@@ -18,6 +18,7 @@ import coincurve
 import msgspec
 from eth_hash.auto import keccak
 
+from feeds.decode.values import printable
 from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.limits import MAX_HELLO
 from oracle.sign.announcement import BadAnnouncement, SignedAnnouncement, read_announcement
@@ -75,6 +76,11 @@ class HeardHello:
     def version(self) -> int:
         """The newest version of the frames that both speak."""
         return max(set(self.hello.versions) & set(LINK_VERSIONS))
+
+    @property
+    def build(self) -> str:
+        """Version of its software, as it can be shown: it moves no cursor and draws no line of ours."""
+        return printable(self.hello.build)
 
 
 def hello_bytes(hello: Hello) -> bytes:

@@ -212,7 +212,7 @@ class PeerState:
     def linked(self, link: LiveLink, now_ms: int) -> None:
         """A link came up."""
         self.link, self._since_ms = link, now_ms
-        self._build = link.heard.hello.build
+        self._build = link.heard.build
         self.traffic.connected += 1
         self.wake.set()
 
