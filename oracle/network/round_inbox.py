@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from feeds.decode.values import printable
 from oracle.agree.messages import Advancing, Commit, Message, Propose, Ready, SealedRound, Want
 from oracle.agree.outcome import name_of
 from oracle.agree.terms import CommonRules
 from oracle.agree.verify import Unsound
 from oracle.agree.wire import (
+    MOST_TEXT,
     ArmingWord,
     BadPayload,
     CutAnswer,
@@ -144,7 +146,7 @@ class RoundInbox:
             case Fetch():
                 self._fetch(sender, envelope)
             case Notice():
-                session.note_trouble(sender, word.text)
+                session.note_trouble(sender, printable(word.text, MOST_TEXT))
         return ""
 
     def _beside(self, sender: bytes, envelope: Envelope, word: PushingWord | ArmingWord) -> str:

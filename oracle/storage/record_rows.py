@@ -20,6 +20,12 @@ _VALUES_BEFORE = "SELECT * FROM agreements WHERE target = ? AND round_s < ? AND 
 _VALUES_AFTER = (
     "SELECT * FROM agreements WHERE target = ? AND round_s > ? AND body != CAST('[]' AS BLOB) ORDER BY round_s LIMIT ?"
 )
+MOST_EVIDENCE = 500
+"""Rounds of which evidence of one kind against one member is kept: more than an hour's."""
+_DROP_EVIDENCE = (
+    "DELETE FROM evidence WHERE target = ? AND address = ? AND kind = ? AND round_s <= (SELECT round_s FROM evidence"
+    " WHERE target = ? AND address = ? AND kind = ? ORDER BY round_s DESC LIMIT 1 OFFSET ?)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +158,17 @@ class RecordRows:
         return int(self.connection.execute(sql, (address.hex(),)).fetchone()[0] or 0)
 
     def save_evidence(self, rows: Sequence[EvidenceRow]) -> None:
-        """Keep what members were seen to do; the first of a kind, member and round."""
+        """Keep what members were seen to do: the first of a kind, member and round, and of these the newest few.
+
+        One that does it in every round proves nothing more by the next time, and would fill the disk.
+        """
         with self.connection:
             self.connection.executemany(
                 "INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(r.round_time_s, r.target, r.address, r.kind, r.text, r.first, r.second) for r in rows],
             )
+            for kind in {(r.target, r.address, r.kind) for r in rows}:
+                self.connection.execute(_DROP_EVIDENCE, (*kind, *kind, MOST_EVIDENCE))
 
     def evidence(self, since_s: int = 0, limit: int = 1_000) -> list[EvidenceRow]:
         """What was kept since a round, the newest first."""
