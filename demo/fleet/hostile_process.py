@@ -40,7 +40,7 @@ def keep_ear(components: Components) -> None:
 def never_mute(components: Components) -> None:
     """Go on, whatever is heard of the own key: an honest operator that hears what it did not say goes mute."""
     agreements = components.agreements
-    setattr(agreements, "_check_clones", lambda _session: None)  # noqa: B010 - in place of the method, of this one object
+    agreements._check_clones = lambda session: None  # type: ignore[method-assign]  # noqa: ARG005, SLF001 - of this one object
     if components.network is not None:
         components.network.on_clone = lambda: None
 
@@ -63,7 +63,7 @@ def replay(components: Components) -> None:
             broadcast(old)
         said.append(payload)
 
-    setattr(network, "broadcast", again)  # noqa: B010 - in place of the method, of this one object
+    network.broadcast = again  # type: ignore[method-assign]  # of this one object
 
 
 def flood(components: Components) -> list[Task]:

@@ -11,9 +11,11 @@ import pytest
 from demo.fleet.behaviours import BEHAVIOURS
 from demo.fleet.misbehaving import Listening
 from demo.liar import Liar
+from oracle.agree.messages import Content, Propose
 from oracle.agree.outcome import RoundOutcome
 from oracle.agree.state import MemberFault
 from oracle.agree.verify import check_sealed, is_signed
+from oracle.agree.wire import decode
 from oracle.network.seats import LocalMember
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import SignerSet
@@ -63,7 +65,7 @@ def world_with(folder: Path, behaviour: str, *, leads: bool) -> tuple[ApartWorld
             bad.ear.listen(payload)
         return receive(sender, payload)
 
-    setattr(process, "receive", heard)  # noqa: B010 - of this one object
+    process.inbox.receive = heard  # type: ignore[method-assign] - of this one object
     return world, bad
 
 
@@ -83,6 +85,25 @@ def check(outcomes: list[RoundOutcome]) -> None:
         check_sealed(outcome.terms, outcome.sealed)
         assert {r.market_wad for r in outcome.reports.values()} == {report().market_wad}
     assert len({o.sealed.content.items for o in outcomes if o.sealed is not None}) == 1
+
+
+def led(world: ApartWorld, bad: LocalMember) -> list[Content]:
+    """What it proposed first, without repetitions."""
+    words = [decode(payload).word for sender, _, payload in world.said if sender == bad.address]
+    return list(dict.fromkeys(w.content for w in words if isinstance(w, Propose) and w.step == 0))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "proposals"), [("liar", 1), ("splits", 2), ("omits", 1), ("invents", 1), ("silent-leader", 0)]
+)
+async def test_a_leader_really_does_what_it_is_named_after(behaviour: str, proposals: int, tmp_path: Path) -> None:
+    """Else what follows would be shown of an honest one."""
+    world, bad = world_with(tmp_path, behaviour, leads=True)
+    check(await honest_outcomes(world, bad))
+    contents = led(world, bad)
+    assert len(contents) == proposals
+    if behaviour == "omits":
+        assert len(contents[0].values) == SIGNERS.threshold, "it has heard all four"
 
 
 @pytest.mark.parametrize("behaviour", [*LEADERS, *OTHERS])

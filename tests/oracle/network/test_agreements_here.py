@@ -72,7 +72,7 @@ async def test_one_that_refuses_everything_takes_no_feed_along(operators: list[S
 async def test_beside_one_that_refuses_everything_a_blind_one_costs_its_feed_alone(
     operators: list[ScriptedOperator],
 ) -> None:
-    outcome = await agree(operators, {0: seen(*FEEDS[1:]), 2: seen(*FEEDS, one=FAR)})
+    outcome = await agree(operators, {0: seen(*FEEDS[1:]), 2: seen(*FEEDS, one=FAR)}, timing=PATIENT)
     assert sealed_feeds(outcome) == FEEDS[1:]
     assert outcome.sealed is not None
     assert outcome.sealed.content.dropped == (0,)

@@ -56,7 +56,8 @@ class SlowWorld(ApartWorld):
 async def test_who_is_cut_off_is_missing_with_the_reason_and_the_others_are_not(
     operators: list[ScriptedOperator],
 ) -> None:
-    world = ApartWorld.of(operators, timing=BRISK, reaches=lambda a, b: C not in {a, b})
+    patient = replace(BRISK, values_ms=30_000, first_ms=60_000, end_ms=120_000)
+    world = ApartWorld.of(operators, timing=patient, reaches=lambda a, b: C not in {a, b})
     tally = Tally()
     for n in range(2):
         tally.note((await world.agree(ask(ROUND_S + 10 * n), C))[A])
