@@ -7,12 +7,14 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from demo import settings
 from demo.fleet.fleet_run import LEAST_OPERATORS, MOST_OPERATORS, run_fleet
+from demo.fleet.fleet_summary import closing_lines as fleet_lines
 from demo.fleet.stories import NETWORK_STORIES, STORIES
 from demo.liar import Liar
 from demo.market import DemoMarket
@@ -60,6 +62,15 @@ def written(options: Options, summary: dict[str, Any]) -> dict[str, Any]:
     if options.json_file is not None:
         options.json_file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     return summary
+
+
+def closing_lines(summary: Mapping[str, Any]) -> list[str]:
+    """What a run came to, for people."""
+    if "rounds_due" in summary:
+        return fleet_lines(summary)
+    return [
+        f"{summary['rounds']} rounds, {summary['pushes_landed']} pushes landed, {len(summary['states'])} status changes"
+    ]
 
 
 def scenarios(operators: int) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ from oracle.runtime.schedule import every
 from oracle.runtime.supervise import Supervisor
 from oracle.serve.connection_gate import GateLimits
 from oracle.serve.server import Server, serve
+from oracle.storage.database import published_by_feed
 from oracle.storage.housekeeping import Housekeeping
 
 _log = structlog.get_logger("oracle.app")
@@ -67,6 +68,7 @@ class App:
         self.database, self.observer, self.rounds = components.database, components.observer, components.rounds
         self.live, self.service = components.live, components.service
         self.live.on_fault = self._indication_failed
+        components.agreements.sealed.on_learned = self._learn
         self.operators, self.targets = components.operators, components.targets
         self.last_round_s = self.database.last_round_s()
         self.live_us: deque[int] = deque(maxlen=_SAMPLES)
@@ -86,6 +88,7 @@ class App:
         )
         self._live_lane = Coalescer(config.live_coalesce_ms / MS, self._refresh_live)
         self._faults_told = LogBudget()
+        self._learned_late = False
         self._against: dict[str, dict[str, Kind]] = {}
         for source in self.resolved.sources:
             self._against.setdefault(source.feed, {})[source.spec.name] = source.against
@@ -109,7 +112,6 @@ class App:
             session = await opened.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
             opened.push_async_callback(self._components.close)
             self._sources = Resubscriber(self.observer, partial(self._ingest, session))
-            self._components.agreements.sealed.on_learned = self._learn
             await self._start_targets()
             self._server = await self._serve()
             opened.push_async_callback(self._server.close)
@@ -194,6 +196,9 @@ class App:
 
         What is stored is known to the next round, whatever fails after it.
         """
+        if self._learned_late:  # rounds were made since: what they left goes on from what was learned
+            self.rounds.resume((), published_by_feed(self.database, self.resolved.specs))
+            self._learned_late = False
         at_ms = round_time_s * MS
         observed = {f: self.observer.observe(f, at_ms, self.last_round_s * MS) for f in self.resolved.specs}
         folded = self.rounds.fold(round_time_s, observed, now_ms=self.clock.now_ms())
@@ -222,12 +227,28 @@ class App:
 
     def _learn(self, outcome: RoundOutcome) -> None:
         """A round that was sealed without this process turns out to be: stored, shown, and known to the next rounds."""
-        done = self.rounds.learn(outcome, self.clock.now_ms())
-        if done is not None:
+        round_s, newest_s = outcome.terms.round_time_s, self.rounds.newest_sealed_s
+        before = self._records_before(round_s) if round_s <= newest_s else None
+        done = self.rounds.learn(outcome, self.clock.now_ms(), before)
+        if done is not None and not self._is_stored(done):
             self.database.save_round((), done.agreements, done.records, done.transitions)
             self.rounds.commit(done)
+            if round_s <= max(
+                newest_s, self.last_round_s
+            ):  # rounds were made since: what they left goes on from this one
+                self.rounds.resume((), published_by_feed(self.database, self.resolved.specs))
             self.service.learn(done)
         self._components.outcomes.tally.note(outcome)
+
+    def _records_before(self, round_s: int) -> Mapping[str, Record]:
+        rows = ((f, self.database.history(f, 0, (round_s - 1) * MS, 1)) for f in self.resolved.specs)
+        return {feed: records[-1] for feed, records in rows if records}
+
+    def _is_stored(self, done: Round) -> bool:
+        """Whether a learned round is known, or was published here unsigned, before there were operators."""
+        at = [(a.target, a.round_time_s) for a in done.agreements]
+        known = any(self.database.agreement(round_s, target) is not None for target, round_s in at)
+        return known or any(self.database.record(r.feed, r.report.round_time_s) is not None for r in done.records)
 
     async def _make_round(self, round_time_s: int) -> None:
         """Make a round, and hand it to everything that waits for it."""

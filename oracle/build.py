@@ -33,7 +33,7 @@ from oracle.serve.service import PriceService
 from oracle.sign.key_lock import sole_writer
 from oracle.sign.operator import Operator
 from oracle.sign.remote_operator import RemoteOperator
-from oracle.storage.database import Database, last_published
+from oracle.storage.database import Database, published_by_feed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +112,7 @@ def _build(
     path = Path(config.oracle.database)
     opened.enter_context(sole_writer(path))
     metrics = Metrics(clock.now_ms)
+    metrics.expect(config.targets)
     database = Database(path)
     opened.callback(database.close)
     observer = Observer(sources_of(resolved))
@@ -130,9 +131,11 @@ def _build(
     by_name = {name: targets.target(name, section) for name, section in config.targets.items()}
     holds = HoldReporter(config.oracle.round_interval_s, clock.monotonic_ms())
     readers = HistoryReaders(path)
+    keyless = [m.name for m in members if m.signer is None and config.operators]
     operators = operator_watch(
-        resolved, clock, database, operators=builder.made, agreements=agreements, network=network, tally=outcomes.tally
-    )
+        resolved, clock, database, operators=builder.made, agreements=agreements, network=network,
+        tally=outcomes.tally, keyless=keyless,
+    )  # fmt: skip
     metrics.operators.view = operators
     service = PriceService(
         resolved.specs,
@@ -143,7 +146,7 @@ def _build(
         now_ms=clock.now_ms,
         offset_ms=clock.offset_ms,
         readers=readers,
-        keyless=[m.name for m in members if m.signer is None and config.operators],
+        keyless=keyless,
         reports=not any(o.shared_journal for o in config.operators),
         held=holds.text,
         risks=risks_of(resolved),
@@ -190,6 +193,5 @@ def _rounds(resolved: ResolvedConfig, members: list[Member], database: Database)
     """Rounds that go on from what was published last."""
     rounds = Rounds(resolved.specs, members, home_store(resolved))
     records = [r for feed in resolved.specs if (r := database.record(feed)) is not None]
-    published = {feed: p for feed in resolved.specs if (p := last_published(database, feed)) is not None}
-    rounds.resume(records, published)
+    rounds.resume(records, published_by_feed(database, resolved.specs))
     return rounds

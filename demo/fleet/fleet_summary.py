@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
@@ -56,6 +57,24 @@ async def summarise_fleet(fleet: Fleet, rounds: Sequence[int]) -> dict[str, Any]
         "largest_move_bps": _largest_moves(fleet),
         "problems": _problems(ledger, feeds, unsealed),
     }
+
+
+def closing_lines(summary: Mapping[str, Any]) -> list[str]:
+    """The summary in some lines, for people."""
+    attempts = ", ".join(f"{rounds} in attempt {n}" for n, rounds in summary["attempts"].items())
+    lost, refused = summary["rounds_lost"], Counter[tuple[str, str]]()
+    for row in summary["refused"]:
+        refused[row["operator"], row["why"]] = max(refused[row["operator"], row["why"]], row["rounds"])
+    return [
+        (
+            f"{summary['rounds_sealed']} of {summary['rounds_due']} rounds sealed ({attempts or 'none'}), {len(lost)} lost,"
+            f" {len(summary['forks'])} forks; {summary['pushes_landed']} pushes landed, {summary['pushes_double']} double;"
+            f" {len(summary['states'])} status changes"
+        ),
+        *(f"  lost: round {each['round']}: {each['why']}" for each in lost),
+        *(f"  {name} did not vouch for a feed in {rounds} rounds: {why}" for (name, why), rounds in refused.items()),
+        *(f"  evidence against {e['operator']} in {e['rounds']} rounds: {e['kind']}" for e in summary["evidence"]),
+    ]
 
 
 def _problems(ledger: Ledger, feeds: Sequence[Mapping[str, Any]], unsealed: Sequence[str]) -> list[str]:

@@ -49,7 +49,7 @@ class FleetScreen(Sayer):
         agreed = len({r for of in sealed.values() for r in of})
         counts = Text(f"{agreed} of {len(everything)} rounds sealed")
         table = Table(expand=False)
-        for name in ("operator", "process", "rounds", "sealed", "newest"):
+        for name in ("operator", "process", "made", "sealed", "newest sealed"):
             table.add_column(name, justify="left" if name in ("operator", "process") else "right")
         for name, operator in fleet.operators.items():
             newest = sealed[name][-1] if sealed[name] else None

@@ -103,9 +103,9 @@ def _shown(value: object) -> str:
     return repr(value)[:40]
 
 
-def printable(value: Any) -> str:
-    """At most 80 printable characters of what a source said, fit for an error's text and a log."""
-    return "".join(c for c in str(value)[:80] if c.isprintable())
+def printable(value: Any, longest: int = 80) -> str:
+    """The printable ones of so many characters that somebody else said, fit for an error's text, a log and a terminal."""
+    return "".join(c for c in str(value)[:longest] if c.isprintable())
 
 
 def member(value: Any, key: str) -> Any:

@@ -67,14 +67,21 @@ def note_sealed(state: Instance, said: SealedRound) -> Turn:
     """Somebody has weight T of signatures. A certificate that is here tells more than a round handed on without its own."""
     if state.sealed is not None:
         return state, ()
-    held = state.certificate
-    if held is not None and not said.readies and (held.step, held.content.items) == (said.step, said.content.items):
-        said = msgspec.structs.replace(said, content=held.content, readies=held.readies)
+    said = _retold(said, state.certificate)
     return replace(state, sealed=said), (Decided(said),)
+
+
+def _retold(said: SealedRound, held: Certificate | None) -> SealedRound:
+    """A sealed round that came without its certificate, with the one that is here."""
+    if held is None or said.readies or (held.step, held.content.items) != (said.step, said.content.items):
+        return said
+    return msgspec.structs.replace(said, content=held.content, readies=held.readies)
 
 
 def learn(state: Instance, certificate: Certificate | None) -> Instance:
     """A certificate, however it came, is one: the highest is kept."""
+    if state.sealed is not None and certificate is not None:
+        state = replace(state, sealed=_retold(state.sealed, certificate))
     if certificate is None or certificate.step <= state.certified:
         return state
     return replace(state, certificate=certificate)

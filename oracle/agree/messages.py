@@ -79,7 +79,7 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
         return _content_hash(self)
 
 
-@lru_cache(maxsize=1 << 10)
+@lru_cache(maxsize=1 << 7)
 def _content_hash(content: Content) -> bytes:
     return keccak(_encode(content))
 
@@ -210,7 +210,7 @@ class Heard(msgspec.Struct, frozen=True):
     said: Message
 
 
-@lru_cache(maxsize=1 << 10)
+@lru_cache(maxsize=1 << 8)
 def values_hash(values: SignedValues) -> bytes:
     """What a proposal calls values by, 32 bytes: terms and items under the signature, and the signature."""
     return keccak(keccak(values.terms + keccak(values.items)) + values.signature)

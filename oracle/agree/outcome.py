@@ -8,6 +8,7 @@ from functools import cached_property
 
 import msgspec
 
+from oracle.agree.content import content_of
 from oracle.agree.messages import Commit, FeedRefusal, Heard, Ready, SealedRound
 from oracle.agree.state import FaultEvidence, Instance
 from oracle.agree.terms import Terms
@@ -51,6 +52,7 @@ class RoundOutcome:
         attempts: how many were begun.
         values: those that were heard, ascending by member.
         used_values: those that the sealed items were made from, as far as they were heard: of two of one member the one used.
+            None where what the sender of a sealed round says of them is not true.
         members: each one's part, in the set's order.
         refusals: of operators in this process.
         evidence: of misbehaviour.
@@ -76,6 +78,11 @@ class RoundOutcome:
         feeds = {i: f for f, i in self.terms.indexes.items()}
         reports = decode_items(self.sealed.content.items, self.terms.round_time_s)
         return {feeds[i]: r for i, r in reports.items()}
+
+    def apart(self, member: Attendance) -> tuple[tuple[str, str], ...]:
+        """Feeds that a member did not vouch for, by name, with the reason of each."""
+        feeds = {i: f for f, i in self.terms.indexes.items()}
+        return tuple((feeds.get(i, str(i)), code.text) for i, code in member.refused)
 
     @property
     def signed(self) -> tuple[str, ...]:
@@ -130,7 +137,6 @@ def outcome_of(
         evidence: that was found.
     """
     terms, sealed = state.terms, _with_late_signatures(state)
-    known, used = state.values_by_hash(), state.sealed.content.values if state.sealed is not None else ()
     counted = None if sealed is None else sealed.addresses
     members = tuple(_attendance(state, arrivals, names, address, counted) for address in terms.members)
     return RoundOutcome(
@@ -140,7 +146,7 @@ def outcome_of(
         attempts=state.attempt + 1,
         values=tuple(state.values[a] for a in sorted(state.values)),
         members=members,
-        used_values=tuple(known[wanted] for _, wanted in used if wanted in known),
+        used_values=_used_values(state),
         refusals=refusals,
         evidence=evidence,
         why="" if state.sealed is not None else _why_not(state, members),
@@ -176,13 +182,28 @@ def _attendance(
     )
 
 
+def _used_values(state: Instance) -> tuple[VerifiedValues, ...]:
+    """What was sealed was made from these, if it follows from them; which ones is what the sender of a sealed round says."""
+    if state.sealed is None:
+        return ()
+    content, known = state.sealed.content, state.values_by_hash()
+    used = tuple(known[wanted] for _, wanted in content.values if wanted in known)
+    is_whole = len(used) == len(content.values)
+    return () if is_whole and content_of(state.terms, used, content.dropped) != content else used
+
+
 def _with_late_signatures(state: Instance) -> SealedRound | None:
-    """What was sealed, with the signatures over it that came after weight T too."""
+    """What was sealed, with the signatures over it that came after weight T too: over its step and its items."""
     sealed = state.sealed
     if sealed is None:
         return None
-    late = state.commits.get((sealed.step, sealed.content.hash()), {})
-    signatures = dict(sealed.signatures) | {a: c.seal for a, c in late.items() if a not in sealed.addresses}
+    late = {
+        a: c.seal
+        for (step, _), of in state.commits.items()
+        for a, c in of.items()
+        if step == sealed.step and c.certificate.content.items == sealed.content.items
+    }
+    signatures = late | dict(sealed.signatures)
     return msgspec.structs.replace(sealed, signatures=tuple(sorted(signatures.items())))
 
 

@@ -42,7 +42,7 @@ from oracle.sign.verified_values import UnsoundValues, VerifiedValues, verify_va
 
 NetworkKeys = Mapping[bytes, Sequence[bytes]]
 """Addresses of the network keys of each member, by report address; the newest first."""
-_recover = lru_cache(maxsize=1 << 14)(recover)
+_recover = lru_cache(maxsize=1 << 12)(recover)
 
 
 class Unsound(LrtOracleError, ValueError):

@@ -63,9 +63,11 @@ class OperatorBuilder:
         """
         operator = self._operator(section)
         if operator is None:
+            alone = self._config.network is not None
             _log.warning(
-                "no passphrase: this operator signs nothing", operator=section.name, set=section.passphrase_env
-            )
+                "no passphrase: this operator signs nothing" + (", and takes no part in the network" if alone else ""),
+                operator=section.name, set=section.passphrase_env,
+            )  # fmt: skip
         else:
             self.made.append(operator)
         return operator
@@ -121,7 +123,10 @@ class OperatorBuilder:
             _log.error("the sign journal is older than what the key has signed: silent for a while", operator=operator)
             journal.mark_restored(now_ms, signed_s)
         if rest_ms := journal.mute_for_ms(now_ms):
-            _log.warning("the operator signs nothing yet", operator=operator, for_ms=rest_ms)
+            _log.warning(
+                "the operator signs nothing yet: its journal was missing or restored, so nobody knows what its key has signed",
+                operator=operator, journal=str(journal.path), for_ms=rest_ms,
+            )  # fmt: skip
 
     def _witness(self, key: bytes, operator: str) -> JournalWitness | None:
         folder = witness_folder(self._config.oracle.witness, self._environ)

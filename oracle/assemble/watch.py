@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 
 from feeds.units import MS
-from oracle.agree.outcome import name_of
+from oracle.agree.outcome import RoundOutcome, name_of
 from oracle.assemble.network import home_store
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
+from oracle.network.absence import AbsenceReporter
 from oracle.network.agreements import Agreements
 from oracle.network.operator_network import OperatorNetwork
 from oracle.network.stored_rounds import recall
@@ -49,11 +51,16 @@ def operator_watch(
     agreements: Agreements,
     network: OperatorNetwork | None,
     tally: Tally,
+    keyless: Sequence[str] = (),
 ) -> Callable[[], OperatorsView | None]:
-    """What to ask for the operators as they are now. The tally begins with what the database knows."""
+    """What to ask for the operators as they are now. The tally begins with what the database knows.
+
+    ``keyless``: names of the config's operators that have no key here; where all are, the database alone is asked.
+    """
     home = home_store(resolved)
-    agreements.on_settled = tally.note
-    if home is None or not operators:
+    own = {o.address: o.name for o in operators} if network is not None else {}
+    agreements.on_settled = partial(_settled, tally, AbsenceReporter(own))
+    if home is None:
         return lambda: None
     name_members(tally, resolved)
     tally.names |= {o.address: o.name for o in operators}
@@ -66,8 +73,14 @@ def operator_watch(
         network,
         unable=lambda o: "" if (no := o.unable(clock.now_ms(), clock_ok=clock.may_sign())) is None else no.text,
         build=version("lrt-oracle"),
+        keyless=keyless,
     )
     return _Recent(watch.view, clock.monotonic_ms).view
+
+
+def _settled(tally: Tally, absence: AbsenceReporter, outcome: RoundOutcome) -> None:
+    tally.note(outcome)
+    absence.note(outcome)
 
 
 def name_members(tally: Tally, resolved: ResolvedConfig) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 
 from feeds.chains.abi import checksummed
+from oracle.chain.directory import DirectoryEntry
 from oracle.check.seat_reading import SeatPlace, SeatReading
 from oracle.config.tables.process_sections import ApiSection
 from oracle.network.mesh.handshake import Identity
@@ -28,14 +29,14 @@ class PeerFinding:
 
     Attributes:
         probe: what was found from outside.
-        weight: in the present set; 0 for one that is no member now.
+        weight: in the present set; 0 for one that is no member now; None where that is not known.
         where: where its address is from: the config, the directory, or what it said when it was met.
         silence: why the directory has nothing of it; "" where it has, or there is none.
         seen: what the running process says of it; None where it says nothing.
     """
 
     probe: ProbeResult
-    weight: int
+    weight: int | None
     where: str
     silence: str
     seen: Mapping[str, Any] | None
@@ -63,7 +64,7 @@ class PeerFinding:
         return {
             "name": found.name,
             "address": checksummed(found.address),
-            "weight": str(self.weight),
+            "weight": None if self.weight is None else str(self.weight),
             "grade": self.grade.value,
             "reached": self.reached,
             "reason": found.reason,
@@ -84,40 +85,54 @@ class PeerFinding:
         trip = "" if found.round_trip_ms is None else f"{found.round_trip_ms:g} ms"
         clock = "" if found.clock_offset_ms is None else f"clock {found.clock_offset_ms:+d} ms"
         said = ", ".join(part for part in (trip, clock, found.build, found.reason, self.silence) if part)
-        return f"{self.grade.value:<5} {found.name:<14} weight {self.weight:<4} {self.reached:<8} {said}"
+        weight = "?" if self.weight is None else self.weight
+        return f"{self.grade.value:<5} {found.name:<14} weight {weight:<4} {self.reached:<8} {said}"
 
 
 async def try_peers(
-    place: SeatPlace, reading: SeatReading, me: Identity, stored: Mapping[bytes, SignedAnnouncement]
+    place: SeatPlace, reading: SeatReading | None, me: Identity, stored: Mapping[bytes, SignedAnnouncement]
 ) -> list[PeerFinding]:
     """Probe all others, some at a time.
 
     Args:
         place: of the config.
-        reading: of the chain.
+        reading: of the chain; None where it does not answer: then those are tried whom config, process and database know.
         me: who asks.
         stored: what the process's database has of their announcements.
     """
     seen = await own_view(place)
     turns = asyncio.Semaphore(_AT_ONCE)
-    own = me.announced().address
-    weights = dict(zip(reading.signers.signers, reading.signers.weights, strict=True))
+    others, weights, entries = _known(reading, place, seen, stored)
 
     async def one(address: bytes) -> PeerFinding:
         peer = place.peers.get(address, Peer(address=address))
-        entry = reading.entries.get(address)
+        entry = entries.get(address)
         newest = _newest(stored.get(address), None if entry is None else entry.signed)
         async with turns:
             found = await probe(peer, me, newest)
         return PeerFinding(
             probe=found,
-            weight=weights.get(address, 0),
+            weight=weights.get(address, 0 if reading is not None else None),
             where="config" if peer.urls else _source(newest, None if entry is None else entry.signed),
             silence=entry.text if entry is not None and entry.silence is not None and not peer.urls else "",
             seen=seen.get(address),
         )
 
-    return list(await asyncio.gather(*(one(a) for a in sorted(reading.others - {own}))))
+    return list(await asyncio.gather(*(one(a) for a in sorted(others - {me.announced().address}))))
+
+
+def _known(
+    reading: SeatReading | None,
+    place: SeatPlace,
+    seen: Mapping[bytes, Mapping[str, Any]],
+    stored: Mapping[bytes, SignedAnnouncement],
+) -> tuple[frozenset[bytes], Mapping[bytes, int], Mapping[bytes, DirectoryEntry]]:
+    """Who the others are, what they weigh, and what the directory has of them."""
+    if reading is not None:
+        weights = dict(zip(reading.signers.signers, reading.signers.weights, strict=True))
+        return reading.others, weights, reading.entries
+    told = {a: int(w) for a, row in seen.items() if (w := row.get("weight")) is not None}
+    return frozenset({*place.peers, *stored, *seen}), told, {}
 
 
 async def own_view(place: SeatPlace) -> Mapping[bytes, Mapping[str, Any]]:

@@ -39,7 +39,7 @@ def demo(
     *, lasting_s: float, scenario: str, operators: int, port: int, json_file: Path | None, folder: Path | None
 ) -> None:
     """Run everything on a local chain and local venues."""
-    from demo.main import run, unfit
+    from demo.main import closing_lines, run, unfit
     from demo.testbed import Options
 
     options = Options(
@@ -48,11 +48,8 @@ def demo(
     if why := unfit(options):
         raise Exit(why, ExitCode.USAGE)
     summary = run_until_signal(lambda stop: run(options, stop))
-    click.echo(
-        f"{summary['rounds']} rounds, {summary['pushes_landed']} pushes landed, "
-        f"{len(summary['states'])} status changes",
-        err=True,
-    )
+    for line in closing_lines(summary):
+        click.echo(line, err=True)
     for problem in summary.get("problems", ()):
         click.echo(f"error: {problem}", err=True)
     sys.exit(ExitCode.FAILED if summary.get("problems") else ExitCode.DONE)

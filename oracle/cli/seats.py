@@ -13,6 +13,7 @@ import click
 from oracle.cli.shell import Exit, ExitCode, checked_config, print_result
 
 if TYPE_CHECKING:
+    from oracle.check.reaching import PeerFinding
     from oracle.check.seat_reading import SeatPlace
     from oracle.config.resolve import ResolvedConfig
     from oracle.network.mesh.handshake import Identity
@@ -37,15 +38,19 @@ def join(config_path: Path, as_json: bool) -> None:
 def peers(config_path: Path, as_json: bool) -> None:
     """Try every other operator from outside: how it is reached, round trip, clock, version; graded. Beside a running process, too.
 
-    Exit status: 0 all are reached, 1 one is not.
+    Exit status: 0 all are reached, 1 one is not, or the chain does not say who they are.
     """
-    findings = asyncio.run(_peers(checked_config(config_path, network=True)))
+    findings, unread = asyncio.run(_peers(checked_config(config_path, network=True)))
     rows = [
         *(f.line() for f in findings),
         f"{sum(f.reached != 'not' for f in findings)} of {len(findings)} are reached",
     ]
-    print_result(as_json, {"peers": [f.document() for f in findings]}, rows)
-    sys.exit(ExitCode.FAILED if any(f.reached == "not" for f in findings) else ExitCode.DONE)
+    if unread:
+        text = "who the members are is not known from the chain: tried are those that config, process and database know"
+        rows.insert(0, f"! {text}; {unread}")
+    print_result(as_json, {"peers": [f.document() for f in findings], "chain_error": unread or None}, rows)
+    failed = unread or any(f.reached == "not" for f in findings)
+    sys.exit(ExitCode.FAILED if failed else ExitCode.DONE)
 
 
 @click.command()
@@ -84,11 +89,14 @@ def _operators(resolved: ResolvedConfig) -> dict[str, Any]:
 
 def _place(resolved: ResolvedConfig) -> SeatPlace:
     from oracle.assemble.network import configured_peers, home_store
-    from oracle.check.seat_reading import seat_place
+    from oracle.check.seat_reading import NoSeat, seat_place
 
     home, section = home_store(resolved), resolved.config.network
     known = configured_peers(section) if section is not None else {}
-    return seat_place(resolved.config, None if home is None else home.target, known)
+    try:
+        return seat_place(resolved.config, None if home is None else home.target, known)
+    except NoSeat as e:
+        raise Exit(str(e), ExitCode.USAGE) from None
 
 
 async def _join(resolved: ResolvedConfig) -> dict[str, Any]:
@@ -104,14 +112,19 @@ async def _join(resolved: ResolvedConfig) -> dict[str, Any]:
     return await joining(place, reading, own, network_key, common_rules(resolved), len(resolved.pushed))
 
 
-async def _peers(resolved: ResolvedConfig) -> list[Any]:
+async def _peers(resolved: ResolvedConfig) -> tuple[list[PeerFinding], str]:
+    """What was found of each, and why the chain was not asked who they are; "" where it was."""
+    from oracle.chain.quorum_rpc import ChainError
     from oracle.check.reaching import try_peers
     from oracle.check.seat_reading import read_seat
 
     place = _place(resolved)
-    me = await _identity(place)
-    reading = await read_seat(place, me.announced().address)
-    return await try_peers(place, reading, me, _stored(place))
+    me, reading, unread = await _identity(place), None, ""
+    try:
+        reading = await read_seat(place, me.announced().address)
+    except ChainError as e:
+        unread = str(e)
+    return await try_peers(place, reading, me, _stored(place)), unread
 
 
 async def _identity(place: SeatPlace) -> Identity:

@@ -175,9 +175,12 @@ def announce(
     config_path: Path, /, *, show: bool, send: bool, keyfile: Path | None, passphrase_env: str, as_json: bool
 ) -> None:
     """Announce where this operator is reached, by [network]: sign it with the report key, print it, send it."""
-    from oracle.network.announcer import Announcer
+    from oracle.network.announcer import Announcer, NoDirectory
 
-    announcer = Announcer(checked_config(config_path).config, os.environ)
+    try:
+        announcer = Announcer(checked_config(config_path, network=True).config, os.environ)
+    except NoDirectory as e:
+        raise Exit(str(e), ExitCode.USAGE) from None
     if show:
         shown = asyncio.run(announcer.show())
         print_result(as_json, shown.document(), shown.lines())

@@ -123,7 +123,7 @@ class TargetStatus:
 
 
 def _short(quorum: SignerQuorum) -> str:
-    text = f"no quorum: the operators here have weight {quorum.weight}, a push needs {quorum.threshold}"
+    text = f"no quorum: those that sign have weight {quorum.weight}, a push needs {quorum.threshold}"
     return f"{text}; {'; '.join(quorum.missing)}" if quorum.missing else text
 
 

@@ -71,6 +71,7 @@ class Agreements:
         self._yields_ms = yields_ms
         self._under_way: dict[tuple[bytes, int], asyncio.Task[RoundOutcome]] = {}
         self._names = {**(names or {}), **{m.address: m.operator.name for m in members}}
+        sealed.names = self._names
         self.on_settled: Callable[[RoundOutcome], None] = lambda _: None
         """Called with what became of a round once the next one of its store begins: with all that came late."""
         self.cuts = Cuts(members, clock, self._transport, self._names, alone=self._alone)

@@ -41,6 +41,10 @@ class AnnounceError(LrtOracleError, RuntimeError):
     """This operator cannot be announced as asked: why, and what to do."""
 
 
+class NoDirectory(AnnounceError):
+    """The config names no directory to announce in: what to write."""
+
+
 class Announcer:
     """The operator of a config with [network].
 
@@ -49,15 +53,19 @@ class Announcer:
         environ: where passphrases are.
 
     Raises:
-        AnnounceError: there is no [network] or no directory in it, or not one operator.
+        NoDirectory: there is no [network], or no directory in it.
     """
 
     def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
-        if config.network is None or config.network.directory is None:
-            missing = "[network]" if config.network is None else "network.directory"
-            raise AnnounceError(
-                f"there is no {missing} in the config: write the address of an {NAME} on the store's chain;"
-                " `lrt-oracle deploy --directory` makes one"
+        if config.network is None:
+            raise NoDirectory(
+                "there is no [network] in the config: write it, with the directory that announcements go to"
+            )
+        if config.network.directory is None:
+            raise NoDirectory(
+                f"there is no network.directory in the config: write the address of the {NAME} on the store's chain, which"
+                " `lrt-oracle deploy --directory` makes. Without one there is nothing to announce: others learn of this operator"
+                " when it dials them"
             )
         self._config, self._environ = config, environ
         self._network: NetworkSection = config.network

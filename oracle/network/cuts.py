@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from feeds.decode.values import printable
 from feeds.units import MS
 from oracle.agree.messages import SealedRound, Want
 from oracle.agree.outcome import RoundOutcome, name_of
@@ -167,12 +168,16 @@ class Cuts:
         collection = self._collections.get((terms.binding, terms.round_time_s, word.indexes))
         if collection is None or word.address != sender or sender not in terms.members:
             return
+        if sender in collection.answers:  # each looks at all signatures anew
+            return
         name = name_of(self._names, sender)
         if word.signature:
             collection.answers[sender] = Signature(operator=name, address=sender, compact=word.signature)
         else:
             code = next((c for c in RefusalCode if c.value == word.code), RefusalCode.SIGNER)
-            collection.answers[sender] = Refusal(operator=name, code=code, text=word.text, address=sender)
+            collection.answers[sender] = Refusal(
+                operator=name, code=code, text=printable(word.text, MOST_TEXT), address=sender
+            )
         collection.news.set()
 
     async def _sign(self, member: LocalMember, terms: Terms, items: bytes) -> Signature | Refusal:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from feeds.decode.values import printable
 from oracle.agree.messages import Advancing, Commit, Message, Propose, Ready, SealedRound, Want
 from oracle.agree.outcome import name_of
 from oracle.agree.terms import CommonRules
 from oracle.agree.verify import Unsound
 from oracle.agree.wire import (
+    MOST_TEXT,
     ArmingWord,
     BadPayload,
     CutAnswer,
@@ -52,7 +54,7 @@ class RoundInbox:
         on_refused: called with a member of which a word came before its round had begun, and why it counted for nothing then.
         strangers: version and rules of members whose values are on other terms, as last heard.
         listeners: by what takes the place of a round's terms: hear what operators tell beside the rounds, with sender and
-            round_time.
+            round_time. Two targets may be at one store.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class RoundInbox:
     ) -> None:
         self.on_refused: Callable[[bytes, str], None] = lambda _sender, _why: None
         self.strangers: dict[bytes, tuple[int, bytes]] = {}
-        self.listeners: dict[bytes, Callable[[bytes, int, PushingWord | ArmingWord], None]] = {}
+        self.listeners: dict[bytes, list[Callable[[bytes, int, PushingWord | ArmingWord], None]]] = {}
         self._rules, self._interval_s, self._transport, self._names = rules, interval_s, transport, names
         self._cuts, self._sealed, self._started_s = cuts, sealed, started_s
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
@@ -142,17 +144,18 @@ class RoundInbox:
             case CutAnswer():
                 self._cuts.answered(sender, session, word)
             case Fetch():
-                self._fetched(sender, envelope)
+                self._fetch(sender, envelope)
             case Notice():
-                session.note_trouble(sender, word.text)
+                session.note_trouble(sender, printable(word.text, MOST_TEXT))
         return ""
 
     def _beside(self, sender: bytes, envelope: Envelope, word: PushingWord | ArmingWord) -> str:
         """What has nothing to do with the rounds themselves."""
-        hear = self.listeners.get(envelope.binding)
-        if hear is None:
+        listeners = self.listeners.get(envelope.binding, ())
+        if not listeners:
             return "of a store that is none of this process"
-        hear(sender, envelope.round_time_s, word)
+        for hear in listeners:
+            hear(sender, envelope.round_time_s, word)
         return ""
 
     def _take_in(
@@ -172,10 +175,10 @@ class RoundInbox:
         """A round that has not begun here, a member on other terms, or a peer that missed rounds."""
         word = envelope.word
         if isinstance(word, Fetch):
-            self._fetched(sender, envelope)
+            self._fetch(sender, envelope)
             return ""
         if isinstance(word, SealedRound) and self._sealed.is_awaited(envelope):
-            return self._sealed.receive(envelope, word)
+            return self._fetched(sender, envelope, word)
         newest_s = max(self._newest_s.values(), default=self._started_s)
         ahead_s = envelope.round_time_s - newest_s
         if 0 < ahead_s <= _AHEAD * self._interval_s:
@@ -188,8 +191,8 @@ class RoundInbox:
             return self._note_other_terms(sender, envelope, word)
         return "a round that is over, or has not begun"
 
-    def _fetched(self, sender: bytes, envelope: Envelope) -> None:
-        """A member asks for sealed rounds: an honest one does so once a round."""
+    def _fetch(self, sender: bytes, envelope: Envelope) -> None:
+        """A member asks for sealed rounds: an honest one does so once a round, and once more after a whole answer."""
         if not self._sealed.knows(envelope.binding):
             return
         newest_s = max(self._newest_s.values(), default=self._started_s)
@@ -198,6 +201,14 @@ class RoundInbox:
         self._fetches[sender, envelope.binding] = newest_s, count
         if count <= _MOST_FETCHES:
             self._sealed.send_since(envelope, lambda payload: self._transport.send(sender, payload))
+
+    def _fetched(self, sender: bytes, envelope: Envelope, sealed: SealedRound) -> str:
+        """A round that was asked for; after a whole answer the same peer is asked for the next one."""
+        fault = self._sealed.receive(envelope, sealed)
+        request = None if fault else self._sealed.next_request(envelope)
+        if request is not None:
+            self._transport.send(sender, request)
+        return fault
 
     def _note_other_terms(self, sender: bytes, envelope: Envelope, word: ValuesWord) -> str:
         """Values on other terms do not count, and their sender is told apart by what it says of itself."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from oracle.agree.messages import SealedRound
@@ -15,7 +15,7 @@ from oracle.agree.wire import Envelope, Fetch, encode
 _KEPT = 512
 """Of each store: more than an hour of rounds."""
 _MOST_SENT = 64
-"""In one answer; who needs more asks again."""
+"""In one answer; who gets so many asks for what follows."""
 
 
 class SealedRounds:
@@ -23,16 +23,23 @@ class SealedRounds:
 
     Args:
         on_learned: called with a round that was sealed without this process having seen it, oldest first.
+
+    Attributes:
+        on_learned: as given.
+        names: of members, by address.
     """
 
     def __init__(self, on_learned: Callable[[RoundOutcome], None] = lambda _: None) -> None:
         self.on_learned = on_learned
+        self.names: Mapping[bytes, str] = {}
         self._kept: dict[bytes, dict[int, tuple[bytes, SealedRound]]] = {}
         """By store and round: the binding, and the round."""
         self._terms: dict[bytes, Terms] = {}
         """The newest of each binding: what a fetched round is verified by."""
         self._wanted: dict[bytes, range] = {}
         """By binding: the times of the rounds that are asked for."""
+        self._received: dict[bytes, int] = {}
+        """By binding: rounds that came since they were asked for."""
 
     def know(self, terms: Terms) -> None:
         """Terms by which fetched rounds can be verified."""
@@ -69,7 +76,7 @@ class SealedRounds:
         One of that round or a later one belongs to its session: stored as fetched, it could not be stored as made.
         """
         self.know(terms)
-        self._wanted[terms.binding] = range(after_s + 1, terms.round_time_s)
+        self._wanted[terms.binding], self._received[terms.binding] = range(after_s + 1, terms.round_time_s), 0
         return encode(terms.binding, after_s, Fetch())
 
     def send_since(self, envelope: Envelope, send: Callable[[bytes], None]) -> None:
@@ -92,15 +99,23 @@ class SealedRounds:
         if terms is None:
             return "a sealed round of a signer set that is not known here"
         of_round = replace(terms, round_time_s=envelope.round_time_s)
-        if self.has(terms.signers.domain.store, envelope.round_time_s):
-            return ""
         try:
             check_sealed(of_round, said)
         except Unsound as e:
             return str(e)
+        self._received[envelope.binding] = self._received.get(envelope.binding, 0) + 1
+        if self.has(terms.signers.domain.store, envelope.round_time_s):
+            return ""
         known = items_alone(said)  # the network keys of then are not known any more
         state = replace(Instance(terms=of_round, me=b"", view=OwnView(may_speak=False)), sealed=known)
-        learned = outcome_of(state, Arrivals(), {}, sealed_ms=None)
+        learned = outcome_of(state, Arrivals(), self.names, sealed_ms=None)
         self.keep(learned)
         self.on_learned(learned)
         return ""
+
+    def next_request(self, envelope: Envelope) -> bytes | None:
+        """A request for what follows a fetched round, where that was the last of a whole answer; None elsewhere."""
+        terms = self._terms.get(envelope.binding)
+        if terms is None or self._received.get(envelope.binding, 0) < _MOST_SENT:
+            return None
+        return self.request(terms, envelope.round_time_s)

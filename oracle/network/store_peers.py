@@ -52,7 +52,7 @@ class StorePeers:
 
     def listen(self, heard: Callable[[bytes, int, PushingWord | ArmingWord], None]) -> None:
         """Have what they tell handed on: sender, round_time and word."""
-        self.agreements.inbox.listeners[self._binding()] = heard
+        self.agreements.inbox.listeners.setdefault(self._binding(), []).append(heard)
 
     def _binding(self) -> bytes:
         """Takes the place of a round's terms."""

@@ -28,13 +28,17 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What a member did in a round. Times: ms from the round's start; None: not, or it is not known when."""
+    """What a member did in a round. Times: ms from the round's start; None: not, or it is not known when.
+
+    ``apart``: feeds that it did not vouch for, each with the reason.
+    """
 
     values_ms: int | None = None
     ready_ms: int | None = None
     signed_ms: int | None = None
     signed: bool = False
     why: str = ""
+    apart: tuple[tuple[str, str], ...] = ()
 
     @property
     def missing(self) -> Step | None:
@@ -106,6 +110,8 @@ class MemberHour:
         reasons: why its signature was missing, the newest first.
         why: the same of the newest round that was watched; "" where it signed.
         run: newest sealed rounds in a row that were watched and lack its signature.
+        apart: which feeds it did not vouch for and why, the newest first.
+        apart_now: how many feeds in the newest sealed round; ``apart_run``: in how many sealed rounds in a row.
         evidence: how often each kind was found; ``evidence_texts``: the newest first.
     """
 
@@ -122,6 +128,9 @@ class MemberHour:
     reasons: tuple[ToldReason, ...] = ()
     why: str = ""
     run: int = 0
+    apart: tuple[ToldReason, ...] = ()
+    apart_now: int = 0
+    apart_run: int = 0
     evidence: Mapping[str, int] = field(default_factory=dict)
     evidence_texts: tuple[ToldReason, ...] = ()
 
@@ -218,7 +227,7 @@ def tallied_round(outcome: RoundOutcome) -> TalliedRound:
         target=terms.target,
         round_time_s=terms.round_time_s,
         signers=terms.signers,
-        parts={m.address: _part(m, watched=watched) for m in outcome.members},
+        parts={m.address: _part(m, outcome.apart(m), watched=watched) for m in outcome.members},
         sealed=sealed is not None,
         sealed_ms=outcome.sealed_ms,
         attempts=attempts,
@@ -229,7 +238,7 @@ def tallied_round(outcome: RoundOutcome) -> TalliedRound:
     )
 
 
-def _part(member: Attendance, *, watched: bool) -> Part:
+def _part(member: Attendance, apart: tuple[tuple[str, str], ...], *, watched: bool) -> Part:
     if not watched:
         return Part(signed=member.signed_ms is not None, why="" if member.signed_ms is not None else member.why)
     return Part(
@@ -238,7 +247,16 @@ def _part(member: Attendance, *, watched: bool) -> Part:
         signed_ms=member.signed_ms,
         signed=member.signed_ms is not None,
         why=member.why,
+        apart=apart,
     )
+
+
+def apart_text(apart: Iterable[tuple[str, str]]) -> str:
+    """Feeds with the reason why they were not vouched for, as a sentence."""
+    by_reason: dict[str, list[str]] = {}
+    for feed, why in apart:
+        by_reason.setdefault(why, []).append(feed)
+    return "; ".join(f"{', '.join(sorted(feeds))}: {why}" for why, feeds in by_reason.items())
 
 
 def _merged(known: TalliedRound, newer: TalliedRound) -> TalliedRound:
@@ -262,6 +280,7 @@ def _merged_part(known: Part, newer: Part) -> Part:
         signed_ms=_earlier(known.signed_ms, newer.signed_ms),
         signed=signed,
         why="" if signed else newer.why or known.why,
+        apart=newer.apart or known.apart,
     )
 
 
@@ -275,6 +294,7 @@ def _member_hour(address: bytes, rounds: Sequence[TalliedRound]) -> MemberHour:
     watched = [(r, r.parts[address]) for r in took_part if r.watched]
     ours = [r.parts[address] for r in took_part]
     missing = Counter(m for _, p in watched if (m := p.missing) is not None)
+    sealed = [p for r, p in watched if r.sealed]
     evidence = [(kind, text, r.round_time_s) for r in rounds for a, kind, text in r.evidence if a == address]
     led = [(r.sealed and n == len(r.led) - 1) for r in rounds for n, a in enumerate(r.led) if a == address]
     return MemberHour(
@@ -290,15 +310,19 @@ def _member_hour(address: bytes, rounds: Sequence[TalliedRound]) -> MemberHour:
         missing=dict(missing),
         reasons=_reasons((p.why, r.round_time_s) for r in took_part if not (p := r.parts[address]).signed),
         why=watched[0][1].why if watched else "",
-        run=_run(p.signed for r, p in watched if r.sealed),
+        run=_run(p.signed for p in sealed),
+        apart=_reasons((apart_text(p.apart), r.round_time_s) for r, p in watched if p.apart),
+        apart_now=len(sealed[0].apart) if sealed else 0,
+        apart_run=_run(not p.apart for p in sealed),
         evidence=dict(Counter(kind for kind, _, _ in evidence)),
         evidence_texts=_reasons((f"{kind}: {text}", at) for kind, text, at in evidence),
     )
 
 
-def _run(signed: Iterable[bool]) -> int:
+def _run(well: Iterable[bool]) -> int:
+    """How many of the newest are not as they should be, in a row."""
     count = 0
-    for one in signed:
+    for one in well:
         if one:
             break
         count += 1

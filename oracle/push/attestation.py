@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import structlog
@@ -105,16 +106,22 @@ class Attesters:
     async def collect_signatures(self, newest: Round, indexes: Sequence[int]) -> CollectedSignatures | None:
         """Have a batch of these feeds signed; None of a round that was not sealed for this store's set.
 
+        A signer whose weight the store has taken since counts for nothing: the others may weigh enough without it.
+
         Raises:
             ChainError: the operators have no seat.
         """
-        if self.signers is None:
+        signers = self.signers
+        if signers is None:
             raise ChainError("not connected")
         outcome = self._sealed(newest)
-        if outcome is None or outcome.terms.signers != self.signers:
+        if outcome is None or not _is_same_set(outcome.terms.signers, signers):
             return None  # the set may have changed: what is sealed is for the one before
         known = set(self._indexes_in(outcome))
-        return await self._collect(outcome, sorted(known & set(indexes)))
+        collected = await self._collect(outcome, sorted(known & set(indexes)))
+        batch = collected.batch
+        is_enough = batch is None or signers.weight_of(batch.addresses) >= signers.threshold
+        return collected if is_enough else replace(collected, batch=None)
 
     def _sealed(self, newest: Round) -> RoundOutcome | None:
         outcome = newest.outcomes.get(self._target)
@@ -169,3 +176,8 @@ class Attesters:
             if sum(signers.weights) - signers.weight_of(short) < signers.threshold:
                 behind |= set(short)
         return [o for o in self._operators if o.address in behind]
+
+
+def _is_same_set(first: SignerSet, second: SignerSet) -> bool:
+    """Whether both are one epoch's set, with the weights of then or of now."""
+    return (first.domain, first.epoch, first.signers) == (second.domain, second.epoch, second.signers)

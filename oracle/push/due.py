@@ -95,12 +95,14 @@ class Decision:
     """What goes now, by feed index, the most urgent first; what was due and does not go, with the reason.
 
     ``severe``: those that turned to depeg or halt: with one of them the batch must not wait for a calm one that is under way.
+    ``unsaid``: feeds of which the round says nothing, for it was not sealed or is without them: what was due of them is due still.
     """
 
     push: Mapping[int, PushReason] = field(default_factory=dict)
     held: Mapping[int, str] = field(default_factory=dict)
     due: Mapping[int, PushReason] = field(default_factory=dict)
     severe: frozenset[int] = frozenset()
+    unsaid: frozenset[int] = frozenset()
 
     @property
     def urgent(self) -> bool:
@@ -258,6 +260,11 @@ def _distance(report: Report) -> int | None:
     if bps > _NEAR_BPS:
         return None
     return bps if away >= 0 else -bps
+
+
+def stored_round_s(stored: Mapping[int, Report], index: int) -> int:
+    """Round that the store holds of a feed, 0 for none."""
+    return stored[index].round_time_s if index in stored else 0
 
 
 def reasons_text(reasons: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from oracle.model.spec import FeedSpec
 from oracle.model.status import Status
 from oracle.model.types import Report
 from oracle.push.attestation import Attesters
-from oracle.push.due import Candidate, Cause, Decision, PushPolicy, decide
+from oracle.push.due import Candidate, Cause, Decision, PushPolicy, decide, stored_round_s
 from oracle.push.seating import Seating
 from oracle.push.sending.pusher import Pusher
 from oracle.round.rounds import Round
@@ -115,15 +115,15 @@ class DueNow:
                 fresh=reports[feed],
                 limits=await self._limits_now(index, reports[feed], head.number, all_sign=all_sign),
                 gas_spent=spent.get(index, 0),
-                due_for_s=now_s - self._due_since.get((index, self._stored_s(index)), now_s),
+                due_for_s=now_s - self._due_since.get((index, stored_round_s(self._pusher.stored, index)), now_s),
             )
             for feed, index in self._seating.indexes.items()
             if feed in reports
         }
-        decision = self.cut(decide(candidates, self._policy, block_time_s=head.time_s))
-        since = self._due_since
-        keys = [(i, self._stored_s(i)) for i in decision.due]
-        self._due_since = {key: since.get(key, now_s) for key in keys}
+        unsaid = frozenset(self._seating.indexes.values()) - candidates.keys()
+        decision = replace(decide(candidates, self._policy, block_time_s=head.time_s), unsaid=unsaid)
+        decision = self.cut(decision)
+        self._due_since = due_since(self._due_since, decision, self._pusher.stored, now_s)
         self.held = {self.feed_at(i): text for i, text in decision.held.items()}
         return decision
 
@@ -141,6 +141,18 @@ class DueNow:
             limits = replace(limits, held_words=await self._client.held_words(index, block))
         return limits
 
-    def _stored_s(self, index: int) -> int:
-        stored = self._pusher.stored.get(index)
-        return stored.round_time_s if stored is not None else 0
+
+def due_since(
+    before: Mapping[tuple[int, int], int], decision: Decision, stored: Mapping[int, Report], now_s: int
+) -> dict[tuple[int, int], int]:
+    """Since which round each feed is due, by its index and the round that the store holds of it.
+
+    Args:
+        before: the same before this round.
+        decision: of this round.
+        stored: what the store holds, by feed index.
+        now_s: the round's time.
+    """
+    due = [(i, stored_round_s(stored, i)) for i in decision.due]
+    unsaid = [(i, stored_round_s(stored, i)) for i in decision.unsaid]
+    return {key: before[key] for key in unsaid if key in before} | {key: before.get(key, now_s) for key in due}

@@ -10,7 +10,7 @@ from oracle.agree.wire import PushingWord
 from oracle.chain.rpc_answers import BlockHead
 from oracle.model.publication import PushRow
 from oracle.model.types import Report
-from oracle.push.due import Cause, Decision
+from oracle.push.due import Cause, Decision, stored_round_s
 from oracle.push.stages import Claim, Episode, StagePace, next_turn_ms, pace_of, push_order
 from oracle.report.wire import split_items
 from oracle.sign.messages import SignerSet
@@ -140,7 +140,7 @@ class PushTurns:
         if not open_:
             return PushTurn(decision=replace(decision, push={}), at_ms=min(on_way.values(), default=None))
         lead = min(open_, key=lambda e: (not e.urgent, e.replaced_s, e.feed))
-        self._began_ms = {e: at for e, at in self._began_ms.items() if e in due}
+        self._began_ms = {e: at for e, at in self._began_ms.items() if e in due or _goes_on(e, decision, stored)}
         began_ms = self._began_ms.setdefault(lead, now_ms)
         order = push_order(signers, self._peers.payers() | {self._me}, lead.place())
         claims = self._claims(lead)
@@ -153,7 +153,7 @@ class PushTurns:
 
     def announce(self, row: PushRow, decision: Decision, stored: Mapping[int, Report]) -> None:
         """A push was made: tell the others, and remember it as they do."""
-        feeds = tuple((i, _round_s(stored, i)) for i in split_items(row.items))
+        feeds = tuple((i, stored_round_s(stored, i)) for i in split_items(row.items))
         word = PushingWord(feeds, decision.urgent, bytes.fromhex(row.tx_hash.removeprefix("0x")))
         for index, replaced_s in feeds:
             self._note(self._me, word, row.round_s, index, replaced_s)
@@ -161,7 +161,7 @@ class PushTurns:
         self._peers.tell(row.round_s, word)
 
     def _episode(self, index: int, decision: Decision, stored: Mapping[int, Report]) -> Episode:
-        return Episode(feed=index, replaced_s=_round_s(stored, index), urgent=index in decision.severe)
+        return Episode(feed=index, replaced_s=stored_round_s(stored, index), urgent=index in decision.severe)
 
     def _claims(self, episode: Episode) -> list[Claim]:
         """Announced pushes of an episode, the first of each operator; an urgent one is one of a calm episode too."""
@@ -189,5 +189,6 @@ class PushTurns:
         return pace_of(self._block_ms, self._round_s, stage_s=self._stage_s, urgent=episode.urgent)
 
 
-def _round_s(stored: Mapping[int, Report], index: int) -> int:
-    return stored[index].round_time_s if index in stored else 0
+def _goes_on(episode: Episode, decision: Decision, stored: Mapping[int, Report]) -> bool:
+    """Whether a round that says nothing of a feed leaves its episode as it was."""
+    return episode.feed in decision.unsaid and episode.replaced_s == stored_round_s(stored, episode.feed)

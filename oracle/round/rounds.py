@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from feeds.types import Outcome
 from feeds.units import MS
@@ -105,28 +105,36 @@ class Rounds:
             feeds += folded
             results[member.name] = {f.spec.feed: f.result for f in folded}
         seats = {name: s.at(round_time_s) for name, s in self._seats.items()}
-        asks = {name: self._ask(s, round_time_s, results) for name, s in seats.items() if self._takes_part(s)}
+        home = self._home_name(seats)
+        in_order = sorted(
+            seats, key=lambda name: name != home
+        )  # the round of a store is known by the target that asks first
+        asks = {n: self._ask(seats[n], round_time_s, results) for n in in_order if self._takes_part(seats[n])}
         return FoldedRound(
             round_time_s=round_time_s,
             now_ms=now_ms,
             feeds=tuple(feeds),
             results=results,
             asks=asks,
-            home=self._home_name(seats),
+            home=home,
         )
 
-    def finish(self, folded: FoldedRound, outcomes: Mapping[str, RoundOutcome]) -> Round:
+    def finish(
+        self, folded: FoldedRound, outcomes: Mapping[str, RoundOutcome], last: Mapping[str, Record] | None = None
+    ) -> Round:
         """Draw up what is published.
 
         Args:
             folded: the round.
             outcomes: what became of its asks, by target. Of the feeds that the home store's operators sign only what they
                 sealed is published; beside it the own view of the others.
+            last: each feed's record before the round; None: the newest that are known.
         """
+        last = self._last if last is None else last
         outcome = outcomes.get(folded.home) if folded.home is not None else None
         sealed = outcome if outcome is not None and outcome.sealed is not None else None
         published = self._with_crosses(self._published_reports(folded, sealed))
-        records = self._records(folded, sealed, published)
+        records = self._records(folded, sealed, published, last)
         unsealed = self._why_unsealed(folded, outcome)
         return Round(
             round_time_s=folded.round_time_s,
@@ -134,22 +142,36 @@ class Rounds:
             outcomes=outcomes,
             agreements=tuple(_agreement(o) for o in outcomes.values() if o.sealed is not None),
             records=records,
-            transitions=transitions(records, self._last, folded.now_ms),
+            transitions=transitions(records, last, folded.now_ms),
             abstained=abstentions(folded.results, published),
             refusals=tuple({r: None for o in outcomes.values() for r in o.refusals}),
             unsealed=unsealed,
             missing=self._missing(sealed, unsealed),
         )
 
-    def learn(self, outcome: RoundOutcome, now_ms: int) -> Round | None:
-        """A round that others sealed and this process learns of later; None where it is known already, or of no use."""
+    def learn(self, outcome: RoundOutcome, now_ms: int, before: Mapping[str, Record] | None = None) -> Round | None:
+        """A round that others sealed and this process learns of later; None where it is of no use.
+
+        Args:
+            outcome: of the round. Its target may be another one at the home store: the round is the store's.
+            now_ms: when it is learned.
+            before: each feed's record before the round, of one that comes after a newer one; None: only a newer one counts.
+        """
         home, round_s = self._home, outcome.terms.round_time_s
-        if home is None or outcome.terms.target != home.target or outcome.sealed is None:
+        if home is None or not self._is_of_home(outcome) or outcome.sealed is None:
             return None
-        if round_s <= self.newest_sealed_s:
+        if before is None and round_s <= self.newest_sealed_s:
             return None
+        outcome = replace(outcome, terms=replace(outcome.terms, target=home.target))
         folded = FoldedRound(round_time_s=round_s, now_ms=now_ms, feeds=(), results={}, asks={}, home=home.target)
-        return self.finish(folded, {home.target: outcome})
+        done = self.finish(folded, {home.target: outcome}, before)
+        return done if before is None else replace(done, transitions=())
+
+    def _is_of_home(self, outcome: RoundOutcome) -> bool:
+        seat = self._seats.get(self._home.target) if self._home is not None else None
+        if seat is None:
+            return self._home is not None and outcome.terms.target == self._home.target
+        return outcome.terms.signers.domain == seat.signers.domain
 
     def take_seat(self, seat: SignerSeat) -> None:
         """Sign for a target, or for its new signer set."""
@@ -161,7 +183,7 @@ class Rounds:
         for folded in done.feeds:
             by_name[folded.operator].states[folded.spec.feed] = folded.after
         records = {r.feed: r for r in done.records}
-        self._last |= records
+        self._last |= {f: r for f, r in records.items() if f not in self._last or _is_newer(r, self._last[f])}
         for feed, spec in self.specs.items():
             before = self._published.get(feed)
             after = None if spec.is_cross else published_after_record(before, records.get(feed), done.round_time_s)
@@ -253,11 +275,15 @@ class Rounds:
         return {f: published[f] for f in self.specs if f in published}
 
     def _records(
-        self, folded: FoldedRound, sealed: RoundOutcome | None, published: Mapping[str, Report]
+        self,
+        folded: FoldedRound,
+        sealed: RoundOutcome | None,
+        published: Mapping[str, Report],
+        last: Mapping[str, Record],
     ) -> tuple[Record, ...]:
         maker = RecordMaker(
             specs=self.specs,
-            last=self._last,
+            last=last,
             results=folded.results,
             now_ms=folded.now_ms,
             outcome=sealed,
@@ -289,6 +315,10 @@ class Rounds:
             if spec.is_cross and all(leg in reports for leg in spec.legs):
                 reports[name] = cross([reports[leg] for leg in spec.legs])
         return reports
+
+
+def _is_newer(record: Record, than: Record) -> bool:
+    return record.report.round_time_s > than.report.round_time_s
 
 
 def _agreement(outcome: RoundOutcome) -> Agreement:

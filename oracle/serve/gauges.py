@@ -27,9 +27,11 @@ class ChainGauges:
         self._missed = self._gauge("onchain_missed", "1: no price on chain yet of the newest cron time", feed)
         self._connected = self._gauge("target_connected", "1: the operators sit in the signer set", target)
         self._read_age = self._gauge("target_look_age_seconds", "since a read of the chain was complete", target)
-        self._weight = self._gauge("quorum_weight", "weight of the operators that sign here; NaN: not known", target)
+        self._weight = self._gauge(
+            "quorum_weight", "weight of those that signed the newest round, here or elsewhere; NaN: not known", target
+        )
         self._threshold = self._gauge("quorum_threshold", "weight that a push needs; NaN: not known", target)
-        self._missing = self._gauge("quorum_missing", "signers of the store that do not sign here", target)
+        self._missing = self._gauge("quorum_missing", "signers of the store that are not among them", target)
         self._round = self._gauge("round_timestamp_seconds", "round_time of this run's newest round; NaN: none", ())
         self._ready = self._gauge("ready", "1 while /readyz answers 200", ())
 

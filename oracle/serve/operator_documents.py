@@ -85,6 +85,8 @@ def _hour_document(hour: MemberHour) -> Document:
         "led_sealed": hour.led_sealed,
         "missing": _reasons(hour.reasons),
         "missing_now": hour.run,
+        "apart": _reasons(hour.apart),
+        "apart_now": hour.apart_run,
         "evidence": {"count": sum(hour.evidence.values()), "newest": _reasons(hour.evidence_texts)},
     }
 
@@ -133,6 +135,9 @@ def _row_lines(row: Mapping[str, Any]) -> list[str]:
     why += [
         f"      missing in {r['rounds']} rounds, last {r['newest']}: {r['text'] or 'why is not known'}"
         for r in hour["missing"]
+    ]
+    why += [
+        f"      does not vouch in {r['rounds']} rounds, last {r['newest']}: {r['text']}" for r in hour.get("apart", ())
     ]
     why += [
         f"      evidence, {r['rounds']} rounds, last {r['newest']}: {r['text']}" for r in hour["evidence"]["newest"]

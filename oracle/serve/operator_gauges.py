@@ -59,8 +59,8 @@ def _reach_gauges(rows: Mapping[str, OperatorRow]) -> Iterator[Metric]:
                  {(n,): s.round_trip_ms / MS for n, s in links.items() if s.round_trip_ms is not None})  # fmt: skip
     yield _gauge("operator_clock_offset_seconds", "how far its clock is ahead of ours", _OP,
                  {(n,): s.clock_offset_ms / MS for n, s in links.items() if s.clock_offset_ms is not None})  # fmt: skip
-    yield _gauge("operator_messages_refused", "its messages that counted for nothing, since the start", _OP,
-                 {(n,): r.refused[0] for n, r in rows.items()})  # fmt: skip
+    yield _counter("operator_messages_refused", "its messages that counted for nothing", _OP,
+                   {(n,): r.refused[0] for n, r in rows.items()})  # fmt: skip
 
 
 def _round_gauges(rows: Mapping[str, OperatorRow]) -> Iterator[Metric]:
@@ -75,14 +75,16 @@ def _round_gauges(rows: Mapping[str, OperatorRow]) -> Iterator[Metric]:
         )
         shares |= {(n, step.value): count / of for step, count, of in taken if of}
         late |= _late(n, Step.VALUES, h.values_late) | _late(n, Step.SIGNATURE, h.signed_late)
-    yield _gauge("operator_share", "share of the last hour's rounds with its values, readiness, signature",
+    yield _gauge("operator_rounds_ratio", "share of the last hour's rounds with its values, readiness, signature",
                  (*_OP, "what"), shares)  # fmt: skip
     yield _gauge("operator_late_seconds", "when its values and signature come, from the round's start, last hour",
-                 (*_OP, "what", "quantile"), late)  # fmt: skip
+                 (*_OP, "what", "percentile"), late)  # fmt: skip
     yield _gauge("operator_missing_rounds", "rounds of the last hour by the first step that it did not take",
                  (*_OP, "what"), {(n, s.value): r.hour.missing.get(s, 0) for n, r in rows.items() for s in Step})  # fmt: skip
     yield _gauge("operator_missing_now", "newest sealed rounds in a row without its signature", _OP,
                  {(n,): r.hour.run for n, r in rows.items()})  # fmt: skip
+    yield _gauge("operator_apart_feeds", "feeds of the newest sealed round that it did not vouch for", _OP,
+                 {(n,): r.hour.apart_now for n, r in rows.items()})  # fmt: skip
     yield _gauge("operator_led_attempts", "attempts of the last hour that it led, by what came of them", (*_OP, "end"),
                  {(n, end): count for n, r in rows.items()
                   for end, count in (("sealed", r.hour.led_sealed), ("lost", r.hour.led - r.hour.led_sealed))})  # fmt: skip
@@ -92,15 +94,19 @@ def _round_gauges(rows: Mapping[str, OperatorRow]) -> Iterator[Metric]:
 
 def _late(name: str, step: Step, times: Percentiles) -> dict[tuple[str, ...], float]:
     return {
-        (name, step.value, quantile): ms / MS
-        for quantile, ms in (("0.5", times.p50_ms), ("0.99", times.p99_ms))
+        (name, step.value, percentile): ms / MS
+        for percentile, ms in (("50", times.p50_ms), ("99", times.p99_ms))
         if ms is not None
     }
 
 
 def _store_metrics(view: OperatorsView) -> Iterator[Metric]:
-    yield _counter("rounds_sealed", "rounds that a store's operators sealed", view.target, view.totals.get("sealed", 0))
-    yield _counter("round_attempts", "attempts that rounds took", view.target, view.totals.get("attempts", 0))
+    target = ("target",)
+    for name, text, total in (
+        ("rounds_sealed", "rounds that a store's operators sealed", "sealed"),
+        ("round_attempts", "attempts that rounds took", "attempts"),
+    ):
+        yield _counter(name, text, target, {(view.target,): view.totals.get(total, 0)})
     yield _gauge("operator_warnings", "what is wrong with the operators of this process: see /readyz", (),
                  {(): len(view.warnings)})  # fmt: skip
 
@@ -112,7 +118,8 @@ def _gauge(name: str, text: str, label_names: tuple[str, ...], values: Value) ->
     return gauge
 
 
-def _counter(name: str, text: str, target: str, total: float) -> Metric:
-    counter = CounterMetricFamily(f"lrt_oracle_{name}", text, labels=("target",))
-    counter.add_metric((target,), total)
+def _counter(name: str, text: str, label_names: tuple[str, ...], totals: Value) -> Metric:
+    counter = CounterMetricFamily(f"lrt_oracle_{name}", text, labels=label_names)
+    for label_values, total in totals.items():
+        counter.add_metric(label_values, total)
     return counter

@@ -12,12 +12,13 @@ from oracle.network.mesh.link_status import LinkPath, LinkStatus
 from oracle.network.operator_network import OperatorNetwork
 from oracle.network.reach import announced_by, misplaced
 from oracle.network.tally import MemberHour, StoreHour, Tally
+from oracle.sign.announcement import Announcement
 from oracle.sign.operator import Operator
 
 HERE, UNKNOWN = "here", "unknown"
 PATHS = (HERE, *(p.value for p in LinkPath), UNKNOWN)
 _MISSED = 2
-"""So many sealed rounds in a row without its own signature are no accident."""
+"""So many sealed rounds in a row without its own signature, or with a feed that it does not vouch for, are no accident."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ class OperatorWatch:
         network: None where all are in this process.
         unable: why an operator of this process may not sign now; "" where it may.
         build: of this software.
+        keyless: names of the config's operators that have no key here.
     """
 
     def __init__(
@@ -99,9 +101,11 @@ class OperatorWatch:
         *,
         unable: Callable[[Operator], str],
         build: str,
+        keyless: Sequence[str] = (),
     ) -> None:
         self._tally, self._target, self._operators = tally, target, tuple(operators)
         self._agreements, self._network, self._unable, self._build = agreements, network, unable, build
+        self._keyless = tuple(keyless)
 
     def view(self) -> OperatorsView:
         """As everything is now."""
@@ -142,7 +146,7 @@ class OperatorWatch:
             weight=weights.get(address, 0) if weights else None,
             path=HERE if own is not None else link.path.value if link is not None else LinkPath.NONE.value,
             link=link,
-            urls=announced.urls if announced is not None else (),
+            urls=self._urls(own, announced),
             versions=(self._agreements.rules.version,)
             if own is not None
             else link.versions
@@ -154,9 +158,15 @@ class OperatorWatch:
             refused=network.refused.get(address, (0, "")) if network is not None else (0, ""),
         )
 
+    def _urls(self, own: Operator | None, announced: Announcement | None) -> tuple[str, ...]:
+        if own is not None and self._network is not None:
+            return self._network.place.urls
+        return announced.urls if announced is not None else ()
+
     def _own_faults(self) -> list[str]:
-        """Operators here that may not sign."""
-        return [f"operator {o.name} signs nothing: {why}" for o in self._operators if (why := self._unable(o))]
+        """Operators here that have no key, or may not sign."""
+        unable = [f"operator {o.name} signs nothing: {why}" for o in self._operators if (why := self._unable(o))]
+        return [*map(without_key, self._keyless), *unable]
 
     def _place_faults(self) -> list[str]:
         if self._network is None:
@@ -191,6 +201,14 @@ class OperatorWatch:
         return []
 
 
+def without_key(operator: str) -> str:
+    """What is told of an operator of the config whose key is not open here."""
+    return (
+        f"operator {operator} has no key here: it signs nothing until the process is started with its passphrase"
+        " (operators.*.passphrase_env)"
+    )
+
+
 def link_faults(view: OperatorsView) -> list[str]:
     """What is wrong with how this process is linked, and with its clock."""
     others = [r for r in view.rows if not r.is_here and r.link is not None]
@@ -222,6 +240,13 @@ def round_faults(view: OperatorsView) -> list[str]:
         f"{f' ({r.hour.reasons[0].text})' if r.hour.reasons and r.hour.reasons[0].text else ''}"
         for r in view.rows
         if r.is_here and r.hour.run >= _MISSED
+    ]
+    faults += [
+        f"operator {r.name} does not vouch for what the others sealed in the last {r.hour.apart_run} rounds"
+        f" ({r.hour.apart[0].text}): its sources or endpoints tell it something else than the others' tell them; compare"
+        " `lrt-oracle explain FEED` with one of theirs"
+        for r in view.rows
+        if r.is_here and r.hour.apart_run >= _MISSED
     ]
     newest = view.hour.newest
     if newest is not None and newest.watched and not newest.sealed:

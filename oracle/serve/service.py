@@ -21,7 +21,7 @@ from oracle.serve.error_codes import ErrorCode
 from oracle.serve.history import HistoryReaders
 from oracle.serve.interface import Health, NoReport, StoredRounds, Update
 from oracle.serve.live_risk import live_risks
-from oracle.serve.operators import OperatorsView
+from oracle.serve.operators import OperatorsView, without_key
 from oracle.sign.messages import SignedBatch
 from oracle.sign.signed_batch import CollectedSignatures
 from oracle.storage.database import Database
@@ -129,12 +129,13 @@ class PriceService:
         self._notify(Update(round_time_s=done.round_time_s, transitions=done.transitions))
 
     def learn(self, done: Round) -> None:
-        """A round that others sealed was learned: its records are newer than those here."""
+        """A round that others sealed was learned: what of it is newer than what is here is shown, in streams too."""
         newer = {r.feed: r for r in done.records if self._is_newer(r)}
         self._records |= newer
         if done.round_time_s == self._round_s:
             self._abstaining = {f: a for f, a in self._abstaining.items() if f not in newer}
-        self._notify(Update(transitions=done.transitions))
+        if newer:
+            self._notify(Update(round_time_s=done.round_time_s, transitions=done.transitions))
 
     def _is_newer(self, record: Record) -> bool:
         held = self._records.get(record.feed)
@@ -256,9 +257,8 @@ class PriceService:
         reasons += [f"{f} abstains: {a.text}" for f, a in self._abstaining.items()]
         targets = [t.status() for t in self._targets.values()]
         reasons += [text for t in targets for text in t.faults(now_ms)]
-        warnings = [f"operator {n} has no key here: it signs nothing" for n in self._keyless]
         view = self.operators()
-        warnings += view.warnings if view is not None else ()
+        warnings = list(view.warnings) if view is not None else [without_key(n) for n in self._keyless]
         warnings += [text for t in targets for text in t.warnings(now_ms)]
         return Health(
             live=live,

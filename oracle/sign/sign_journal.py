@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS signed (
   chain INTEGER NOT NULL, store BLOB NOT NULL, feed INTEGER NOT NULL, round_s INTEGER NOT NULL, item_hash BLOB NOT NULL,
   PRIMARY KEY (chain, store, feed, round_s)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS signed_round ON signed (round_s, chain, store);
 CREATE TABLE IF NOT EXISTS owner (address BLOB NOT NULL, mute_until_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS written (writes INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS silence (floor_s INTEGER NOT NULL, sure INTEGER NOT NULL);
@@ -170,8 +171,9 @@ class SignJournal:
 
     def newest_round_s(self, domain: Domain) -> int:
         """Newest round_time signed for a store, 0 if none."""
-        sql = "SELECT coalesce(max(round_s), 0) FROM signed WHERE chain = ? AND store = ?"
-        return int(self._db.execute(sql, (domain.chain_id, domain.store)).fetchone()[0])
+        sql = "SELECT round_s FROM signed INDEXED BY signed_round WHERE chain = ? AND store = ? ORDER BY round_s DESC LIMIT 1"
+        row = self._db.execute(sql, (domain.chain_id, domain.store)).fetchone()
+        return 0 if row is None else int(row[0])
 
     def has_signed(self, domain: Domain, feed: int, round_s: int) -> bool:
         """Whether something was signed for this place, by any process that writes here, and is not yet dropped."""
@@ -179,11 +181,13 @@ class SignJournal:
 
     def hashes(self, domain: Domain, round_s: int) -> Mapping[int, bytes]:
         """Item hashes of a round that are signed already, by feed index."""
-        sql = "SELECT feed, item_hash FROM signed WHERE chain = ? AND store = ? AND round_s = ?"
+        sql = "SELECT feed, item_hash FROM signed INDEXED BY signed_round WHERE chain = ? AND store = ? AND round_s = ?"
         return dict(self._db.execute(sql, (domain.chain_id, domain.store, round_s)).fetchall())
 
     def record(self, domain: Domain, round_s: int, item_hashes: Mapping[int, bytes]) -> None:
         """Write the item hashes of one round of a store, by feed index, all or none, and return once they are on disk.
+
+        What is there already is not written again: others can ask for the same signature often, and a write waits for the disk.
 
         Raises:
             EquivocationRefused: one of them was signed with another hash, or may have been; nothing is written.
@@ -192,6 +196,8 @@ class SignJournal:
         with self._db:  # commits, or rolls back when an exception passes
             self._db.execute("BEGIN IMMEDIATE")
             ahead = self._witness_ahead()
+            if ahead is None and self._holds(domain, round_s, item_hashes):
+                return
             if ahead is None:
                 for feed, item_hash in item_hashes.items():
                     place = JournalPlace(domain.chain_id, domain.store, feed, round_s)
@@ -207,6 +213,12 @@ class SignJournal:
             )
         self._write_witness()
 
+    def _holds(self, domain: Domain, round_s: int, item_hashes: Mapping[int, bytes]) -> bool:
+        """Whether all of it is there, as it was signed."""
+        return all(
+            self._held(JournalPlace(domain.chain_id, domain.store, f, round_s)) == h for f, h in item_hashes.items()
+        )
+
     def _admit(self, place: JournalPlace) -> None:
         """Refuse a place of which it is not known any more what was signed there."""
         oldest_s, floor_s = self._oldest_s(place), self._mute.floor_s
@@ -218,15 +230,17 @@ class SignJournal:
 
     def _write(self, place: JournalPlace, item_hash: bytes) -> None:
         self._db.execute("INSERT OR IGNORE INTO signed VALUES (?, ?, ?, ?, ?)", (*place, item_hash))
-        held = self._db.execute(
-            "SELECT item_hash FROM signed WHERE chain = ? AND store = ? AND feed = ? AND round_s = ?", place
-        ).fetchone()
-        if held[0] != item_hash:
+        if self._held(place) != item_hash:
             raise EquivocationRefused(place)
 
+    def _held(self, place: JournalPlace) -> bytes | None:
+        """What was signed there."""
+        sql = "SELECT item_hash FROM signed WHERE chain = ? AND store = ? AND feed = ? AND round_s = ?"
+        row = self._db.execute(sql, place).fetchone()
+        return None if row is None else bytes(row[0])
+
     def _has(self, place: JournalPlace) -> bool:
-        sql = "SELECT 1 FROM signed WHERE chain = ? AND store = ? AND feed = ? AND round_s = ?"
-        return self._db.execute(sql, place).fetchone() is not None
+        return self._held(place) is not None
 
     def _oldest_s(self, place: JournalPlace) -> int:
         """From when on every line of a feed is kept; only what is older than this was ever dropped."""

@@ -171,27 +171,35 @@ def _sole_writer() -> Iterator[None]:
         raise AnotherWriter(text) from e
 
 
+def published_by_feed(database: Database, feeds: Iterable[str]) -> dict[str, Published]:
+    """What the stored rounds leave behind of each feed for the next one."""
+    return {feed: p for feed in feeds if (p := last_published(database, feed)) is not None}
+
+
 def last_published(database: Database, feed: str, before_s: int = 1 << 40, known_ms: int = 1 << 60) -> Published | None:
     """What stored rounds leave behind of a feed for a round: what that is given.
 
-    From the newest round that was made here on, by all records since, those of rounds that were learned from others too.
+    From the newest round that was made here on, by all rounds since, those that were learned from others too; from an earlier
+    one where a round was learned that is older than the newest made here, and came too late for it.
 
     Args:
         database: of the process.
         feed: whose.
         before_s: rounds from then on do not count.
-        known_ms: nor do records of rounds after the newest own one that were drawn up later.
+        known_ms: nor do records that were drawn up later.
     """
     newest = database.newest(feed, before_s)
+    if newest is not None:
+        learned_s = database.first_learned_s(feed, newest.round_time_s, known_ms)
+        newest = newest if learned_s is None else database.newest(feed, learned_s)
     published = None if newest is None else newest.published
     first_s = 0 if newest is None else newest.round_time_s
     records = {
-        r.report.round_time_s: r for r in database.history(feed, first_s * MS, (before_s - 1) * MS, _MOST_LEARNED)
+        r.report.round_time_s: r
+        for r in database.history(feed, first_s * MS, (before_s - 1) * MS, _MOST_LEARNED)
+        if r.computed_at_ms <= known_ms
     }
-    rounds = sorted({*records, *([first_s] if newest is not None else [])})
-    for round_s in rounds:
-        record = records.get(round_s)
-        if record is not None and round_s != first_s and record.computed_at_ms > known_ms:
-            continue
-        published = published_after_record(published, record, round_s)
+    made = [r for r in database.rounds_made(feed, first_s) if r < before_s]
+    for round_s in sorted({*records, *made}):
+        published = published_after_record(published, records.get(round_s), round_s)
     return published

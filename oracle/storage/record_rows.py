@@ -14,9 +14,17 @@ from oracle.model.types import Abstained
 from oracle.sign.messages import Agreement, EvidenceRow, SignedValues, SignerSet
 
 _MOST_SEARCHED = 16
+_HANDED_ON = 600
+"""Records before a round: more than there are rounds that operators hand on to each other."""
 _VALUES_BEFORE = "SELECT * FROM agreements WHERE target = ? AND round_s < ? AND body != CAST('[]' AS BLOB) ORDER BY round_s DESC LIMIT ?"
 _VALUES_AFTER = (
     "SELECT * FROM agreements WHERE target = ? AND round_s > ? AND body != CAST('[]' AS BLOB) ORDER BY round_s LIMIT ?"
+)
+MOST_EVIDENCE = 500
+"""Rounds of which evidence of one kind against one member is kept: more than an hour's."""
+_DROP_EVIDENCE = (
+    "DELETE FROM evidence WHERE target = ? AND address = ? AND kind = ? AND round_s <= (SELECT round_s FROM evidence"
+    " WHERE target = ? AND address = ? AND kind = ? ORDER BY round_s DESC LIMIT 1 OFFSET ?)"
 )
 
 
@@ -122,6 +130,22 @@ class RecordRows:
         sql = "SELECT DISTINCT round_s FROM rounds WHERE operator IN (SELECT operator FROM states WHERE feed = ?) AND feed = ? AND round_s >= ? ORDER BY round_s"
         return [int(r[0]) for r in self.connection.execute(sql, (feed, feed, since_s))]
 
+    def first_learned_s(self, feed: str, round_s: int, known_ms: int) -> int | None:
+        """The oldest round before one of which a record was drawn up after that one began, None if there is none.
+
+        Args:
+            feed: whose.
+            round_s: the round that was made here.
+            known_ms: records that were drawn up later do not count, Unix ms.
+        """
+        sql = (
+            "SELECT min(round_s) FROM (SELECT round_s, body FROM records WHERE feed = ? AND round_s < ?"
+            " ORDER BY round_s DESC LIMIT ?)"
+            " WHERE json_extract(CAST(body AS TEXT), '$.computed_at_ms') BETWEEN ? AND ?"
+        )
+        row = self.connection.execute(sql, (feed, round_s, _HANDED_ON, round_s * 1_000 + 1, known_ms)).fetchone()
+        return None if row[0] is None else int(row[0])
+
     def newest_sealed_s(self, target: str | None = None) -> int | None:
         """Newest round that was sealed at a target, at any without one; None if none was."""
         sql = "SELECT max(round_s) FROM agreements WHERE target = ? OR ? IS NULL"
@@ -134,12 +158,17 @@ class RecordRows:
         return int(self.connection.execute(sql, (address.hex(),)).fetchone()[0] or 0)
 
     def save_evidence(self, rows: Sequence[EvidenceRow]) -> None:
-        """Keep what members were seen to do; the first of a kind, member and round."""
+        """Keep what members were seen to do: the first of a kind, member and round, and of these the newest few.
+
+        One that does it in every round proves nothing more by the next time, and would fill the disk.
+        """
         with self.connection:
             self.connection.executemany(
                 "INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(r.round_time_s, r.target, r.address, r.kind, r.text, r.first, r.second) for r in rows],
             )
+            for kind in {(r.target, r.address, r.kind) for r in rows}:
+                self.connection.execute(_DROP_EVIDENCE, (*kind, *kind, MOST_EVIDENCE))
 
     def evidence(self, since_s: int = 0, limit: int = 1_000) -> list[EvidenceRow]:
         """What was kept since a round, the newest first."""

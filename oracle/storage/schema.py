@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS evidence (
   round_s INTEGER NOT NULL, target TEXT NOT NULL, address BLOB NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL,
   first BLOB NOT NULL, second BLOB NOT NULL, PRIMARY KEY (round_s, target, address, kind)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS evidence_of_member ON evidence (target, address, kind, round_s);
 CREATE TABLE IF NOT EXISTS announcements (
   address BLOB PRIMARY KEY, counter INTEGER NOT NULL, body BLOB NOT NULL
 ) WITHOUT ROWID;

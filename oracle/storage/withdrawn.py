@@ -14,16 +14,16 @@ CREATE TABLE IF NOT EXISTS withdrawals (
 );
 CREATE TABLE IF NOT EXISTS withdrawn (
   withdrawal INTEGER NOT NULL, what TEXT NOT NULL, operator TEXT NOT NULL, feed TEXT NOT NULL, round_s INTEGER NOT NULL,
-  kind TEXT NOT NULL, body BLOB NOT NULL, signers BLOB, indexes BLOB
+  kind TEXT NOT NULL, body BLOB NOT NULL, signers BLOB, indexes BLOB, sealed BLOB
 );
 CREATE INDEX IF NOT EXISTS withdrawn_round ON withdrawn (feed, what, round_s);
 """
 _MOVES = (
-    ("rounds", "'round', operator, feed, round_s, kind, body, NULL, NULL", "round_s > ?"),
-    ("checkpoints", "'checkpoint', operator, feed, round_s, '', body, NULL, NULL", "round_s > ?"),
-    ("records", "'record', '', feed, round_s, '', body, NULL, NULL", "round_s > ?"),
-    ("agreements", "'agreement', target, '', round_s, '', body, signers, indexes", "round_s > ?"),
-    ("transitions", "'transition', '', feed, at_ms / 1000, '', body, NULL, NULL", "at_ms >= 1000 * ?"),
+    ("rounds", "'round', operator, feed, round_s, kind, body, NULL, NULL, NULL", "round_s > ?"),
+    ("checkpoints", "'checkpoint', operator, feed, round_s, '', body, NULL, NULL, NULL", "round_s > ?"),
+    ("records", "'record', '', feed, round_s, '', body, NULL, NULL, NULL", "round_s > ?"),
+    ("agreements", "'agreement', target, '', round_s, '', body, signers, indexes, sealed", "round_s > ?"),
+    ("transitions", "'transition', '', feed, at_ms / 1000, '', body, NULL, NULL, NULL", "at_ms >= 1000 * ?"),
 )
 
 

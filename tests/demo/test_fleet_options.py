@@ -9,6 +9,7 @@ from demo.fleet.fleet import FleetPlan
 from demo.fleet.fleet_config import WITHOUT
 from demo.fleet.measure import MEASURES, parsed
 from demo.fleet.stories import NETWORK_STORIES, STORIES, plan_of
+from demo.main import closing_lines
 from demo.scenarios import SCENARIOS
 from demo.settings import SYMBOLS
 from tests.oracle.cli.command import run
@@ -72,3 +73,23 @@ def test_no_operator_of_a_fleet_leaves_out_the_only_venue_of_a_pair() -> None:
     for left_out in WITHOUT:
         told = {pair for venue, symbols in SYMBOLS.items() if venue != left_out for pair in symbols}
         assert pairs <= told, left_out
+
+
+def test_the_last_lines_of_a_run_say_what_was_lost_and_who_stood_aside() -> None:
+    summary = {
+        "rounds_due": 9, "rounds_sealed": 8, "rounds_lost": [{"round": 30, "why": "3 of 5 made it, 4 are needed"}],
+        "attempts": {"1": 7, "2": 1}, "forks": [], "pushes_landed": 4, "pushes_double": 1, "states": [],
+        "refused": [
+            {"operator": "beta", "feed": f, "why": "too far from its own view", "rounds": r} for f, r in (("a", 3), ("b", 5))
+        ],
+        "evidence": [{"operator": "gamma", "kind": "two_items", "rounds": 2}],
+    }  # fmt: skip
+    first, *more = closing_lines(summary)
+    assert first.startswith(
+        "8 of 9 rounds sealed (7 in attempt 1, 1 in attempt 2), 1 lost, 0 forks; 4 pushes landed, 1 double"
+    )
+    assert more == [
+        "  lost: round 30: 3 of 5 made it, 4 are needed",
+        "  beta did not vouch for a feed in 5 rounds: too far from its own view",
+        "  evidence against gamma in 2 rounds: two_items",
+    ]

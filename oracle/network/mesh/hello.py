@@ -18,6 +18,7 @@ import coincurve
 import msgspec
 from eth_hash.auto import keccak
 
+from feeds.decode.values import printable
 from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.limits import MAX_HELLO
 from oracle.sign.announcement import BadAnnouncement, SignedAnnouncement, read_announcement
@@ -76,6 +77,11 @@ class HeardHello:
         """The newest version of the frames that both speak."""
         return max(set(self.hello.versions) & set(LINK_VERSIONS))
 
+    @property
+    def build(self) -> str:
+        """Version of its software, as it can be shown: it moves no cursor and draws no line of ours."""
+        return printable(self.hello.build)
+
 
 def hello_bytes(hello: Hello) -> bytes:
     """A hello as it is sent and signed."""
@@ -92,7 +98,7 @@ def read_hello(raw: bytes, domain: Domain) -> HeardHello:
         raise LinkRefused(LinkFault.OVERSIZE, f"a hello of {len(raw)} bytes, at most {MAX_HELLO}")
     try:
         hello = _decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise LinkRefused(LinkFault.MALFORMED, "no hello of an operator: is this port the network's?") from None
     if hello.magic != MAGIC:
         raise LinkRefused(LinkFault.MALFORMED, "no hello of an operator: is this port the network's?")

@@ -19,6 +19,7 @@ from oracle.network.mesh.limits import MAX_MEMBERS, OFFSET_WARN_MS
 from oracle.network.mesh.peer_state import PeerState
 from oracle.network.mesh.round_trips import RoundTrips, measured
 from oracle.network.mesh.session import CHECK
+from oracle.network.mesh.token_bucket import TokenBucket
 
 _log = structlog.get_logger("oracle.network.mesh.link")
 _US, _MS_US = 1_000_000, 1_000
@@ -56,6 +57,7 @@ class Link:
         self._socket, self._met, self._handle = socket, met, handle
         self._now_us, self._now_ms = now_us, now_ms
         self.since_us = now_us()
+        self._replays = TokenBucket(peer.limits.messages_per_s, peer.limits.burst_messages, self.since_us)
         self._unanswered = 0
         self._controls: dict[tuple[int, bytes], tuple[int, bytes]] = {}
         self._pings: OrderedDict[int, int] = OrderedDict()
@@ -127,9 +129,16 @@ class Link:
                 if e.fault is LinkFault.FORGED:
                     raise
                 if e.fault is LinkFault.REPLAYED:  # not the peer's doing
-                    self.peer.count(e, self._now_ms())
+                    self._note_replay(e, len(raw))
                     continue
                 self.peer.refuse(e, self._now_us(), self._now_ms())
+
+    def _note_replay(self, refused: LinkRefused, size: int) -> None:
+        """Something on the way repeats frames: on no account of the peer, and where there is no end to it on another link."""
+        self.peer.count(refused, self._now_ms())
+        self.peer.give_back(size)
+        if not self._replays.take(1, self._now_us()):
+            raise refused
 
     def _charge(self, size: int) -> bool:
         """A ping or pong of the WebSocket itself is on the peer's account as any frame is; whether it is answered."""

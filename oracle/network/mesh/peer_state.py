@@ -89,6 +89,7 @@ class PeerState:
         self._messages = TokenBucket(limits.messages_per_s, limits.burst_messages, now_us)
         self._bytes = TokenBucket(limits.bytes_per_s, limits.burst_bytes, now_us)
         self._carried = TokenBucket(limits.carried_per_s, limits.burst_carried, now_us)
+        self._by_others = TokenBucket(limits.messages_per_s, limits.burst_messages, now_us)
         self._carried_from: dict[bytes, TokenBucket] = {}
         self._renewals = TokenBucket(1, limits.burst_renewals * limits.renewal_s, now_us)
         self._announcements = TokenBucket(limits.announcements_per_s, limits.burst_announcements, now_us)
@@ -118,6 +119,18 @@ class PeerState:
             return True
         self._messages.put(1)
         return False
+
+    def give_back(self, size: int) -> None:
+        """A frame of so many bytes was charged, and was not its doing."""
+        self._messages.put(1)
+        self._bytes.put(size)
+
+    def may_come_by_others(self, now_us: int) -> bool:
+        """Whether one more message of it is taken that another peer carried here; charged if so.
+
+        On an account of its own: who carried them may have kept them, and plays them all at once to one that has started anew.
+        """
+        return self._by_others.take(1, now_us)
 
     def may_carry(self, now_us: int) -> bool:
         """Whether one more message may be carried from it; charged if so."""
@@ -199,7 +212,7 @@ class PeerState:
     def linked(self, link: LiveLink, now_ms: int) -> None:
         """A link came up."""
         self.link, self._since_ms = link, now_ms
-        self._build = link.heard.hello.build
+        self._build = link.heard.build
         self.traffic.connected += 1
         self.wake.set()
 

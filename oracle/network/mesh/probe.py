@@ -146,7 +146,7 @@ async def _measured(
         url=dialled.remote,
         round_trip_ms=trip_ms,
         clock_offset_ms=offset_ms,
-        build=heard.hello.build,
+        build=heard.build,
         versions=heard.announced.said.versions,
     )
 

@@ -165,7 +165,7 @@ class Router:
             carrier.traffic.refused[LinkFault.BAD_PROOF.value] += 1
             return
         sender.window.is_new(frame.number)
-        if not sender.may_send(len(frame.payload), self._now_us()):
+        if not sender.may_come_by_others(self._now_us()):
             sender.traffic.refused[LinkFault.OVER_LIMIT.value] += 1
             return
         sender.traffic.messages_in += 1

@@ -17,7 +17,7 @@ _TARGET = object_of(
                     "reachable": flag("a push can be signed"),
                     "weight": text("of the operators that sign here"),
                     "threshold": text("that a push needs"),
-                    "missing": list_of(text("a signer that does not sign here, and why")),
+                    "missing": list_of(text("a signer that does not sign, and why")),
                 }
             )
         ),

@@ -35,6 +35,8 @@ _HOUR = object_of(
         "led_sealed": whole("of these, attempts that ended with a sealed round"),
         "missing": _reasons("why its signature was missing, the newest first"),
         "missing_now": whole("newest sealed rounds in a row without its signature"),
+        "apart": _reasons("feeds that it did not vouch for and why, the newest first"),
+        "apart_now": whole("newest sealed rounds in a row in which it did not vouch for some feed"),
         "evidence": object_of(
             {
                 "count": whole("of messages that do not go together"),

@@ -40,6 +40,7 @@ function missingCell(o) {
   if (o.why) td.append(el("span", o.why, "loud"));
   if (now > 1) td.append(el("small", `${now} rounds in a row without its signature`));
   for (const m of o.hour.missing.filter((m) => m.text !== o.why).slice(0, 2)) td.append(el("small", `${m.rounds} rounds: ${m.text || "why is not known"}`));
+  for (const a of o.hour.apart) td.append(el("small", `${a.rounds} rounds without its word for ${a.text}`, o.hour.apart_now ? "loud" : ""));
   for (const e of o.hour.evidence.newest) td.append(el("small", `evidence: ${e.text}`, "loud"));
   if (!td.childNodes.length) td.append(el("span", "nothing", "faint"));
   return td;

@@ -72,7 +72,8 @@ class TlsFiles:
             if e.reason == "KEY_VALUES_MISMATCH":
                 text = f"{private_key} is not the key of {certificate}: the two belong together"
                 raise SignerError(f"signer_private_key: {text}") from None
-            raise SignerError(f"signer_certificate, signer_private_key: cannot be read ({e.reason})") from None
+            text = f"{certificate} and {private_key} are no certificate and its key, in PEM: correct the paths, or have them made anew"
+            raise SignerError(f"signer_certificate: {text}") from None
 
 
 def _written_ns(path: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -271,7 +272,9 @@ words_of: dict[type, st.SearchStrategy[Word]] = {
 @_ORDINARY
 @given(st.one_of(list(words_of.values())))
 def test_any_word_of_the_right_types_is_unsound(word: Word) -> None:
-    assert outcome(_decode(msgspec.msgpack.encode(word)))
+    assert outcome(word)
+    with contextlib.suppress(msgspec.ValidationError):  # what is too long is refused as bytes already
+        assert outcome(_decode(msgspec.msgpack.encode(word)))
 
 
 @_ORDINARY

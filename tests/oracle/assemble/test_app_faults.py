@@ -6,74 +6,39 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import coincurve
 import pytest
 
-from feeds.types import Quote, Tick
-from feeds.units import MS, WAD, Bps, Wad
+from feeds.units import MS, Bps
 from oracle.agree.terms import Terms
 from oracle.app import App
 from oracle.audit.recompute import verify_fold
 from oracle.build import build
-from oracle.config.resolve import ResolvedConfig
 from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
 from oracle.network.seats import LocalMember, Utterance
 from oracle.report.wire import decode_items
 from oracle.round.live import Live
-from oracle.round.seat import SignerSeat
-from oracle.sign.eip712 import Domain, address_of
-from oracle.sign.keyfiles import save
-from oracle.sign.messages import SignedValues, SignerSet
-from oracle.sign.sign_journal import SignJournal
-from tests.oracle.assemble.small_config import small_config
+from oracle.sign.messages import SignedValues
+from tests.oracle.assemble.keyed_config import ENVIRON, FEED, hear, keyed_config, seat_at
 from tests.oracle.oracle_build import T0
 from tests.oracle.round.round_world import SPECS, observed
 
-FEED = "ETH/USD"
-KEY = coincurve.PrivateKey(bytes([11]) * 32)
-SYMBOLS = {"coinbase": "ETH-USD", "kraken": "ETH/USD"}
-ENVIRON = {"LRT_ORACLE_PASSPHRASE": "word"}
 NO_INDEX = 1 << 16
 """Fits no item: no store has it, and no code expects it."""
-
-
-def config_at(folder: Path) -> ResolvedConfig:
-    """An operator with two targets at stores of their own; no chain answers."""
-    save(folder / "a.json", KEY, "word", iterations=2)
-    SignJournal(folder / "a.db", address_of(KEY), now_ms=0, mute_ms=0, newborn=True).close()
-    target = {"chain": "local", "store": "0x" + "55" * 20}
-    return small_config(
-        folder / "o.db",
-        chains={"local": {"chain_id": 31337, "endpoints": ["http://127.0.0.1:1"]}},
-        operators=[{"name": "a", "keyfile": str(folder / "a.json"), "journal": str(folder / "a.db")}],
-        targets={"home": target, "other": {**target, "store": "0x" + "66" * 20}},
-    )
 
 
 @pytest.fixture
 async def app(tmp_path: Path) -> AsyncIterator[App]:
     """A process whose tasks do not run."""
-    components = build(config_at(tmp_path), environ=ENVIRON)
+    components = build(keyed_config(tmp_path), environ=ENVIRON)
     yield App(components)
     await components.close()
-
-
-def seat(target: str, index: int = 0) -> SignerSeat:
-    domain = Domain(chain_id=31337, store=target.encode().ljust(20))
-    signers = SignerSet(domain=domain, epoch=1, signers=(address_of(KEY),), weights=(1,), threshold=1)
-    return SignerSeat(target=target, signers=signers, indexes={FEED: index})
-
-
-def hear(app: App, at_ms: int) -> None:
-    for venue, symbol in SYMBOLS.items():
-        app.observer.latest.put(venue, Tick(symbol=symbol, result=Quote(price_wad=Wad(2_000 * WAD))), at_ms)
 
 
 @pytest.mark.parametrize(("broken", "sealed"), [("other", True), ("home", False)])
 async def test_a_fault_in_one_store_s_round_costs_that_round_alone(app: App, broken: str, sealed: bool) -> None:
     for name in ("home", "other"):
-        app.rounds.take_seat(seat(name, NO_INDEX if name == broken else 0))
+        app.rounds.take_seat(seat_at(name, NO_INDEX if name == broken else 0))
     now_s = app.clock.now_ms() // MS
     hear(app, now_s * MS)
     done = await app.round(now_s)
@@ -101,10 +66,10 @@ class TwoTongued(LocalMember):
 
 async def test_what_is_stored_is_known_to_the_next_round_though_what_comes_after_it_fails(tmp_path: Path) -> None:
     """The file takes the round and not the evidence that follows: the next round goes on from this one, and recomputes."""
-    components = build(config_at(tmp_path), environ=ENVIRON, member=lambda o: TwoTongued(operator=o))
+    components = build(keyed_config(tmp_path), environ=ENVIRON, member=lambda o: TwoTongued(operator=o))
     try:
         app = App(components)
-        app.rounds.take_seat(seat("home"))
+        app.rounds.take_seat(seat_at("home"))
         app.database.connection.execute("DROP TABLE evidence")
         first_s = app.clock.now_ms() // MS
         for round_s in (first_s, first_s + 10):

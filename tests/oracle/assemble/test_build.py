@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,6 +18,7 @@ import oracle.build
 from oracle.assemble import operators, targets
 from oracle.build import Components, build
 from oracle.config.resolve import ResolvedConfig
+from oracle.config.tables.network_sections import NetworkSection
 from oracle.config.tables.schema import ConfigError
 from oracle.sign.keyfiles import save
 from oracle.sign.sign_journal import JournalError
@@ -151,3 +153,19 @@ def test_what_really_goes_wrong_leaves_the_database_and_the_keys_free(
     for path, body in witness.items():
         path.write_bytes(body)
     build(resolved, environ=ENVIRON).release()
+
+
+async def test_an_operator_whose_passphrase_was_not_given_is_told_of_wherever_operators_are_shown(
+    resolved: ResolvedConfig,
+) -> None:
+    one = resolved.config.operators[:1]
+    alone = replace(resolved, config=replace(resolved.config, operators=one, network=NetworkSection()))
+    components = build(alone, environ={})
+    try:
+        view = components.service.operators()
+        assert view is not None
+        (told,) = view.warnings
+        assert told.startswith("operator a has no key here: it signs nothing until the process is started with its")
+        assert [w for w in components.service.health().warnings if "has no key" in w] == [told], "once"
+    finally:
+        await components.close()

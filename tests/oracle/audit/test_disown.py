@@ -19,6 +19,7 @@ from oracle.sign.key_lock import DatabaseInUse, sole_writer
 from oracle.storage.database import Database
 from tests.oracle.cli.command import run as command
 from tests.oracle.oracle_build import T0
+from tests.oracle.round.halt_world import HaltWorld, everybody
 from tests.oracle.storage.stored_rounds import FEED, S0, SHORT, keep
 
 AHEAD_S = 7_200
@@ -263,3 +264,17 @@ def test_one_database_has_one_process_and_readers_go_on(tmp_path: Path) -> None:
     assert holder.wait() != 0
     with sole_writer(tmp_path / "o.db"):
         pass
+
+
+def test_what_was_sealed_is_kept_apart_with_the_signatures_over_it() -> None:
+    """They bind keys for good, whatever becomes of the round."""
+    world = HaltWorld()
+    for _ in range(2):
+        world.run_round(everybody("1.00"))
+    (agreement,) = table_of(world.store, "agreements")[1:]
+    after_s = world.done.round_time_s - 1
+    disown(world.store, disowning(world.store, after_s), at_ms=T0)
+    assert len(table_of(world.store, "agreements")) == 1
+    columns = "operator, round_s, signers, indexes, body, sealed"
+    (kept,) = world.store.connection.execute(f"SELECT {columns} FROM withdrawn WHERE what = 'agreement'")  # noqa: S608 - ours
+    assert kept == agreement

@@ -72,6 +72,12 @@ def test_wrong_numbers_and_files_are_refused(folder: Path, args: Sequence[str], 
     one_line(run(*args), code, says)
 
 
+@pytest.mark.parametrize("args", [["join"], ["peers"], ["announce"], ["announce", "--show"], ["announce", "--send"]])
+def test_a_command_of_an_operator_among_others_needs_a_network(folder: Path, args: Sequence[str]) -> None:
+    assert folder.is_dir()
+    one_line(run(*args), 2, "no [network] in the config")
+
+
 @pytest.mark.parametrize("command", ["explain", "verify", "history"])
 def test_a_file_that_is_not_a_database_is_reported(folder: Path, command: str) -> None:
     (folder / "o.db").write_bytes(b"\xfe" * 9_000)

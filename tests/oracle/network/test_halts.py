@@ -88,6 +88,9 @@ async def test_a_newcomer_fetches_what_was_sealed_before_it_vouches_for_a_halt(w
     assert outcomes[ALPHA].reports[f"feed{FEED}"] == view
     assert dict(outcomes[ALPHA].members[2].refused) == {FEED: FeedRefusal.NOT_AS_PUBLISHED}
     assert [o.terms.round_time_s for o in learned][:1] == [ROUND_S], "it was asked for with its first round"
+    assert [m.name for m in learned[0].members] == [m.operator.name for m in world.members.values()], (
+        "whom it knows by name"
+    )
     known[GAMMA] = published_of(learned[0])
     later_s = NEXT_S + 60
     view = status_only_report(before, Status.HALT, Why.STALE, round_time_s=later_s)

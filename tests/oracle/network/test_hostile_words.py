@@ -10,7 +10,7 @@ import pytest
 
 from oracle.agree.messages import SealedRound, Want
 from oracle.agree.outcome import RoundOutcome
-from oracle.agree.wire import CutRequest, Fetch, ValuesWord, decode, encode
+from oracle.agree.wire import CutAnswer, CutRequest, Fetch, Notice, ValuesWord, decode, encode
 from tests.oracle.network.agreement_world import ApartWorld, ask_of
 from tests.oracle.report.reports import report
 from tests.oracle.sign.sign_world import ROUND_S, SIGNERS, ScriptedOperator, scripted_operators
@@ -168,3 +168,33 @@ async def test_early_words_wait_for_the_round_of_their_own_store(tmp_path: Path)
         a: ask_of(SIGNERS, ROUND_S, names) for a in (ALPHA, BETA)
     })  # fmt: skip
     assert gamma._early[ALPHA] == held
+
+
+async def test_a_members_first_answer_to_a_cut_counts_and_no_other(world: ApartWorld) -> None:
+    """Each answer that counts has all signatures looked at anew, so a flood of them would hold up the round."""
+    outcome = (await agree(world, ROUND_S))[ALPHA]
+    world.reaches = lambda sender, _to: sender == ALPHA
+    making = asyncio.create_task(world.cut(ALPHA, outcome, [1]))
+    await settled()
+    alpha, binding = world.processes[ALPHA], outcome.terms.binding
+    (collection,) = alpha.cuts._collections.values()
+    alpha.inbox.receive(GAMMA, encode(binding, ROUND_S, CutAnswer(GAMMA, (1,), code="mute", text="first")))
+    for n in range(50):
+        collection.news.clear()
+        alpha.inbox.receive(GAMMA, encode(binding, ROUND_S, CutAnswer(GAMMA, (1,), signature=bytes([n]) * 64)))
+        assert not collection.news.is_set()
+    assert [r.text for r in (await making).refusals] == ["first"]
+
+
+async def test_what_a_member_says_to_people_draws_nothing_on_their_terminals(world: ApartWorld) -> None:
+    outcome = (await agree(world, ROUND_S))[ALPHA]
+    alpha, binding = world.processes[ALPHA], outcome.terms.binding
+    lie = "mute\x1b[1A\rall is well\u202e"
+    (session,) = alpha.inbox.sessions(SIGNERS.domain.store)
+    alpha.inbox.receive(GAMMA, encode(binding, ROUND_S, Notice(lie)))
+    assert session._arrivals.troubles[GAMMA] == "mute[1Aall is well"
+    world.reaches = lambda sender, _to: sender == ALPHA
+    making = asyncio.create_task(world.cut(ALPHA, outcome, [1]))
+    await settled()
+    alpha.inbox.receive(GAMMA, encode(binding, ROUND_S, CutAnswer(GAMMA, (1,), code="mute", text=lie)))
+    assert [r.text for r in (await making).refusals] == ["mute[1Aall is well"]

@@ -135,6 +135,35 @@ async def test_each_store_seals_for_itself_and_a_key_is_asked_once_at_each(hall:
         assert signed.batch.domain == signers.domain
 
 
+async def test_a_signer_that_the_store_removed_since_holds_up_no_push_of_the_others(hall: Hall) -> None:
+    """It is a member of rounds for another half minute, for everybody alike; the store counts it for nothing at once."""
+    done = await hall.round()
+    removed = replace(SIGNERS, weights=(1, 1, 0))
+    signed = await hall.attesters("main", removed).collect_signatures(done, [0])
+    assert signed is not None
+    assert signed.batch is not None
+    assert signed.batch.epoch == SIGNERS.epoch
+    alone = await hall.attesters("main", replace(SIGNERS, weights=(1, 0, 0))).collect_signatures(done, [0])
+    assert alone is not None
+    assert alone.batch is None, "what is left does not weigh the threshold"
+    for other in (replace(SIGNERS, epoch=2), replace(SIGNERS, signers=SIGNERS.signers[::-1])):
+        assert await hall.attesters("main", other).collect_signatures(done, [0]) is None
+
+
+async def test_of_two_targets_at_one_store_the_round_is_known_by_the_home_store_s_name(hall: Hall) -> None:
+    """Whichever was connected first: what is counted of the round, and learned later, is of the one that publishes."""
+    told = []
+    hall.agreements = agreements_here(
+        hall.operators, now_ms=lambda: ROUND_S * MS, on_outcome=lambda o: told.append(o.terms.target)
+    )
+    hall.rounds = Rounds(SPECS, hall.rounds.members, HomeStore(target="main", feeds=frozenset(INDEXES)))
+    for target in ("backup", "main"):
+        hall.seat(target, SIGNERS)
+    done = await hall.round()
+    assert told == ["main"]
+    assert set(done.outcomes) == {"main", "backup"}
+
+
 async def test_two_targets_at_one_store_have_one_round_and_each_its_outcome(hall: Hall) -> None:
     """A backup with another gas key in the same config: nobody is asked twice, and what one signs the other may push."""
     hall.seat("backup", SIGNERS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from feeds.units import WAD, Bps, Wad
 from oracle.agree.wire import PushingWord
@@ -125,6 +125,23 @@ def test_a_dead_one_and_one_that_announces_what_never_lands_cost_a_stage_each() 
     assert world.push(honest, decision).push
     assert world.stages == [1, 2]
     assert dead != liar
+
+
+def test_a_round_that_says_nothing_of_a_feed_does_not_give_a_dead_one_its_turn_again() -> None:
+    """Feed 1 is in every other round, feed 2 in the others: the places of each go on where they were."""
+    world = Payers()
+    lead = Episode(feed=1, replaced_s=90)
+    first, second, _ = push_order(SIGNERS, PAYERS, lead.place())
+    del world.turns[first]
+    waited_ms = 0
+    while second not in world.may(due(1)):
+        world.now_ms += ROUND_S * 1_000
+        waited_ms += 2 * ROUND_S * 1_000
+        world.may(replace(due(2), unsaid=frozenset({1})))
+        world.now_ms += ROUND_S * 1_000
+        assert waited_ms <= 2 * STAGE_MS, "the first one is dead, its stage is over"
+    world.may(due(2))
+    assert second not in world.may(due(1)), "the control: one that says that it is not due ends it"
 
 
 def test_what_another_pushes_is_left_out_and_the_rest_goes() -> None:

@@ -80,9 +80,7 @@ async def test_an_operator_of_less_weight_than_the_threshold_is_never_ready(tmp_
         assert faults(here) == []
         (text,) = faults(here, 1)
         strangers = [f"0x{addresses} (weight 1) does not sign here" for addresses in _addresses()[1:]]
-        assert text == (
-            "target t: no quorum: the operators here have weight 1, a push needs 2; " + "; ".join(strangers)
-        )
+        assert text == ("target t: no quorum: those that sign have weight 1, a push needs 2; " + "; ".join(strangers))
 
 
 def _addresses() -> list[str]:

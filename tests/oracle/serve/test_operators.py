@@ -23,7 +23,7 @@ from oracle.serve.history import HistoryReaders
 from oracle.serve.metrics import Metrics
 from oracle.serve.openapi.schemas import SCHEMAS
 from oracle.serve.operator_documents import operators_document, operators_lines, sealed_document
-from oracle.serve.operators import OperatorWatch, labels, link_faults, round_faults
+from oracle.serve.operators import OperatorWatch, link_faults, round_faults
 from oracle.serve.server import serve
 from oracle.sign.eip712 import address_of
 from oracle.storage.database import Database
@@ -32,7 +32,7 @@ from tests.oracle.report.reports import report
 from tests.oracle.serve.endpoint_client import NOW_MS, Client, faults
 from tests.oracle.serve.exposition import samples
 from tests.oracle.serve.memory_service import ROUND_S as SERVED_S
-from tests.oracle.serve.operators_world import DIALLING, ODD, link, seen, signers_of
+from tests.oracle.serve.operators_world import DIALLING, link, seen, signers_of
 from tests.oracle.serve.reader_work import in_threads
 from tests.oracle.serve.service_world import ROUND_S, ServiceWorld
 from tests.oracle.sign.sign_world import DOMAIN, SIGNERS, scripted_operators
@@ -78,50 +78,6 @@ def test_operators_of_31_cost_little() -> None:
     assert len(metrics.render()) - empty < METRICS_BYTES
 
 
-# --- metrics -------------------------------------------------------------------------------------------------------------
-
-
-def test_metrics_say_who_is_reached_and_who_is_missing() -> None:
-    metrics, view = Metrics(lambda: NOW_MS), seen()
-    metrics.operators.view = lambda: view
-    by_name = samples(metrics)
-
-    def of(name: str, operator: str, more: str = "") -> float:
-        labels_ = ",".join(sorted([f'operator="{operator}"', *filter(None, more.split(","))]))
-        return by_name[f"lrt_oracle_operator_{name}{{{labels_}}}"]
-
-    assert [of("up", n) for n in ("alice", ODD, "operator-2")] == [1, 0, 1]
-    assert of("path", "operator-2", ',path="direct"') == of("path", ODD, ',path="none"') == of("here", "alice") == 1
-    assert of("share", ODD, ',what="signature"') == 0
-    assert of("share", "alice", ',what="ready"') == 1
-    assert of("missing_rounds", ODD, ',what="values"') == 360
-    assert of("missing_now", ODD) == 359
-    assert of("late_seconds", "alice", ',quantile="0.99",what="signature"') == 0.63
-    assert of("evidence", "operator-2", ',kind="two_items"') == 1
-    assert by_name['lrt_oracle_rounds_sealed_total{target="home"}'] == 359
-
-
-def test_who_leaves_the_set_leaves_the_metrics_and_no_two_series_are_one() -> None:
-    metrics, view = Metrics(lambda: NOW_MS), seen()
-    twins = replace(view, rows=tuple(replace(r, name="same") for r in view.rows))
-    assert len(set(labels(twins.rows).values())) == 5
-    metrics.operators.view = lambda: twins
-    text = metrics.render().decode()
-    rows = [line.rsplit(" ", 1)[0] for line in text.splitlines() if not line.startswith("#")]
-    assert len(rows) == len(set(rows))
-    metrics.operators.view = lambda: replace(view, rows=view.rows[:1])
-    assert "operator-2" not in metrics.render().decode()
-
-
-def test_every_metric_of_operators_is_documented_and_no_other() -> None:
-    metrics, view = Metrics(lambda: NOW_MS), seen()
-    before = {name.split("{")[0] for name in samples(metrics)}
-    metrics.operators.view = lambda: view
-    ours = {name.split("{")[0] for name in samples(metrics)} - before
-    section = API_MD.read_text(encoding="utf-8").split("\n## Operators and rounds\n")[1].split("\n## ")[0]
-    assert set(re.findall(r"^\| `(lrt_oracle_\w+)`", section, re.MULTILINE)) == ours
-
-
 # --- what is wrong here --------------------------------------------------------------------------------------------------
 
 
@@ -140,6 +96,30 @@ def test_only_an_operator_that_is_missing_itself_is_told_so() -> None:
         assert (told != []) is (n == 2), "one round may be an accident"
     assert told == ["operator alice is missing: the last 2 sealed rounds lack its signature (its journal is locked)"]
     assert round_faults(seen(5)) == [], "another one that is missing is no fault of ours"
+
+
+def test_an_operator_whose_sources_part_from_the_others_is_told_so_wherever_operators_are_shown() -> None:
+    signers, tally = signers_of(4), Tally()
+    ours, others = signers.signers[0], signers.signers[1:]
+    there = Part(values_ms=1, ready_ms=2, signed_ms=3, signed=True)
+    far = ("divETH/ETH", "too far from its own view, or of another status")
+    for n, apart in enumerate(((), (far,), (far,))):
+        parts = dict.fromkeys(others, there) | {ours: replace(there, apart=apart)}
+        tally.put(
+            TalliedRound(target="home", round_time_s=SERVED_S + 10 * n, signers=signers, parts=parts, sealed=True)
+        )
+        told = round_faults(seen(4, tally))
+        assert (told != []) is (n == 2), "one round may be an accident"
+    assert (
+        "does not vouch for what the others sealed in the last 2 rounds (divETH/ETH: too far from its own view"
+        in told[0]
+    )
+    document = operators_document(seen(4, tally))
+    assert document["operators"][0]["hour"]["apart_now"] == 2
+    assert any("does not vouch in 2 rounds" in line and "divETH/ETH" in line for line in operators_lines(document))
+    metrics = Metrics(lambda: NOW_MS)
+    metrics.operators.view = lambda: seen(4, tally)
+    assert samples(metrics)['lrt_oracle_operator_apart_feeds{operator="alice"}'] == 1
 
 
 def test_a_round_that_came_to_nothing_is_told_with_its_reason() -> None:

@@ -81,7 +81,7 @@ def test_a_target_is_without_fault_exactly_if_every_condition_holds(case: tuple[
                 )
             },
             0,
-            "main: no quorum: the operators here have weight 1, a push needs 2; beta is mute; 0xab (weight 1) does not",
+            "main: no quorum: those that sign have weight 1, a push needs 2; beta is mute; 0xab (weight 1) does not",
         ),
         ({"looked_at_ms": ROUND_S * MS - LOOK_MS - 1}, 0, "was not seen for 31 s: look at its endpoints"),
         ({"looked_at_ms": None}, 0, "target main: its chain was not seen yet"),

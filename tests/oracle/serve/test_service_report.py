@@ -17,7 +17,7 @@ from oracle.round.live import Live
 from oracle.round.rounds import Rounds
 from oracle.round.seat import SignerSeat
 from oracle.serve.history import HistoryReaders
-from oracle.serve.interface import NoReport
+from oracle.serve.interface import NoReport, Update
 from oracle.serve.service import PriceService
 from oracle.sign.messages import Refusal, SignedBatch, SignedValues, SignerSet
 from oracle.sign.operator import Operator
@@ -244,7 +244,11 @@ def test_a_round_that_turns_out_to_be_sealed_is_shown_at_once(tmp_path: Path) ->
     learned = world.rounds.learn(outcome, (ROUND_S + 12) * MS)
     assert learned is not None
     world.rounds.commit(learned)
+    told: list[Update] = []
+    world.service.subscribe(told.append)
     world.service.learn(learned)
+    world.service.learn(learned)
+    assert [u.round_time_s for u in told] == [ROUND_S + 10], "streams have it too, once"
     for feed in SPECS:
         record = world.service.record(feed)
         assert record is not None

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from oracle.network.mesh.faults import LinkFault
 from oracle.network.mesh.frames import FrameKind, announcement_bodies, signed_forward
 from oracle.network.mesh.limits import MAX_MEMBERS, MeshLimits
 from oracle.network.mesh.link import Link
@@ -98,6 +99,49 @@ async def test_one_that_announces_itself_without_end_has_nobody_thrown_out() -> 
         assert {p: r for p, r in refusals(honest).items() if "over_limit" in r} == {}
         assert linked(*honest)
         assert all(len(one.heard) <= len(honest) + 1 + QUICK.burst_renewals + 12 for one in honest)
+
+
+async def test_one_on_the_way_that_repeats_frames_has_nobody_thrown_out() -> None:
+    """It repeats as many as the peer may send, again and again: the link ends, and the peer is taken back at once."""
+    few = replace(QUICK, messages_per_s=1, burst_messages=50, patience=5, ping_s=60.0)
+    a, b = member("a"), member("b", listens=False)
+    a.make(few)
+    a.mesh.set_peers([b.peer()], [b.signed()])
+    async with running(a):
+        for n in range(3):
+            async with linked_client(b, a) as raw:
+                assert raw.met is not None
+                one = raw.met.sealing.sealed(FrameKind.DATA, b"%d" % n)
+                for _ in range(40):
+                    await raw.socket.send_bytes(one)
+                await raw.send(FrameKind.DATA, b"after %d" % n)
+                await until(lambda n=n: b"after %d" % n in a.payloads(b))
+        async with linked_client(b, a) as raw:
+            assert raw.met is not None
+            one = raw.met.sealing.sealed(FrameKind.DATA, b"x")
+            for _ in range(500):
+                await raw.socket.send_bytes(one)
+            assert await raw.ended() is LinkFault.REPLAYED
+        assert a.sees(b).banned_s == 0
+        assert set(a.sees(b).refused) <= {"replayed", "closed"}
+        async with linked_client(b, a) as raw:
+            await raw.send(FrameKind.DATA, b"back")
+            await until(lambda: b"back" in a.payloads(b))
+
+
+async def test_a_carrier_that_plays_what_it_has_kept_costs_the_sender_nothing_of_its_own_link() -> None:
+    few = replace(QUICK, messages_per_s=1, burst_messages=60, patience=200, ping_s=60.0)
+    a, b, carrier = member("a"), member("b", listens=False), member("carrier", listens=False)
+    a.make(few)
+    a.mesh.set_peers([m.peer() for m in (b, carrier)], [m.signed() for m in (b, carrier)])
+    async with running(a), linked_client(b, a) as own, linked_client(carrier, a) as raw:
+        for n in range(58):
+            await raw.send(FrameKind.CARRIED, carried(b, a, n))
+        await until(lambda: len(a.payloads(b)) == 58)
+        for n in range(40):
+            await own.send(FrameKind.DATA, b"own %d" % n)
+        await until(lambda: b"own 39" in a.payloads(b))
+        assert not a.sees(b).refused
 
 
 async def test_one_that_says_and_takes_back_whom_it_reaches_has_little_said_again() -> None:

@@ -76,10 +76,22 @@ def test_what_is_no_hello_for_us_is_refused_by_its_kind(raw: bytes, why: LinkFau
     assert fault(raw) is why
 
 
+def test_what_a_member_calls_its_software_moves_no_cursor() -> None:
+    heard = read_hello(changed(build="1.2\x1b[2J\n0x00 ok\u202e3"), DOMAIN)
+    assert heard.build == "1.2[2J0x00 ok3"
+
+
 def test_a_later_version_may_say_more() -> None:
     more = msgspec.msgpack.encode([*msgspec.structs.astuple(HELLO), "something new"])
     assert read_hello(more, DOMAIN).hello == HELLO
     assert read_hello(changed(versions=(1, 2, 9)), DOMAIN).version == 1
+
+
+@pytest.mark.parametrize("deep", [2_000, 3_500])
+def test_a_hello_that_nests_without_end_is_no_hello(deep: int) -> None:
+    fields = msgspec.msgpack.encode([*msgspec.structs.astuple(HELLO), "something new"])
+    nested = fields[: -len(msgspec.msgpack.encode("something new"))] + b"\x91" * deep + b"\x00"
+    assert fault(nested) is fault(nested[:-1]) is LinkFault.MALFORMED
 
 
 def test_a_proof_is_worth_something_in_its_own_handshake_role_and_key_alone() -> None:

@@ -106,6 +106,10 @@ def locked_key(one: Set) -> None:
     one.files = replace(one.files, private_key=str(path))
 
 
+def swapped(one: Set) -> None:
+    one.files = replace(one.files, certificate=one.files.private_key, private_key=one.files.certificate)
+
+
 FAULTS: list[tuple[Callable[[Set], None], str]] = [
     (wrong_authority, "from another authority, not that in"),
     (no_authority, "from another authority, none that this machine trusts: write the authority's certificate as signer_ca"),
@@ -117,6 +121,7 @@ FAULTS: list[tuple[Callable[[Set], None], str]] = [
     (expired_client, "the certificate in .*old.pem has expired: renew it"),
     (no_file, "signer_certificate: .*none.pem cannot be read .*correct the path"),
     (no_pem, "signer_ca: .*text.pem holds no certificate: write the PEM form"),
+    (swapped, "signer_certificate: .*key.pem and .*pem are no certificate and its key, in PEM: correct the paths"),
     (other_key, "signer_private_key: .*second.key.pem is not the key of .*client.pem"),
     (locked_key, "signer_private_key: .*locked.pem has a passphrase: write the key without one"),
 ]  # fmt: skip

@@ -1,0 +1,122 @@
+"""What Prometheus scrapes keeps to its conventions, and docs/api.md has a row for each metric with its labels, and for no other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from oracle.serve.metrics import Metrics
+from oracle.serve.operators import labels
+from oracle.sign.messages import Refusal, RefusalCode
+from tests.oracle.serve.endpoint_client import NOW_MS
+from tests.oracle.serve.exposition import samples
+from tests.oracle.serve.operators_world import ODD, seen
+
+API_MD = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+WHOLE_UNITS = ("milliseconds", "minutes", "hours", "days", "percent", "bytes_total_bytes", "kilobytes")
+OWN_LABELS = {"counter": set[str](), "gauge": set[str](), "histogram": {"le"}}
+
+
+def full() -> Metrics:
+    """Metrics of a process that has seen of everything a little."""
+    metrics, view = Metrics(lambda: NOW_MS), seen()
+    metrics.operators.view = lambda: view
+    metrics.expect(["home"])
+    metrics.landed("home", 3)
+    metrics.staged("home", 1)
+    metrics.announced("home", "heard")
+    metrics.failed("home", "reverted")
+    metrics.unpoked("home", "0x66")
+    metrics.misbehaved("carol", "two_items")
+    metrics.refused(Refusal(operator="alice", code=RefusalCode.MUTE, text="mute", feeds=(), address=b"\x01" * 20))
+    metrics.misfire("round")
+    metrics.held("late")
+    return metrics
+
+
+def lint(metrics: Metrics) -> Iterable[str]:
+    """What `promtool check metrics` finds: https://github.com/prometheus/client_golang, prometheus/testutil/promlint."""
+    for family in text_string_to_metric_families(metrics.render().decode()):
+        name, labels = family.name, {label for s in family.samples for label in s.labels}
+        if name.endswith("_created"):
+            continue
+        if not family.documentation:
+            yield f"{name}: no help text"
+        if family.type == "gauge" and name.endswith(("_total", "_count", "_sum", "_bucket")):
+            yield f"{name}: a gauge with the ending of a counter, a histogram or a summary"
+        if labels & {"le", "quantile"} - OWN_LABELS[family.type]:
+            yield f"{name}: a label of histograms and summaries"
+        if re.search(r"_(gauge|counter|histogram|summary)(_|$)", name):
+            yield f"{name}: its type is in its name"
+        if any(name.endswith(unit) for unit in WHOLE_UNITS) or re.search(r"_(ms|us|min|hrs)(_|$)", name):
+            yield f"{name}: not in a base unit"
+        if "since the start" in family.documentation and family.type != "counter":
+            yield f"{name}: it only grows, and is no counter"
+
+
+def test_names_labels_and_types_are_as_prometheus_wants_them() -> None:
+    assert list(lint(full())) == []
+
+
+def test_every_metric_has_a_row_and_every_row_is_a_metric() -> None:
+    types = re.findall(r"^# TYPE (\S+) \S+$", full().render().decode(), re.MULTILINE)
+    rows = re.findall(r"^\| `(lrt_oracle_\w+)` \|", API_MD, re.MULTILINE)
+    assert sorted(rows) == sorted({t for t in types if not t.endswith("_created")})
+
+
+def test_a_row_names_the_labels_that_the_metric_has() -> None:
+    rows = dict(re.findall(r"^\| `(lrt_oracle_\w+)` \| ([^|]*)\|", API_MD, re.MULTILINE))
+    by_operator = API_MD.split("\n## Operators and rounds\n")[1].split("\n## ")[0]
+    for family in text_string_to_metric_families(full().render().decode()):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        if name.endswith("_created") or not family.samples:
+            continue
+        labels = {label for s in family.samples for label in s.labels} - OWN_LABELS[family.type]
+        said = set(re.findall(r"`(\w+)`", rows[name]))
+        if f"| `{name}` |" in by_operator and "alone" not in rows[name] and "none" not in rows[name]:
+            said |= {"operator"}
+        assert said == labels, name
+
+
+def test_what_is_counted_by_target_is_there_before_it_happens() -> None:
+    metrics = Metrics(lambda: NOW_MS)
+    metrics.expect(["home"])
+    text = metrics.render().decode()
+    assert 'lrt_oracle_rounds_unsealed_total{target="home"} 0.0' in text, "an alarm on its growth sees the first one"
+    assert 'lrt_oracle_pushes_landed_total{target="home"} 0.0' in text
+
+
+def test_metrics_say_who_is_reached_and_who_is_missing() -> None:
+    metrics, view = Metrics(lambda: NOW_MS), seen()
+    metrics.operators.view = lambda: view
+    by_name = samples(metrics)
+
+    def of(name: str, operator: str, more: str = "") -> float:
+        labels_ = ",".join(sorted([f'operator="{operator}"', *filter(None, more.split(","))]))
+        return by_name[f"lrt_oracle_operator_{name}{{{labels_}}}"]
+
+    assert [of("up", n) for n in ("alice", ODD, "operator-2")] == [1, 0, 1]
+    assert of("path", "operator-2", ',path="direct"') == of("path", ODD, ',path="none"') == of("here", "alice") == 1
+    assert of("rounds_ratio", ODD, ',what="signature"') == 0
+    assert of("rounds_ratio", "alice", ',what="ready"') == 1
+    assert of("missing_rounds", ODD, ',what="values"') == 360
+    assert of("missing_now", ODD) == 359
+    assert of("late_seconds", "alice", ',percentile="99",what="signature"') == 0.63
+    assert of("evidence", "operator-2", ',kind="two_items"') == 1
+    assert by_name['lrt_oracle_rounds_sealed_total{target="home"}'] == 359
+
+
+def test_who_leaves_the_set_leaves_the_metrics_and_no_two_series_are_one() -> None:
+    metrics, view = Metrics(lambda: NOW_MS), seen()
+    twins = replace(view, rows=tuple(replace(r, name="same") for r in view.rows))
+    assert len(set(labels(twins.rows).values())) == 5
+    metrics.operators.view = lambda: twins
+    text = metrics.render().decode()
+    rows = [line.rsplit(" ", 1)[0] for line in text.splitlines() if not line.startswith("#")]
+    assert len(rows) == len(set(rows))
+    metrics.operators.view = lambda: replace(view, rows=view.rows[:1])
+    assert "operator-2" not in metrics.render().decode()
