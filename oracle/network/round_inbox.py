@@ -32,7 +32,7 @@ _KEPT = 3
 """Rounds of a store whose sessions still answer."""
 _AHEAD = 2
 """Intervals ahead of the newest round whose words are kept until they begin."""
-_MOST_FETCHES = 2
+_MOST_FETCHES = 4
 """Answers to one member from one round to the next: each is 64 rounds for a request of some bytes."""
 _MOST_EARLY = 8
 """Words kept of a member for rounds that have not begun here: an honest one has said no more by then."""

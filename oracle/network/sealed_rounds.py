@@ -42,8 +42,10 @@ class SealedRounds:
         """By binding: rounds that came since they were asked for."""
 
     def know(self, terms: Terms) -> None:
-        """Terms by which fetched rounds can be verified."""
-        self._terms[terms.binding] = terms
+        """Terms by which fetched rounds can be verified: the newest of a binding stay."""
+        known = self._terms.get(terms.binding)
+        if known is None or known.round_time_s <= terms.round_time_s:
+            self._terms[terms.binding] = terms
 
     def knows(self, binding: bytes) -> bool:
         """Whether these are terms of a store of this process."""
