@@ -80,6 +80,8 @@ class Database(RoundRows, RecordRows, PushRows):
     ) -> None:
         """Write a whole round, all feeds and operators, in one transaction; a part of what is to be pruned goes with it.
 
+        A round is sealed once: what was learned of it from others before it was made here stays as it is.
+
         Raises:
             AnotherWriter: one of its rows is there already.
         """
@@ -101,10 +103,14 @@ class Database(RoundRows, RecordRows, PushRows):
                         sealed_words(a),
                     )
                     for a in agreements
+                    if not self._has(
+                        "SELECT 1 FROM agreements WHERE target = ? AND round_s = ?", a.target, a.round_time_s
+                    )
                 ],
             )
             self.connection.executemany(
-                "INSERT INTO records VALUES (?, ?, ?)", [(r.feed, r.report.round_time_s, dump(r)) for r in records]
+                "INSERT INTO records VALUES (?, ?, ?)",
+                [(r.feed, r.report.round_time_s, dump(r)) for r in records],
             )
             self.connection.executemany(
                 "INSERT INTO transitions VALUES (?, ?, ?)", [(t.at_ms, t.feed, dump(t)) for t in transitions]
@@ -135,6 +141,9 @@ class Database(RoundRows, RecordRows, PushRows):
         withdrawal = self.withdrawn.withdraw(after_s, at_ms, why, states)
         self._counts = self._stored_counts()
         return withdrawal
+
+    def _has(self, sql: str, *key: str | int) -> bool:
+        return self.connection.execute(sql, key).fetchone() is not None
 
     def _stored_counts(self) -> _Counts:
         rows = self.connection.execute("SELECT operator, feed, rounds FROM states")
