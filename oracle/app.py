@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 
@@ -18,7 +18,7 @@ from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
 from feeds.types import Kind, Outcome
 from feeds.units import MS, wad_text
-from oracle.agree.outcome import RoundOutcome
+from oracle.assemble.learned_rounds import LearnedRounds
 from oracle.build import Components, build_ingest
 from oracle.chain.store_client import Unfit
 from oracle.config.tables.schema import ConfigError, Problem
@@ -37,7 +37,6 @@ from oracle.runtime.schedule import every
 from oracle.runtime.supervise import Supervisor
 from oracle.serve.connection_gate import GateLimits
 from oracle.serve.server import Server, serve
-from oracle.storage.database import published_by_feed
 from oracle.storage.housekeeping import Housekeeping
 
 _log = structlog.get_logger("oracle.app")
@@ -68,7 +67,6 @@ class App:
         self.database, self.observer, self.rounds = components.database, components.observer, components.rounds
         self.live, self.service = components.live, components.service
         self.live.on_fault = self._indication_failed
-        components.agreements.sealed.on_learned = self._learn
         self.operators, self.targets = components.operators, components.targets
         self.last_round_s = self.database.last_round_s()
         self.live_us: deque[int] = deque(maxlen=_SAMPLES)
@@ -88,11 +86,15 @@ class App:
         )
         self._live_lane = Coalescer(config.live_coalesce_ms / MS, self._refresh_live)
         self._faults_told = LogBudget()
-        self._learned_late = False
         self._against: dict[str, dict[str, Kind]] = {}
         for source in self.resolved.sources:
             self._against.setdefault(source.feed, {})[source.spec.name] = source.against
         self._round_made = {name: asyncio.Event() for name in self.targets}
+        self._learned = LearnedRounds(
+            components.database, components.rounds, components.service, now_ms=self.clock.now_ms,
+            last_round_s=lambda: self.last_round_s, note=components.outcomes.tally.note, offer=self._offer,
+        )  # fmt: skip
+        components.agreements.sealed.on_learned = self._learned.take
         self._sources: Resubscriber | None = None
         self._server: Server | None = None
 
@@ -196,9 +198,7 @@ class App:
 
         What is stored is known to the next round, whatever fails after it.
         """
-        if self._learned_late:  # rounds were made since: what they left goes on from what was learned
-            self.rounds.resume((), published_by_feed(self.database, self.resolved.specs))
-            self._learned_late = False
+        self._learned.go_on()
         at_ms = round_time_s * MS
         observed = {f: self.observer.observe(f, at_ms, self.last_round_s * MS) for f in self.resolved.specs}
         folded = self.rounds.fold(round_time_s, observed, now_ms=self.clock.now_ms())
@@ -208,9 +208,9 @@ class App:
         self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
         self.rounds.commit(done)
         self.last_round_s = round_time_s
-        with self._beside("evidence"):
+        with self._beside("round: evidence"):
             self.database.save_evidence(evidence_rows(agreed))
-        with self._beside("observed"):
+        with self._beside("round: observed"):
             for feed, outcomes in observed.items():
                 self.metrics.observed(feed, outcomes)
             for record in done.records:
@@ -219,53 +219,31 @@ class App:
 
     @contextmanager
     def _beside(self, job: str) -> Iterator[None]:
-        """What is done beside a round: a fault there is told, and takes nothing else of the round along."""
+        """What is done beside something else: a fault there is told, and takes nothing else along."""
         try:
             yield
         except Exception as e:  # noqa: BLE001 - told and counted as that of any job
-            self._timer.job_failed(f"round: {job}", e)
-
-    def _learn(self, outcome: RoundOutcome) -> None:
-        """A round that was sealed without this process turns out to be: stored, shown, and known to the next rounds."""
-        round_s, newest_s = outcome.terms.round_time_s, self.rounds.newest_sealed_s
-        before = self._records_before(round_s) if round_s <= newest_s else None
-        done = self.rounds.learn(outcome, self.clock.now_ms(), before)
-        if done is not None and not self._is_stored(done):
-            self.database.save_round((), done.agreements, done.records, done.transitions)
-            self.rounds.commit(done)
-            if round_s <= max(
-                newest_s, self.last_round_s
-            ):  # rounds were made since: what they left goes on from this one
-                self.rounds.resume((), published_by_feed(self.database, self.resolved.specs))
-            self.service.learn(done)
-        self._components.outcomes.tally.note(outcome)
-
-    def _records_before(self, round_s: int) -> Mapping[str, Record]:
-        rows = ((f, self.database.history(f, 0, (round_s - 1) * MS, 1)) for f in self.resolved.specs)
-        return {feed: records[-1] for feed, records in rows if records}
-
-    def _is_stored(self, done: Round) -> bool:
-        """Whether a learned round is known, or was published here unsigned, before there were operators."""
-        at = [(a.target, a.round_time_s) for a in done.agreements]
-        known = any(self.database.agreement(round_s, target) is not None for target, round_s in at)
-        return known or any(self.database.record(r.feed, r.report.round_time_s) is not None for r in done.records)
+            self._timer.job_failed(job, e)
 
     async def _make_round(self, round_time_s: int) -> None:
         """Make a round, and hand it to everything that waits for it."""
         done = await self.round(round_time_s)
         durable_ms = self.clock.now_ms() - round_time_s * MS
         self.durable_ms.append(durable_ms)
-        for name, target in self.targets.items():
-            target.offer(done)
-            self._round_made[name].set()
-        with self._beside("published"):
+        self._offer(done, self.targets)
+        with self._beside("round: published"):
             self.service.publish(done)
-        with self._beside("indications"):  # an indication whose sources have fallen silent must not stay
+        with self._beside("round: indications"):  # an indication whose sources have fallen silent must not stay
             self.live.refresh(self.resolved.specs, self.clock.now_ms())
         self.metrics.round_done(done.records, done.abstained, durable_ms=durable_ms)
         for change in done.transitions:
             reasons = [r.text for r in change.reasons]
             _log.warning("status", feed=change.feed, before=change.before.word, after=change.after.word, why=reasons)
+
+    def _offer(self, done: Round, targets: Iterable[str]) -> None:
+        for name in targets:
+            self.targets[name].offer(done)
+            self._round_made[name].set()
 
     def _compare(self, record: Record, outcomes: Sequence[Outcome]) -> None:
         """Other oracles' feeds beside ours: shown, and logged when they part; never in a price."""
@@ -325,7 +303,8 @@ class App:
 
     def _set_journals(self, by_ms: int) -> None:
         for operator in self.operators:
-            operator.journal.set_time(self.clock.now_ms(), by_ms)
+            with self._beside(f"journal of {operator.name}"):
+                operator.journal.set_time(self.clock.now_ms(), by_ms)
 
     def _render_metrics(self) -> bytes:
         """The exposition, with the counters that the clients keep as they stand."""

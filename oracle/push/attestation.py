@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -150,7 +151,7 @@ class Attesters:
             if round_s <= max(since_s, self._seated_s, self._checked_s.get(index, 0)):
                 continue
             self._checked_s[index] = round_s
-            silent = [o for o in self._members if not o.has_signed(signers, index, round_s)]
+            silent = [o for o in self._members if _is_known_silent(o, signers, index, round_s)]
             others = sum(signers.weights) - signers.weight_of([o.address for o in silent])
             if others < signers.threshold:
                 suspects[feed] = [o.name for o in silent]
@@ -167,9 +168,7 @@ class Attesters:
             signers: the store's set.
             stored: by feed index, as read from the store.
         """
-        newest = {
-            o.address: o.journal.newest_round_s(signers.domain) for o in self._operators if o.address in signers.signers
-        }
+        newest = {o.address: _newest_round_s(o, signers) for o in self._operators if o.address in signers.signers}
         behind: set[bytes] = set()
         for report in stored.values():
             short = [a for a, at_s in newest.items() if 0 < at_s < report.round_time_s]
@@ -181,3 +180,19 @@ class Attesters:
 def _is_same_set(first: SignerSet, second: SignerSet) -> bool:
     """Whether both are one epoch's set, with the weights of then or of now."""
     return (first.domain, first.epoch, first.signers) == (second.domain, second.epoch, second.signers)
+
+
+def _is_known_silent(operator: Operator, signers: SignerSet, index: int, round_s: int) -> bool:
+    """Whether a journal says that its key has not signed a place; one that cannot be read says nothing, and signs nothing."""
+    try:
+        return not operator.has_signed(signers, index, round_s)
+    except sqlite3.Error:
+        return False
+
+
+def _newest_round_s(operator: Operator, signers: SignerSet) -> int:
+    """The newest round of a store in a journal; 0 of one that says nothing."""
+    try:
+        return operator.journal.newest_round_s(signers.domain)
+    except sqlite3.Error:
+        return 0

@@ -54,8 +54,14 @@ class Operator:
         self._key = key
 
     def is_mute(self, now_ms: int) -> bool:
-        """Whether the operator may not sign anything now: its journal was lost or restored, or its key is used twice."""
-        return bool(self.silenced) or self.journal.mute_for_ms(now_ms) > 0
+        """Whether the operator may not sign anything now: its journal was lost or restored, or its key is used twice.
+
+        One whose journal cannot be read signs nothing either: what must not be signed again is not known.
+        """
+        try:
+            return bool(self.silenced) or self.journal.mute_for_ms(now_ms) > 0
+        except sqlite3.Error:
+            return True
 
     def has_signed(self, signers: SignerSet, index: int, round_time_s: int) -> bool:
         """Whether the journal holds a signature of this feed and round."""
@@ -144,7 +150,11 @@ class Operator:
         """Why it signs nothing at present; None if it does."""
         if self.silenced:
             return self.refuse(RefusalCode.MUTE, self.silenced)
-        if rest_ms := self.journal.mute_for_ms(now_ms):
+        try:
+            rest_ms = self.journal.mute_for_ms(now_ms)
+        except sqlite3.Error as e:
+            return self.refuse(RefusalCode.JOURNAL, f"not signed, for its journal cannot be read: {e}")
+        if rest_ms:
             text = f"mute for another {rest_ms} ms of a time that others confirm: its journal was missing or restored"
             return self.refuse(RefusalCode.MUTE, text)
         if not clock_ok:

@@ -80,6 +80,8 @@ class Database(RoundRows, RecordRows, PushRows):
     ) -> None:
         """Write a whole round, all feeds and operators, in one transaction; a part of what is to be pruned goes with it.
 
+        A round is sealed once: what was learned of it from others before it was made here stays as it is.
+
         Raises:
             AnotherWriter: one of its rows is there already.
         """
@@ -89,23 +91,7 @@ class Database(RoundRows, RecordRows, PushRows):
             self.connection.execute("BEGIN IMMEDIATE")
             for feed in folded:
                 self._save_folded(feed, specs, counts)
-            self.connection.executemany(
-                "INSERT INTO agreements VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        a.target,
-                        a.round_time_s,
-                        dump(a.signers),
-                        dump((a.feeds, a.indexes)),
-                        dump(a.values),
-                        sealed_words(a),
-                    )
-                    for a in agreements
-                ],
-            )
-            self.connection.executemany(
-                "INSERT INTO records VALUES (?, ?, ?)", [(r.feed, r.report.round_time_s, dump(r)) for r in records]
-            )
+            self._save_published(agreements, records)
             self.connection.executemany(
                 "INSERT INTO transitions VALUES (?, ?, ?)", [(t.at_ms, t.feed, dump(t)) for t in transitions]
             )
@@ -136,9 +122,39 @@ class Database(RoundRows, RecordRows, PushRows):
         self._counts = self._stored_counts()
         return withdrawal
 
+    def _has(self, table: str, column: str, name: str, round_s: int) -> bool:
+        sql = f"SELECT 1 FROM {table} WHERE {column} = ? AND round_s = ?"  # noqa: S608 - our own names
+        return self.connection.execute(sql, (name, round_s)).fetchone() is not None
+
     def _stored_counts(self) -> _Counts:
         rows = self.connection.execute("SELECT operator, feed, rounds FROM states")
         return {(operator, feed): count for operator, feed, count in rows}
+
+    def _save_published(self, agreements: Iterable[Agreement], records: Iterable[Record]) -> None:
+        """Write what was not stored before."""
+        self.connection.executemany(
+            "INSERT INTO agreements VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    a.target,
+                    a.round_time_s,
+                    dump(a.signers),
+                    dump((a.feeds, a.indexes)),
+                    dump(a.values),
+                    sealed_words(a),
+                )
+                for a in agreements
+                if not self._has("agreements", "target", a.target, a.round_time_s)
+            ],
+        )
+        self.connection.executemany(
+            "INSERT INTO records VALUES (?, ?, ?)",
+            [
+                (r.feed, r.report.round_time_s, dump(r))
+                for r in records
+                if not self._has("records", "feed", r.feed, r.report.round_time_s)
+            ],
+        )
 
     def _save_folded(self, folded: FoldedFeed, specs: set[str], counts: _Counts) -> None:
         """Write one result; what is new to memory goes to `specs` and `counts`."""

@@ -40,15 +40,24 @@ async def test_a_missed_round_is_stored_and_the_next_ones_recompute(tmp_path: Pa
         hear(app, first_s * MS)
         missed = await app.round(first_s)
         assert missed.records == ()
+        target = app.targets["home"]
+        target.offer(missed)
         app.rounds.take_seat(seat_at("home"))
         outcome = await sealed_elsewhere(tmp_path, first_s)
         for round_s in (first_s + 10, first_s + 20, first_s + 30):
             if newer is (round_s > first_s + 10) and app.database.record(FEED, first_s) is None:
                 components.agreements.sealed.on_learned(outcome)
                 components.agreements.sealed.on_learned(outcome)
+                assert target.newest is not None
+                offered = target.newest.outcomes.get("home")
+                assert offered is not None
+                assert offered.terms.round_time_s == (first_s + 10 if newer else first_s), (
+                    "the newest round, and no older one"
+                )
             hear(app, round_s * MS)
             done = await app.round(round_s)
             app.service.publish(done)
+            target.offer(done)
         kept = app.database.history(FEED, 0, 1 << 45, 10)
         assert [r.report.round_time_s for r in kept] == [first_s + 10 * n for n in range(4)]
         shown = app.service.record(FEED)

@@ -28,6 +28,8 @@ from feeds.units import MS, WAD, Wad
 from oracle.agree.leaders import NO_RANDOMNESS, leader_order
 from oracle.agree.outcome import RoundOutcome
 from oracle.agree.terms import CommonRules, timing_of
+from oracle.audit.checks import Check
+from oracle.audit.recompute import verify
 from oracle.chain.store_abi import calldata
 from oracle.chain.store_client import StoreClient
 from oracle.deploy.deployer import Deployer
@@ -318,6 +320,18 @@ async def networked_world(folder: Path) -> AsyncIterator[NetworkedWorld]:
             await asyncio.gather(*(o.stop() for o in world.operators.values()))
             for operator in world.operators.values():
                 operator.release()
+
+
+def not_verified(world: NetworkedWorld, newest: int = 12) -> list[tuple[str, str, int, Check]]:
+    """Of the newest records of every operator, what does not recompute or does not follow from what was sealed."""
+    return [
+        (name, feed, record.report.round_time_s, check)
+        for name, operator in world.operators.items()
+        for feed in SPECS
+        for record in operator.database.history(feed, 0, 1 << 45, newest)
+        for check in verify(operator.database, feed, record.report.round_time_s)
+        if not check.ok
+    ]
 
 
 async def blocks_every_second(world: NetworkedWorld) -> None:

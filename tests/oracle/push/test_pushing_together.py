@@ -14,6 +14,7 @@ from tests.oracle.push.networked_world import (
     blocks_every_second,
     moving,
     networked_world,
+    not_verified,
 )
 
 pytestmark = pytest.mark.chain
@@ -36,6 +37,7 @@ async def test_only_those_that_pay_push_all_know_who_did_and_a_dead_one_costs_a_
         stages = world.operators["beta"].stages
         before = len(stages)
         await world.until(lambda: {0, 1} <= set(stages[before:]))
+        assert not_verified(world) == []
 
 
 async def test_a_rotation_needs_nobody(tmp_path: Path) -> None:
@@ -56,6 +58,7 @@ async def test_a_rotation_needs_nobody(tmp_path: Path) -> None:
             "alpha" not in next(o for (_, s), o in newcomer.outcomes.items() if s == newcomer.sealed("home")[-1]).signed
         )
         await world.until(lambda: world.states("home")["epsilon", "landed"] >= 2)
+        assert not_verified(world) == []
 
 
 def _epoch(operator: NetworkedOperator, round_s: int) -> int:

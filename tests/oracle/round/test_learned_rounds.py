@@ -73,6 +73,24 @@ def test_a_round_that_is_learned_after_a_newer_one_is_kept_and_changes_nothing_t
     assert kept[1].report.status is Status.OK
 
 
+def test_a_round_that_was_learned_before_it_is_made_here_is_made_all_the_same() -> None:
+    """The others' clocks are ahead, or this process was busy: it seals what they sealed, and its own part is stored too."""
+    there, here = HaltWorld(), HaltWorld()
+    there.run_round(everybody("1.00"))
+    learn(here, there.done, late_s=0)
+    kept = here.store.record(FEED.feed)
+    record = here.run_round(everybody("1.00"))
+    assert record is not None
+    assert kept is not None
+    assert record.report == kept.report
+    assert here.store.record(FEED.feed) == kept, "what was stored first"
+    assert here.store.result("alpha", FEED.feed, START_S + STEP_S) is not None
+    here.run_round(everybody("1.00"))
+    for round_s in (START_S + STEP_S, START_S + 2 * STEP_S):
+        checks = list(verify(here.store, FEED.feed, round_s))
+        assert all(c.ok for c in checks), (round_s, [c for c in checks if not c.ok])
+
+
 def test_of_two_targets_at_one_store_it_does_not_matter_which_one_heard_of_a_round() -> None:
     """A store has one round; which target's terms it was learned by is chance."""
     there, here = HaltWorld(), HaltWorld()
