@@ -9,6 +9,7 @@ from importlib.metadata import version
 from feeds.units import MS
 from oracle.agree.outcome import RoundOutcome, name_of
 from oracle.assemble.network import home_store
+from oracle.config.check_keys import report_key
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
 from oracle.network.absence import AbsenceReporter
@@ -90,24 +91,26 @@ def name_members(tally: Tally, resolved: ResolvedConfig) -> None:
 
 
 def stored_view(resolved: ResolvedConfig, database: Database, now_s: int) -> OperatorsView | None:
-    """The operators as far as the database of a process that does not run knows them."""
+    """The operators as far as the database of a process that does not run knows them: those of the config first."""
     home = home_store(resolved)
     if home is None:
         return None
     tally = Tally()
     name_members(tally, resolved)
+    own = {bytes.fromhex(key): o.name for o in resolved.config.operators if (key := report_key(o)) is not None}
+    tally.names |= own
     recall(tally, database, [home.target], now_s, home.target)
     hour = tally.hour(home.target)
     rows = tuple(
         OperatorRow(
             address=address,
             name=name_of(tally.names, address),
-            is_here=False,
+            is_here=address in own,
             weight=hour.newest.signers.weight_of([address]) if hour.newest is not None else None,
             path=UNKNOWN,
             hour=did,
             why=did.why,
         )
-        for address, did in hour.members.items()
+        for address, did in sorted(hour.members.items(), key=lambda member: member[0] not in own)
     )
     return OperatorsView(target=home.target, hour=hour, rows=rows, running=False)

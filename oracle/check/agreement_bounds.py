@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from oracle.config.sections import Config
 from oracle.config.tables.schema import Problem
-from oracle.model.agreement_bounds import bounds_text, least_threshold
+from oracle.model.agreement_bounds import bounds_text, is_too_low, least_threshold
 from oracle.sign.messages import SignerSet
 
 
@@ -20,7 +20,7 @@ def bound_problems(config: Config, target: str, signers: SignerSet, *, coming: b
         coming: it is the set that is to follow.
     """
     total = sum(signers.weights)
-    if config.network is None or sum(w > 0 for w in signers.weights) < 2 or signers.threshold > total * 2 // 3:  # noqa: PLR2004 - more than one
+    if config.network is None or not is_too_low(total, signers.threshold, sum(w > 0 for w in signers.weights)):
         return
     which = f"the set that is to come (epoch {signers.epoch})" if coming else "the store's set"
     yield Problem(

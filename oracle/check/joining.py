@@ -12,6 +12,8 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.check.running_costs import bandwidth, cost_lines, gas_cost, pushes_seen, rpc_cost
 from oracle.check.seat_reading import SeatPlace, SeatReading
 from oracle.config.check_keys import payer_address
+from oracle.model.agreement_bounds import bounds_text, is_too_low, least_threshold
+from oracle.sign.messages import SignerSet
 
 _CLOCK_MS = 2_000
 """A block's time is whole seconds, and some seconds old on most chains: so far ahead of us none may be."""
@@ -101,6 +103,7 @@ def seat_steps(place: SeatPlace, reading: SeatReading, own: bytes) -> Sequence[S
             what="seat", text=f"weight {weight} of {sum(signers.weights)} in epoch {signers.epoch}",
             todo="" if weight else seat_todo,
         ),
+        _threshold(signers),
         SeatStep(what="rules", text="compare `rules` and `versions` with another operator's: they must be the same"),
         SeatStep(what="ports", text=listens),
         _found(place, reading, own),
@@ -110,6 +113,18 @@ def seat_steps(place: SeatPlace, reading: SeatReading, own: bytes) -> Sequence[S
             todo="set this machine's clock (NTP)" if ahead > _CLOCK_MS else "",
         ),
     ]  # fmt: skip
+
+
+def _threshold(signers: SignerSet) -> SeatStep:
+    """Whether operators that are independent of each other can agree with it."""
+    total, members = sum(signers.weights), sum(w > 0 for w in signers.weights)
+    todo = (
+        f"it is too low: have the owner call setSigners with {least_threshold(total)} or more, two thirds of all weight"
+    )
+    return SeatStep(
+        what="threshold", text=bounds_text(total, signers.threshold),
+        todo=todo if is_too_low(total, signers.threshold, members) else "",
+    )  # fmt: skip
 
 
 def _found(place: SeatPlace, reading: SeatReading, own: bytes) -> SeatStep:

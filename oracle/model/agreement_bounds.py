@@ -22,6 +22,11 @@ def honest_median_weight(threshold: int) -> int:
     return (threshold - 1) // 2
 
 
+def is_too_low(total: int, threshold: int, members: int) -> bool:
+    """Whether independent operators may fail to agree with a threshold. ``members``: how many have weight."""
+    return members > 1 and threshold < least_threshold(total)
+
+
 def bounds_text(total: int, threshold: int) -> str:
     """What holds with this threshold, as a sentence."""
     return (

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from oracle.model.agreement_bounds import bounds_text, is_too_low
 from oracle.network.agreements import Agreements
 from oracle.network.mesh.limits import OFFSET_WARN_MS
 from oracle.network.mesh.link_status import LinkPath, LinkStatus
@@ -123,7 +124,8 @@ class OperatorWatch:
             clock_offset_ms=offset_ms,
             totals=dict(self._tally.totals.get(self._target, Counter())),
         )
-        return _with_warnings(view, (*self._own_faults(), *self._place_faults(), *self._terms_faults(view)))
+        bounds = bound_faults(view) if self._network is not None else []
+        return _with_warnings(view, (*self._own_faults(), *self._place_faults(), *self._terms_faults(view), *bounds))
 
     def _row(
         self,
@@ -252,6 +254,17 @@ def round_faults(view: OperatorsView) -> list[str]:
     if newest is not None and newest.watched and not newest.sealed:
         faults.append(f"round {newest.round_time_s} was not sealed: {newest.why}")
     return faults
+
+
+def bound_faults(view: OperatorsView) -> list[str]:
+    """A threshold with which operators that are independent of each other may fail to agree."""
+    weights = _weights(view.hour)
+    if view.hour.newest is None or not is_too_low(
+        sum(weights.values()), view.hour.newest.signers.threshold, len(weights)
+    ):
+        return []
+    text = bounds_text(sum(weights.values()), view.hour.newest.signers.threshold)
+    return [f"the store's threshold is too low for independent operators: {text}; its owner can raise it (setSigners)"]
 
 
 def _with_warnings(view: OperatorsView, own: Sequence[str]) -> OperatorsView:

@@ -49,7 +49,7 @@ _OPERATOR = object_of(
     {
         "address": text("of its report key"),
         "name": text("in the config, else its address"),
-        "here": flag("it signs in this process"),
+        "here": flag("it signs in this process; where none runs: with the key of this config"),
         "weight": text("in the set of the newest round, 0: no member now; null: no round yet", nullable=True),
         "path": text(
             "here, direct (we dialled), inbound (it dialled), via (others carry), none; unknown: no process runs"

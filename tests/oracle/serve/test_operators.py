@@ -23,7 +23,7 @@ from oracle.serve.history import HistoryReaders
 from oracle.serve.metrics import Metrics
 from oracle.serve.openapi.schemas import SCHEMAS
 from oracle.serve.operator_documents import operators_document, operators_lines, sealed_document
-from oracle.serve.operators import OperatorWatch, link_faults, round_faults
+from oracle.serve.operators import OperatorWatch, bound_faults, link_faults, round_faults
 from oracle.serve.server import serve
 from oracle.sign.eip712 import address_of
 from oracle.storage.database import Database
@@ -120,6 +120,16 @@ def test_an_operator_whose_sources_part_from_the_others_is_told_so_wherever_oper
     metrics = Metrics(lambda: NOW_MS)
     metrics.operators.view = lambda: seen(4, tally)
     assert samples(metrics)['lrt_oracle_operator_apart_feeds{operator="alice"}'] == 1
+
+
+@pytest.mark.parametrize(("threshold", "too_low"), [(300, False), (266, True), (201, True)])
+def test_a_threshold_with_which_independent_operators_may_not_agree_is_told(threshold: int, too_low: bool) -> None:
+    signers, tally = replace(signers_of(4), threshold=threshold), Tally()
+    parts = dict.fromkeys(signers.signers, Part(values_ms=1, ready_ms=2, signed_ms=3, signed=True))
+    tally.put(TalliedRound(target="home", round_time_s=SERVED_S, signers=signers, parts=parts, sealed=True))
+    told = bound_faults(seen(4, tally))
+    assert bool(told) is too_low
+    assert all("too low for independent operators" in t and f"T = {threshold}" in t for t in told)
 
 
 def test_a_round_that_came_to_nothing_is_told_with_its_reason() -> None:

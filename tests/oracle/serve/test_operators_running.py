@@ -31,7 +31,7 @@ from tests.oracle.serve.endpoint_client import NOW_MS
 from tests.oracle.serve.memory_service import filled
 from tests.oracle.serve.operators_world import DIALLING, seen
 from tests.oracle.serve.service_world import ServiceWorld
-from tests.oracle.sign.sign_world import DOMAIN, ScriptedOperator, scripted_operators
+from tests.oracle.sign.sign_world import DOMAIN, SIGNERS, ScriptedOperator, scripted_operators
 
 pytestmark = pytest.mark.loopback
 CONFIG = """
@@ -159,3 +159,9 @@ def test_without_a_process_the_command_reads_the_database(tmp_path: Path) -> Non
     assert told.exit_code == 3
     assert "no running process answers" in told.stdout
     assert "1 rounds sealed in the last hour, 0 lost" in told.stdout
+    keyfile, second = tmp_path / "own.json", SIGNERS.signers[1]
+    keyfile.write_text(json.dumps({"address": second.hex()}))
+    path.write_text(path.read_text().replace('"op0.json"', f'"{keyfile}"'))
+    first, *others = json.loads(run("--config", str(path), "operators", "--json").stdout)["operators"]
+    assert (first["here"], first["name"], first["address"].lower()) == (True, "op0", f"0x{second.hex()}"), "ours first"
+    assert [o["here"] for o in others] == [False, False]

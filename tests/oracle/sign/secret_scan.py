@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,10 @@ async def start_oracle(stand: Testbed, log: Path) -> tuple[asyncio.subprocess.Pr
     return process, log
 
 
+LANDED = re.compile(rb"^lrt_oracle_pushes_landed_total\{[^}]*\} [1-9]", re.MULTILINE)
+"""A push landed."""
+
+
 async def all_answers(stand: Testbed) -> dict[str, bytes]:
     """Ask everything that the process answers, once a push has landed."""
     port = next(line for line in stand.config.read_text().splitlines() if line.startswith("port = ")).split()[-1]
@@ -62,7 +67,7 @@ async def all_answers(stand: Testbed) -> dict[str, bytes]:
 
         for _ in range(3_000):
             try:
-                if b"lrt_oracle_pushes_landed_total{" in await get("/metrics"):
+                if LANDED.search(await get("/metrics")):
                     break
             except aiohttp.ClientError:
                 pass
