@@ -169,7 +169,7 @@ class RoundInbox:
         if isinstance(word, Fetch):
             self._fetched(sender, envelope)
             return ""
-        if isinstance(word, SealedRound) and self._sealed.is_awaited(envelope):
+        if isinstance(word, SealedRound) and self._sealed.is_awaited(sender, envelope):
             return self._sealed.receive(envelope, word)
         newest_s = max(self._newest_s.values(), default=self._started_s)
         ahead_s = envelope.round_time_s - newest_s
