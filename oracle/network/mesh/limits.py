@@ -18,7 +18,9 @@ FRAME_OVERHEAD = 512
 """What the mesh adds to a payload at most: kind, two addresses, number, signature, check."""
 MAX_PAYLOAD = MAX_FRAME - FRAME_OVERHEAD
 MAX_HELLO = 4 << 10
-"""Bytes of a hello: all that a stranger can make us read. The largest announcement has 1.2 KB."""
+"""Bytes of a hello. The largest announcement has 1.2 KB."""
+MAX_UNPROVED = 128 << 10
+"""Bytes of a connection until who is there has proved to be a member: all that a stranger can make us read, in whatever form."""
 OFFSET_WARN_MS = 200
 """Two clocks further apart than this are told of, long before either stops to sign."""
 MAX_MEMBERS = 255

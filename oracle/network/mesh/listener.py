@@ -18,7 +18,7 @@ from aiohttp import web
 from oracle.network.mesh.certificates import ServerTls
 from oracle.network.mesh.faults import LinkFault
 from oracle.network.mesh.handshake import Socket
-from oracle.network.mesh.limits import MAX_FRAME, MAX_MEMBERS, MeshLimits
+from oracle.network.mesh.limits import MAX_FRAME, MAX_MEMBERS, MAX_UNPROVED, MeshLimits
 from oracle.network.mesh.session import CHECK
 
 _CLOSE_S = 1.0
@@ -173,6 +173,7 @@ class _Entry(asyncio.Protocol):
         self._inner: asyncio.Protocol | None = None
         self._transport: asyncio.Transport | None = None
         self._held = bytearray()
+        self._unproved = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._upgrade: asyncio.Task[None] | None = None
         self._host = self.remote = ""
@@ -188,7 +189,7 @@ class _Entry(asyncio.Protocol):
             return
         self._host = host_of(host)
         loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(self._listener.handshake_s, self._too_late)
+        self._deadline = loop.call_later(self._listener.handshake_s, self._end, LinkFault.DEADLINE)
         if self._listener.tls is None:
             self._attach(transport)
             return
@@ -221,7 +222,10 @@ class _Entry(asyncio.Protocol):
             self._held.clear()
 
     def data_received(self, data: bytes) -> None:
-        if self._inner is None:
+        self._unproved += len(data) if self._deadline is not None else 0
+        if self._unproved > MAX_UNPROVED:
+            self._end(LinkFault.OVERSIZE)
+        elif self._inner is None:
             self._held += data
         else:
             self._inner.data_received(data)
@@ -266,7 +270,8 @@ class _Entry(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _too_late(self) -> None:
-        self._listener.count(LinkFault.DEADLINE)
+    def _end(self, fault: LinkFault) -> None:
+        if self._deadline is not None:
+            self._listener.count(fault)
         self.done()
         self._abort()
