@@ -161,7 +161,7 @@ class Agreements:
         if not peers or terms.round_time_s - known_s <= self.timing.interval_s:
             return
         peer = peers[terms.round_time_s // self.timing.interval_s % len(peers)]
-        self._transport.send(peer, self.sealed.request(terms, known_s))
+        self._transport.send(peer, self.sealed.request(terms, known_s, peer))
 
     def _terms(self, ask: RoundAsk, order: tuple[bytes, ...]) -> Terms:
         return Terms(

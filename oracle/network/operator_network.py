@@ -201,7 +201,7 @@ class OperatorNetwork:
     async def _announcement(self) -> SignedAnnouncement:
         place = self.place
         said = Announcement(
-            counter=self._now_ms(),
+            counter=max(self._now_ms(), self._last_counter() + 1),
             network_key=address_of(self._network_key),
             urls=place.urls,
             certificate=place.tls.sha256 if place.tls is not None else b"",
@@ -211,9 +211,14 @@ class OperatorNetwork:
         while True:
             answer = await self._operator.announce(place.domain, said)
             if not isinstance(answer, Refusal):
+                self._store.save_announcement(answer.address, answer.said.counter, answer.raw)
                 return answer
             _log.error("the report key does not sign the announcement; trying again", why=answer.text)
             await asyncio.sleep(_RETRY_S)
+
+    def _last_counter(self) -> int:
+        """Of our own last announcement: others take no older one, and our clock may have gone back since."""
+        return max((s.said.counter for s in self._stored() if s.address == self._operator.address), default=0)
 
     # --- who pays ----------------------------------------------------------------------------------------------------
 

@@ -177,7 +177,7 @@ class RoundInbox:
         if isinstance(word, Fetch):
             self._fetch(sender, envelope)
             return ""
-        if isinstance(word, SealedRound) and self._sealed.is_awaited(envelope):
+        if isinstance(word, SealedRound) and self._sealed.is_awaited(sender, envelope):
             return self._fetched(sender, envelope, word)
         newest_s = max(self._newest_s.values(), default=self._started_s)
         ahead_s = envelope.round_time_s - newest_s
@@ -205,7 +205,7 @@ class RoundInbox:
     def _fetched(self, sender: bytes, envelope: Envelope, sealed: SealedRound) -> str:
         """A round that was asked for; after a whole answer the same peer is asked for the next one."""
         fault = self._sealed.receive(envelope, sealed)
-        request = None if fault else self._sealed.next_request(envelope)
+        request = None if fault else self._sealed.next_request(sender, envelope)
         if request is not None:
             self._transport.send(sender, request)
         return fault

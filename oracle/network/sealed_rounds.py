@@ -36,8 +36,8 @@ class SealedRounds:
         """By store and round: the binding, and the round."""
         self._terms: dict[bytes, Terms] = {}
         """The newest of each binding: what a fetched round is verified by."""
-        self._wanted: dict[bytes, range] = {}
-        """By binding: the times of the rounds that are asked for."""
+        self._wanted: dict[bytes, tuple[bytes, range]] = {}
+        """By binding: whom rounds are asked of, and their times."""
         self._received: dict[bytes, int] = {}
         """By binding: rounds that came since they were asked for."""
 
@@ -72,13 +72,14 @@ class SealedRounds:
 
     # --- fetching ----------------------------------------------------------------------------------------------------
 
-    def request(self, terms: Terms, after_s: int) -> bytes:
-        """A request for the rounds after one, to be sent to one peer. They are awaited up to the round that begins now.
+    def request(self, terms: Terms, after_s: int, peer: bytes) -> bytes:
+        """A request for the rounds after one, to be sent to this peer. They are awaited up to the round that begins now.
 
         One of that round or a later one belongs to its session: stored as fetched, it could not be stored as made.
         """
         self.know(terms)
-        self._wanted[terms.binding], self._received[terms.binding] = range(after_s + 1, terms.round_time_s), 0
+        self._wanted[terms.binding] = peer, range(after_s + 1, terms.round_time_s)
+        self._received[terms.binding] = 0
         return encode(terms.binding, after_s, Fetch())
 
     def send_since(self, envelope: Envelope, send: Callable[[bytes], None]) -> None:
@@ -91,9 +92,13 @@ class SealedRounds:
         for round_s in later[:_MOST_SENT]:
             send(encode(envelope.binding, round_s, kept[round_s][1]))
 
-    def is_awaited(self, envelope: Envelope) -> bool:
-        """Whether a sealed round is one that was asked for."""
-        return envelope.round_time_s in self._wanted.get(envelope.binding, ())
+    def is_awaited(self, sender: bytes, envelope: Envelope) -> bool:
+        """Whether a sealed round is one that was asked for, of who sends it.
+
+        Another one could send the newest alone, after which nothing older is learned.
+        """
+        peer, rounds = self._wanted.get(envelope.binding, (b"", range(0)))
+        return sender == peer and envelope.round_time_s in rounds
 
     def receive(self, envelope: Envelope, said: SealedRound) -> str:
         """A fetched round: verified, kept and told; what is wrong with it, "" where nothing is."""
@@ -115,9 +120,9 @@ class SealedRounds:
         self.on_learned(learned)
         return ""
 
-    def next_request(self, envelope: Envelope) -> bytes | None:
+    def next_request(self, peer: bytes, envelope: Envelope) -> bytes | None:
         """A request for what follows a fetched round, where that was the last of a whole answer; None elsewhere."""
         terms = self._terms.get(envelope.binding)
         if terms is None or self._received.get(envelope.binding, 0) < _MOST_SENT:
             return None
-        return self.request(terms, envelope.round_time_s)
+        return self.request(terms, envelope.round_time_s, peer)

@@ -20,6 +20,8 @@ _VALUES_BEFORE = "SELECT * FROM agreements WHERE target = ? AND round_s < ? AND 
 _VALUES_AFTER = (
     "SELECT * FROM agreements WHERE target = ? AND round_s > ? AND body != CAST('[]' AS BLOB) ORDER BY round_s LIMIT ?"
 )
+_MOST_INTEGER = (1 << 63) - 1
+"""That SQLite keeps; a counter of somebody else may be higher."""
 MOST_EVIDENCE = 500
 """Rounds of which evidence of one kind against one member is kept: more than an hour's."""
 _DROP_EVIDENCE = (
@@ -190,7 +192,7 @@ class RecordRows:
             "INSERT INTO announcements VALUES (?, ?, ?) ON CONFLICT (address) DO UPDATE"
             " SET counter = excluded.counter, body = excluded.body WHERE excluded.counter > counter"
         )
-        self.connection.execute(sql, (address, counter, raw))
+        self.connection.execute(sql, (address, min(counter, _MOST_INTEGER), raw))
 
     def transitions(self, since_ms: int = 0) -> list[Transition]:
         """Status changes since a time, ascending."""

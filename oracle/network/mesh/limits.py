@@ -18,7 +18,9 @@ FRAME_OVERHEAD = 512
 """What the mesh adds to a payload at most: kind, two addresses, number, signature, check."""
 MAX_PAYLOAD = MAX_FRAME - FRAME_OVERHEAD
 MAX_HELLO = 4 << 10
-"""Bytes of a hello: all that a stranger can make us read. The largest announcement has 1.2 KB."""
+"""Bytes of a hello. The largest announcement has 1.2 KB."""
+MAX_UNPROVED = 128 << 10
+"""Bytes of a connection until who is there has proved to be a member: all that a stranger can make us read, in whatever form."""
 OFFSET_WARN_MS = 200
 """Two clocks further apart than this are told of, long before either stops to sign."""
 MAX_MEMBERS = 255
@@ -33,7 +35,9 @@ class MeshLimits:
         messages_per_s, burst_messages: that are taken of a peer.
         bytes_per_s, burst_bytes: the same for bytes.
         carried_per_s, burst_carried: messages that are carried for a peer, and that are carried to it from all others.
+        carried_bytes_per_s, burst_carried_bytes: the same for bytes: a sixth of what we may send to it ourselves.
         pair_per_s, burst_pair: that are carried from one peer to another one, whatever others have carried to it.
+        pair_bytes_per_s, burst_pair_bytes: the same for bytes; a round has 24 KB, and with nine attempts 500 KB.
         announcements_per_s, burst_announcements: that are read of a peer beyond those that are known; each costs a recovery.
         renewal_s, burst_renewals: a peer may announce itself anew so often, by whatever way that comes. It is passed on to
             all, on the account of who passes it on: with 85 peers that say something new whenever they may, 340 at once and
@@ -62,8 +66,12 @@ class MeshLimits:
     burst_bytes: int = 4 << 20
     carried_per_s: int = 50
     burst_carried: int = 500
+    carried_bytes_per_s: int = 64 << 10
+    burst_carried_bytes: int = 1 << 20
     pair_per_s: int = 2
     burst_pair: int = 20
+    pair_bytes_per_s: int = 4 << 10
+    burst_pair_bytes: int = 64 << 10
     announcements_per_s: int = 1
     burst_announcements: int = 2 * MAX_MEMBERS
     renewal_s: int = 60

@@ -18,7 +18,7 @@ from aiohttp import web
 from oracle.network.mesh.certificates import ServerTls
 from oracle.network.mesh.faults import LinkFault
 from oracle.network.mesh.handshake import Socket
-from oracle.network.mesh.limits import MAX_FRAME, MAX_MEMBERS, MeshLimits
+from oracle.network.mesh.limits import MAX_FRAME, MAX_MEMBERS, MAX_UNPROVED, MeshLimits
 from oracle.network.mesh.session import CHECK
 from oracle.runtime.passing_protocol import PassingProtocol
 
@@ -173,6 +173,7 @@ class _Entry(PassingProtocol):
         super().__init__(make_inner)
         self._listener = listener
         self._held = bytearray()
+        self._unproved = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._upgrade: asyncio.Task[None] | None = None
         self._host = self.remote = ""
@@ -189,7 +190,7 @@ class _Entry(PassingProtocol):
             return
         self._host = host_of(host)
         loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(self._listener.handshake_s, self._too_late)
+        self._deadline = loop.call_later(self._listener.handshake_s, self._end, LinkFault.DEADLINE)
         if self._listener.tls is None:
             self._attach(self.transport)
             return
@@ -222,7 +223,10 @@ class _Entry(PassingProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came; until TLS stands they are kept."""
-        if self.inner is None:
+        self._unproved += len(data) if self._deadline is not None else 0
+        if self._unproved > MAX_UNPROVED:
+            self._end(LinkFault.OVERSIZE)
+        elif self.inner is None:
             self._held += data
         else:
             super().data_received(data)
@@ -256,7 +260,8 @@ class _Entry(PassingProtocol):
         if self.transport is not None:
             self.transport.abort()
 
-    def _too_late(self) -> None:
-        self._listener.count(LinkFault.DEADLINE)
+    def _end(self, fault: LinkFault) -> None:
+        if self._deadline is not None:
+            self._listener.count(fault)
         self.done()
         self._abort()

@@ -1,5 +1,7 @@
 """What waits for a peer: bounded in bytes and in time, first in, first out, everything left out counted. Pure.
 
+What others have us carry to it goes after all that is our own, and gives way first.
+
 A peer that reads too slowly loses its oldest messages, for newer ones say more; one that is away for longer than ``keep_us``
 loses all of them, and is told again what counts when it is back.
 """
@@ -40,46 +42,50 @@ class Outbox:
         held: bytes that wait.
     """
 
-    __slots__ = ("_keep_us", "_most_bytes", "_queue", "dropped", "expired", "held")
+    __slots__ = ("_carried", "_keep_us", "_most_bytes", "_own", "dropped", "expired", "held")
 
     def __init__(self, most_bytes: int, keep_us: int) -> None:
         self._most_bytes, self._keep_us = most_bytes, keep_us
-        self._queue: deque[QueuedFrame] = deque()
+        self._own: deque[QueuedFrame] = deque()
+        self._carried: deque[QueuedFrame] = deque()
         self.dropped = self.expired = self.held = 0
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._own) + len(self._carried)
 
-    def push(self, kind: int, body: bytes, now_us: int) -> None:
-        """Put a message at the end; what is older gives way."""
+    def push(self, kind: int, body: bytes, now_us: int, *, is_own: bool = True) -> None:
+        """Put a message at the end; what is older gives way, that of others first."""
         self.expire(now_us)
         one = QueuedFrame(kind, body, now_us)
-        self._queue.append(one)
+        (self._own if is_own else self._carried).append(one)
         self.held += one.cost
         while self.held > self._most_bytes:
-            self._take()
+            self._take(self._carried or self._own)
             self.dropped += 1
 
     def pop(self, now_us: int) -> QueuedFrame | None:
         """The oldest that still counts; None where nothing waits."""
         self.expire(now_us)
-        return self._take() if self._queue else None
+        waiting = self._own or self._carried
+        return self._take(waiting) if waiting else None
 
     def drain(self, now_us: int) -> list[QueuedFrame]:
-        """All that still count, oldest first."""
+        """All that still count, our own first, each oldest first."""
         self.expire(now_us)
-        waiting = list(self._queue)
-        self._queue.clear()
+        waiting = [*self._own, *self._carried]
+        self._own.clear()
+        self._carried.clear()
         self.held = 0
         return waiting
 
     def expire(self, now_us: int) -> None:
         """Leave out what has waited too long."""
-        while self._queue and now_us - self._queue[0].at_us > self._keep_us:
-            self._take()
-            self.expired += 1
+        for queue in (self._own, self._carried):
+            while queue and now_us - queue[0].at_us > self._keep_us:
+                self._take(queue)
+                self.expired += 1
 
-    def _take(self) -> QueuedFrame:
-        one = self._queue.popleft()
+    def _take(self, queue: deque[QueuedFrame]) -> QueuedFrame:
+        one = queue.popleft()
         self.held -= one.cost
         return one

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from oracle.network.mesh.carry_account import CarryAccount, FrameBucket
 from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.hello import HeardHello
 from oracle.network.mesh.limits import MeshLimits
@@ -20,7 +21,6 @@ from oracle.network.mesh.token_bucket import TokenBucket
 from oracle.runtime.log_limit import LogBudget
 
 _US, _MS_US = 1_000_000, 1_000
-_PERCENT = 100
 
 
 class LiveLink(Protocol):
@@ -71,6 +71,7 @@ class PeerState:
         wake: set when something came for it to be sent.
         look: set when it may be time to dial it.
         warnings: what was logged of it in the last minute.
+        carry: what is carried for it.
         needs_authority: it announces no certificate, so a public authority must vouch for it.
     """
 
@@ -86,22 +87,16 @@ class PeerState:
         self.was_reached = False
         self.warnings = LogBudget()
         self.probes = 0
-        self._messages = TokenBucket(limits.messages_per_s, limits.burst_messages, now_us)
-        self._bytes = TokenBucket(limits.bytes_per_s, limits.burst_bytes, now_us)
-        self._carried = TokenBucket(limits.carried_per_s, limits.burst_carried, now_us)
+        self.carry = CarryAccount(limits, now_us)
+        whole = (limits.messages_per_s, limits.burst_messages, limits.bytes_per_s, limits.burst_bytes)
+        self._taken = FrameBucket(*whole, now_us)
+        self._sent = FrameBucket(*whole, now_us, percent=limits.send_share_percent)
         self._by_others = TokenBucket(limits.messages_per_s, limits.burst_messages, now_us)
-        self._carried_from: dict[bytes, TokenBucket] = {}
         self._renewals = TokenBucket(1, limits.burst_renewals * limits.renewal_s, now_us)
         self._announcements = TokenBucket(limits.announcements_per_s, limits.burst_announcements, now_us)
         self._returns = TokenBucket(limits.returns_per_s, limits.burst_returns, now_us)
         self._connects = TokenBucket(limits.connects_per_s, limits.burst_connects, now_us)
         self._patience = TokenBucket(1, limits.patience, now_us)
-        share = limits.send_share_percent
-        self._own_messages = TokenBucket(
-            _part(limits.messages_per_s, share), _part(limits.burst_messages, share), now_us
-        )
-        self._own_carried = TokenBucket(_part(limits.carried_per_s, share), _part(limits.burst_carried, share), now_us)
-        self._own_bytes = TokenBucket(_part(limits.bytes_per_s, share), _part(limits.burst_bytes, share), now_us)
         self._banned_until_us = 0
         self._since_ms = now_ms
         self._build, self._error, self._error_ms = "", "", 0
@@ -113,17 +108,11 @@ class PeerState:
 
     def may_send(self, size: int, now_us: int) -> bool:
         """Whether it may have sent a frame of so many bytes; charged if so."""
-        if not self._messages.take(1, now_us):
-            return False
-        if self._bytes.take(size, now_us):
-            return True
-        self._messages.put(1)
-        return False
+        return self._taken.take(size, now_us)
 
     def give_back(self, size: int) -> None:
         """A frame of so many bytes was charged, and was not its doing."""
-        self._messages.put(1)
-        self._bytes.put(size)
+        self._taken.put(size)
 
     def may_come_by_others(self, now_us: int) -> bool:
         """Whether one more message of it is taken that another peer carried here; charged if so.
@@ -131,24 +120,6 @@ class PeerState:
         On an account of its own: who carried them may have kept them, and plays them all at once to one that has started anew.
         """
         return self._by_others.take(1, now_us)
-
-    def may_carry(self, now_us: int) -> bool:
-        """Whether one more message may be carried from it; charged if so."""
-        return self._carried.take(1, now_us)
-
-    def may_be_carried_to(self, sender: bytes, now_us: int) -> bool:
-        """Whether one more message of another peer may be carried to it; charged if so.
-
-        Each other peer has a little of its own: nobody can use up what others may have carried to it.
-        """
-        own = self._carried_from.get(sender)
-        if own is None:
-            own = self._carried_from[sender] = TokenBucket(self.limits.pair_per_s, self.limits.burst_pair, now_us)
-        return own.take(1, now_us) or self._carried.take(1, now_us)
-
-    def may_be_asked_to_carry(self, now_us: int) -> bool:
-        """Whether it may be asked to carry one more message of ours, for our own sake of its limits; charged if so."""
-        return self._own_carried.take(1, now_us)
 
     def may_renew(self, now_us: int) -> bool:
         """Whether it may announce itself anew; charged if so."""
@@ -171,10 +142,9 @@ class PeerState:
 
     def pause_us(self, size: int, now_us: int) -> int:
         """How long a frame to it waits, for our own sake of its limits; 0: charged, send it."""
-        wait_us = max(self._own_messages.wait_us(1, now_us), self._own_bytes.wait_us(size, now_us))
+        wait_us = self._sent.wait_us(size, now_us)
         if wait_us == 0:
-            self._own_messages.take(1, now_us)
-            self._own_bytes.take(size, now_us)
+            self._sent.take(size, now_us)
         return wait_us
 
     def refuse(self, refused: LinkRefused, now_us: int, now_ms: int) -> None:
@@ -252,10 +222,6 @@ class PeerState:
             last_error_ms=self._error_ms,
             banned_s=self.banned_us(now_us) / _US,
         )
-
-
-def _part(whole: int, percent: int) -> int:
-    return max(1, whole * percent // _PERCENT)
 
 
 def _path(link: LiveLink | None, via: tuple[str, ...]) -> LinkPath:

@@ -57,7 +57,7 @@ class Router:
         """Send a payload, or keep it for a while where there is no way."""
         carriers = self._next_carriers(to) if to.link is None else []
         if carriers:
-            self._send_over(self._asked_to_carry(carriers), to, payload)
+            self._send_over(self._asked_to_carry(carriers, len(payload)), to, payload)
         else:
             to.outbox.push(FrameKind.DATA, payload, self._now_us())
             to.wake.set()
@@ -101,9 +101,9 @@ class Router:
         first = self._turn % len(found)
         return (found[first:] + found[:first])[: to.limits.copies]
 
-    def _asked_to_carry(self, carriers: list[PeerState]) -> list[PeerState]:
+    def _asked_to_carry(self, carriers: list[PeerState], size: int) -> list[PeerState]:
         """Those that may be asked to carry one more: who asks for more than that is disconnected by them."""
-        return [c for c in carriers if c.may_be_asked_to_carry(self._now_us())]
+        return [c for c in carriers if c.carry.may_ask(size, self._now_us())]
 
     def _send_over(self, carriers: list[PeerState], to: PeerState, payload: bytes) -> None:
         if not carriers:
@@ -133,14 +133,14 @@ class Router:
             sender.traffic.refused[LinkFault.NO_ROUTE.value] += 1  # it went away meanwhile: nobody's fault
             return
         now_us = self._now_us()
-        if not sender.may_carry(now_us):
+        if not sender.carry.may_carry_from(len(frame.payload), now_us):
             raise LinkRefused(LinkFault.OVER_LIMIT, "more to be carried than a member may ask for")
-        if not to.may_be_carried_to(sender.address, now_us):
+        if not to.carry.may_carry_to(sender.address, len(frame.payload), now_us):
             to.traffic.refused[LinkFault.OVER_LIMIT.value] += 1  # others asked for it as well: not the sender's fault
             return
         sender.traffic.carried += 1
         to.traffic.carried += 1
-        to.outbox.push(FrameKind.CARRIED, frame.body(), now_us)
+        to.outbox.push(FrameKind.CARRIED, frame.body(), now_us, is_own=False)
         to.wake.set()
 
     def _take_carried(self, carrier: PeerState, frame: Forward) -> None:

@@ -198,3 +198,22 @@ async def test_what_a_member_says_to_people_draws_nothing_on_their_terminals(wor
     await settled()
     alpha.inbox.receive(GAMMA, encode(binding, ROUND_S, CutAnswer(GAMMA, (1,), code="mute", text=lie)))
     assert [r.text for r in (await making).refusals] == ["mute[1Aall is well"]
+
+
+async def test_what_was_missed_is_learned_from_who_was_asked_and_nobody_cuts_it_short(world: ApartWorld) -> None:
+    """One that sends the newest of the missed rounds first would leave a gap before it for good."""
+    missed = [(await agree(world, ROUND_S + n * INTERVAL_S, GAMMA))[ALPHA] for n in range(3)]
+    gamma, now_s = world.processes[GAMMA], ROUND_S + 3 * INTERVAL_S
+    learned: list[int] = []
+    gamma.sealed.on_learned = lambda o: learned.append(o.terms.round_time_s)
+    asked, other = sorted((ALPHA, BETA), key=lambda a: sorted((ALPHA, BETA)).index(a) != now_s // INTERVAL_S % 2)
+    world.reaches = lambda sender, to: GAMMA not in {sender, to} or sender == GAMMA
+    task = asyncio.create_task(agree(world, now_s))
+    await settled()
+    assert "over" in gamma.inbox.receive(other, sealed_word(missed[-1]))
+    assert learned == []
+    for outcome in missed:
+        assert gamma.inbox.receive(asked, sealed_word(outcome)) == ""
+    assert learned == [ROUND_S + n * INTERVAL_S for n in range(3)]
+    world.reaches = lambda _sender, _to: True
+    await task

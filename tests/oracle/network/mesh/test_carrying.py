@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from oracle.network.mesh.carry_account import CarryAccount
 from oracle.network.mesh.faults import LinkFault
 from oracle.network.mesh.frames import Forward, FrameKind, signed_forward
 from oracle.network.mesh.limits import MeshLimits
@@ -108,10 +109,25 @@ async def test_carrying_is_on_the_account_of_both() -> None:
 
 
 def test_what_is_carried_to_a_member_is_bounded_and_each_other_has_a_little_of_its_own() -> None:
-    to = PeerState(member("to", listens=False).peer(), replace(CALM, burst_carried=5, burst_pair=2), 0, 0)
-    taken = {s: [to.may_be_carried_to(s, 0) for _ in range(9)] for s in (b"x", b"y", b"z")}
-    assert {s: sum(n) for s, n in taken.items()} == {b"x": 7, b"y": 2, b"z": 2}
-    assert all(n == sorted(n, reverse=True) for n in taken.values())
+    few = replace(CALM, burst_carried=5, burst_pair=2)
+    small = replace(CALM, burst_carried_bytes=500, burst_pair_bytes=200)
+    for limits in (few, small):
+        to = CarryAccount(limits, 0)
+        taken = {s: [to.may_carry_to(s, 100, 0) for _ in range(9)] for s in (b"x", b"y", b"z")}
+        assert {s: sum(n) for s, n in taken.items()} == {b"x": 7, b"y": 2, b"z": 2}
+        assert all(n == sorted(n, reverse=True) for n in taken.values())
+
+
+def test_carrying_takes_a_part_of_what_may_be_sent_and_leaves_most_of_it() -> None:
+    """With ten that have all carried to one that they may, more than half of what we may send to it is still ours."""
+    limits, account, size = MeshLimits(), CarryAccount(MeshLimits(), 0), 8 << 10
+    sent = 0
+    for second in range(600):
+        for sender in range(10):
+            while account.may_carry_to(bytes([sender]), size, second * 1_000_000):
+                sent += size
+    ours = 600 * limits.bytes_per_s * limits.send_share_percent // 100
+    assert sent < ours // 2
 
 
 def _swallow(sender: PeerState, frame: Forward) -> None:

@@ -65,11 +65,30 @@ async def test_nobody_uses_up_what_others_may_have_carried_to_a_member() -> None
         assert "over_limit" not in a.sees(x).refused
 
 
-def carried(sender: Member, to: Member, number: int) -> bytes:
+def carried(sender: Member, to: Member, number: int, payload: bytes = b"x") -> bytes:
     frame = signed_forward(
-        sender.domain, sender.network, to=to.address, sender=sender.address, number=number, payload=b"x"
+        sender.domain, sender.network, to=to.address, sender=sender.address, number=number, payload=payload
     )
     return frame.body()
+
+
+async def test_what_one_has_carried_to_a_member_does_not_hold_up_our_own_words_to_it() -> None:
+    """As much as it may send us, all of it for one other: the allowance of that link would be gone, and our words wait for it."""
+    still = replace(QUICK, bytes_per_s=1, carried_bytes_per_s=1, pair_bytes_per_s=1, ping_s=60.0, messages_per_s=10_000)
+    a, b, liar = member("a"), member("b", listens=False), member("liar", listens=False)
+    for one in (a, b):
+        one.make(still)
+    for one in (a, b):
+        one.mesh.set_peers([m.peer() for m in (a, b, liar)], [m.signed() for m in (a, b, liar)])
+    async with running(a, b), linked_client(liar, a) as raw:
+        await until(lambda: a.sees(b).path == "inbound")
+        for n in range(38):
+            await raw.send(FrameKind.FORWARD, carried(liar, b, n, b"x" * 100_000))
+        await raw.send(FrameKind.DATA, b"done")
+        await until(lambda: a.payloads(liar))
+        a.mesh.send(b.address, b"y" * 200_000)
+        await until(lambda: b.payloads(a))
+        assert a.sees(liar).refused["over_limit"] > 20, "counted, and left out"
 
 
 async def test_one_that_announces_itself_without_end_has_nobody_thrown_out() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.frames import FrameKind
-from oracle.network.mesh.limits import MAX_FRAME, MAX_PAYLOAD, MeshLimits
+from oracle.network.mesh.limits import MAX_FRAME, MAX_PAYLOAD, MAX_UNPROVED, MeshLimits
 from tests.oracle.network.mesh.mesh_world import LONG_S, Member, know, member, running, until
 from tests.oracle.network.mesh.raw_client import linked_client, meet, raw_client
 
@@ -247,3 +247,22 @@ async def test_a_ping_of_the_websocket_before_the_handshake_ends_it() -> None:
         await raw.socket.ping()
         assert await raw.ended() is LinkFault.MALFORMED
         assert a.mesh.refused["malformed"] == 1
+
+
+@pytest.mark.parametrize("piece", [b"\x00\x80\x00\x00\x00\x00", b"\x02\xfe\xff\xff\x00\x00\x00\x00" + bytes(0xFFFF)])
+async def test_a_stranger_makes_us_read_128_kib_in_whatever_form(piece: bytes) -> None:
+    """Empty parts of a message that never ends, or a whole one of 256 KiB in parts: before a hello could be refused for its size."""
+    a, b = members("a", "b")
+    async with running(a):
+        async with raw_client(a) as raw:
+            wire = raw.socket._writer.transport
+            wire.write(b"\x02\x81\x00\x00\x00\x00x" if len(piece) < 10 else b"")
+            for _ in range(MAX_UNPROVED // len(piece) + 2):
+                wire.write(piece)
+            await until(lambda: "oversize" in a.mesh.refused)
+            assert set(a.mesh.refused) <= {"oversize", "closed"}
+            await until(lambda: a.mesh.half_open == 0)
+        async with linked_client(b, a) as raw:
+            for n in range(3):
+                await raw.send(FrameKind.DATA, b"%d" % n * MAX_UNPROVED)
+            await until(lambda: len(a.payloads(b)) == 3)

@@ -31,6 +31,22 @@ def test_law_bounds_order_and_account(steps: list[tuple[str, int, int]]) -> None
     assert all(at - pushed_at[k] <= KEEP_US for k, at in out), "nothing comes out that waited too long"
 
 
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 300)), max_size=60))
+def test_law_what_is_carried_goes_after_our_own_and_gives_way_first(pushed: list[tuple[bool, int]]) -> None:
+    box, alone, same = (Outbox(MOST, KEEP_US) for _ in range(3))
+    for number, (is_own, size) in enumerate(pushed):
+        box.push(number, bytes(size), 0, is_own=is_own)
+        same.push(number, bytes(size), 0, is_own=is_own)
+        if is_own:
+            alone.push(number, bytes(size), 0)
+        assert box.held <= MOST
+    waiting = box.drain(0)
+    assert waiting == [same.pop(0) for _ in range(len(same))], "one by one as all at once"
+    own = [w.kind for w in waiting if pushed[w.kind][0]]
+    assert own == [w.kind for w in alone.drain(0)], "as if nothing were carried"
+    assert [w.kind for w in waiting][: len(own)] == own
+
+
 def test_the_oldest_give_way_and_are_counted() -> None:
     box = Outbox(3 * (100 + 64), 1_000)
     for n in range(5):

@@ -1,4 +1,4 @@
-"""Evidence is kept, of each kind and member the newest: one that misbehaves in every round does not fill the disk."""
+"""What is kept of other members: of evidence the newest, so that nobody fills the disk, and any announcement that one can make."""
 
 from __future__ import annotations
 
@@ -39,3 +39,9 @@ def test_all_evidence_of_one_round_is_kept_however_much_there_is(database: Datab
     rows = [row(1, address=n.to_bytes(20, "big"), kind=k) for n in range(255) for k in ("two_values", "two_items")]
     database.save_evidence(rows)
     assert len(database.evidence(limit=10_000)) == len(rows)
+
+
+def test_an_announcement_with_the_highest_counter_there_is_can_be_kept(database: Database) -> None:
+    for counter in (5, 2**63 - 2, 2**64 - 1, 7):
+        database.save_announcement(LIAR, counter, b"said %d" % counter)
+    assert database.announcements() == [b"said %d" % (2**64 - 1)]
