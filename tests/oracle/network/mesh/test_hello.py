@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import msgspec
@@ -88,10 +89,17 @@ def test_a_later_version_may_say_more() -> None:
 
 
 @pytest.mark.parametrize("deep", [2_000, 3_500])
-def test_a_hello_that_nests_without_end_is_no_hello(deep: int) -> None:
+def test_a_hello_that_nests_without_end_is_read_or_refused(deep: int) -> None:
     fields = msgspec.msgpack.encode([*msgspec.structs.astuple(HELLO), "something new"])
     nested = fields[: -len(msgspec.msgpack.encode("something new"))] + b"\x91" * deep + b"\x00"
-    assert fault(nested) is fault(nested[:-1]) is LinkFault.MALFORMED
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)  # as it is where no test has set it
+    try:
+        refused = refusal_of(lambda: read_hello(nested, DOMAIN))
+        assert refused is None or refused.fault is LinkFault.MALFORMED
+        assert fault(nested[:-1]) is LinkFault.MALFORMED
+    finally:
+        sys.setrecursionlimit(usual)
 
 
 def test_a_proof_is_worth_something_in_its_own_handshake_role_and_key_alone() -> None:
