@@ -57,6 +57,8 @@ def hear_values_of(terms: Terms, values: SignedValues) -> VerifiedValues:
     """
     if values.terms != terms.binding:
         raise Unsound("values on other terms: another version, other rules, or another signer set")
+    if values.address not in terms.signers.signers:
+        raise Unsound("they are not signed by a signer of the set")
     if values.address not in terms.members:
         raise Unsound("values of a member without weight")
     if len(values.items) > ITEM_BYTES * len(terms.indexes):  # before they are decoded, and kept so

@@ -125,7 +125,7 @@ def test_values_of_more_feeds_than_the_store_has_are_not_even_decoded() -> None:
     )  # fmt: skip
     with pytest.raises(Unsound, match="more feeds than the store has"):
         hear_values_of(terms, signed)
-    with pytest.raises(Unsound, match="without weight"):
+    with pytest.raises(Unsound, match="not signed by a signer"):
         hear_values_of(terms, replace(signed, address=b"\x99" * 20))
 
 

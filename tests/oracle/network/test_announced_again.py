@@ -18,7 +18,7 @@ pytestmark = pytest.mark.loopback
 async def announced(operator: ScriptedOperator, database: Database, now_ms: int) -> SignedAnnouncement:
     """What a process says of itself that starts at this time."""
     place = NetworkPlace(
-        domain=DOMAIN, urls=(), host="", port=0, tls=None, announces_certificate=False, peers={}, interval_s=1,
+        domain=DOMAIN, urls=(), host="", port=0, tls=None, peers={}, interval_s=1,
         versions=(1,), build="9.9",
     )  # fmt: skip
     network = OperatorNetwork(place, operator, coincurve.PrivateKey(b"\x07" * 32), database, now_ms=lambda: now_ms)
