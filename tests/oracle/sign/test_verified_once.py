@@ -73,7 +73,7 @@ def test_what_is_well_signed_by_a_key_outside_the_set_does_not_count(tmp_path: P
     assert stranger == UnsoundValues("they are not signed by a signer of the set")
     terms = replace(terms_of((1, 1), 2), signers=smaller, round_time_s=ROUND_S)
     on_terms = operators[2].sign_values(smaller, ROUND_S, views("1.05")[0], terms.binding)
-    with pytest.raises(Unsound, match="without weight"):  # before its signature costs anything
+    with pytest.raises(Unsound, match="not signed by a signer"):  # before its signature costs anything
         hear_values_of(terms, on_terms)
     with pytest.raises(Unsound, match="on other terms"):
         hear_values_of(terms, signed[0])
