@@ -69,8 +69,30 @@ async def check(
     Returns:
         A JSON document; ``errors`` is empty where everything fits, ``alarms`` where no reference has drifted far.
     """
+    document = _without_network(resolved, environ)
+    nameless = [_problem(p) for p in address_problems(resolved.config, environ)]
+    document["errors"] += nameless
+    if not offline and not nameless:
+        patience_s = max(VENUES_S, _TIMEOUT_S * max(1, len(resolved.config.chains)))
+        try:
+            async with asyncio.timeout(patience_s):
+                await _sources(resolved, resolved.config.catalog, confirmed, document)
+                document["trust"], contradicted = await trust_documents(resolved)
+                problems, notes = await _stores(resolved)
+                unsigned, signed = await remote_key_findings(resolved.config, environ)
+                document["errors"] += [_problem(p) for p in (*problems, *unsigned, *contradicted)]
+                hints = await shared_host_notes(resolved.config, environ), await shared_party_notes(resolved)
+                document["notes"] += [*notes, *signed, *hints[0], *hints[1]]
+        except TimeoutError:
+            text = f"not everything was checked: the endpoints took more than {patience_s:g} s; run this again, or change endpoints"
+            document["errors"].append(_problem(Problem("chains", text)))
+    return document
+
+
+def _without_network(resolved: ResolvedConfig, environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the config and this machine's files say by themselves."""
     catalog = resolved.config.catalog
-    document: dict[str, Any] = {
+    return {
         "counts": {**catalog.counts(), "venues": len(EXCHANGES), "feeds": len(resolved.specs)},
         "own_records": catalog.own_counts(),
         "pools_by_family": catalog.families(),
@@ -105,23 +127,6 @@ async def check(
             )
         ],
     }
-    nameless = [_problem(p) for p in address_problems(resolved.config, environ)]
-    document["errors"] += nameless
-    if not offline and not nameless:
-        patience_s = max(VENUES_S, _TIMEOUT_S * max(1, len(resolved.config.chains)))
-        try:
-            async with asyncio.timeout(patience_s):
-                await _sources(resolved, catalog, confirmed, document)
-                document["trust"], contradicted = await trust_documents(resolved)
-                problems, notes = await _stores(resolved)
-                unsigned, signed = await remote_key_findings(resolved.config, environ)
-                document["errors"] += [_problem(p) for p in (*problems, *unsigned, *contradicted)]
-                hints = await shared_host_notes(resolved.config, environ), await shared_party_notes(resolved)
-                document["notes"] += [*notes, *signed, *hints[0], *hints[1]]
-        except TimeoutError:
-            text = f"not everything was checked: the endpoints took more than {patience_s:g} s; run this again, or change endpoints"
-            document["errors"].append(_problem(Problem("chains", text)))
-    return document
 
 
 def _problem(problem: Problem) -> dict[str, str]:
