@@ -25,7 +25,7 @@ from oracle.agree.messages import (
     SealedRound,
     values_hash,
 )
-from oracle.agree.proposals import Lacking, Wrong, judge_proposal, lacks, proposal
+from oracle.agree.proposals import Lacking, Wrong, ask_behind, judge_proposal, lacks, proposal
 from oracle.agree.state import (
     Ask,
     Decided,
@@ -278,7 +278,8 @@ def _ready(state: Instance) -> Turn:
         refused = refused_feeds(state.terms, state.view, state.bound, said.content, judged)
     ready = Ready(address=state.me, step=state.step, content=said.content.hash(), refused=refused)
     state, given = _hand_over(learn(state, said.certificate), said)
-    return replace(state, said=state.said | {state.step}), (Say(ready), *given)
+    state, asked = ask_behind(state, said)
+    return replace(state, said=state.said | {state.step}), (Say(ready), *given, *asked)
 
 
 def _hand_over(state: Instance, said: Propose) -> Turn:

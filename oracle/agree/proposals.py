@@ -8,11 +8,11 @@ of them has one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oracle.agree.content import content_of, lost_feeds
 from oracle.agree.messages import NO_CERTIFICATE, Advance, Propose
-from oracle.agree.state import Instance
+from oracle.agree.state import Ask, Instance, Turn
 from oracle.agree.terms import Terms
 from oracle.sign.verified_values import VerifiedValues
 
@@ -77,10 +77,17 @@ def _quorum(terms: Terms, advances: Mapping[bytes, Advance]) -> tuple[Advance, .
 
 
 def judge_proposal(state: Instance, said: Propose) -> tuple[VerifiedValues, ...] | Lacking | Wrong:
-    """Recompute a proposal whose signatures are verified: the values that it was made from, in order, if it is right."""
+    """Recompute a proposal whose signatures are verified: the values that it was made from, in order, if it is right.
+
+    What is certified was recomputed by weight T: it is taken without its values, which a leader may lack as well.
+    """
     wrong = _unjustified(state.terms, said)
     if wrong is not None:
         return wrong
+    if (
+        said.certificate is not None
+    ):  # weight T has recomputed it, and vouches for all of it: its values need not be here
+        return ()
     known = state.values_by_hash()
     lacking = tuple(h for _, h in said.content.values if h not in known)
     if lacking:
@@ -88,8 +95,6 @@ def judge_proposal(state: Instance, said: Propose) -> tuple[VerifiedValues, ...]
     values = tuple(known[h] for _, h in said.content.values)
     if tuple(v.address for v in values) != tuple(a for a, _ in said.content.values):
         return Wrong("it lists values under another member's name", is_proof=True)
-    if said.certificate is not None:
-        return values
     made = content_of(state.terms, values, said.content.dropped)
     if made != said.content:
         return Wrong("it is not what its values give", is_proof=True)
@@ -170,3 +175,15 @@ def is_parted(state: Instance) -> bool:
     if state.step % 2 == 0 or state.step in state.proposals or state.certificate is not None or before is None:
         return False
     return len(before.content.values) == len(state.values)
+
+
+def ask_behind(state: Instance, said: Propose) -> Turn:
+    """Values behind a certificate that are not here: for the record alone, of one who vouched for it and so has them."""
+    if said.certificate is None:
+        return state, ()
+    known = state.values_by_hash()
+    hashes = tuple(h for _, h in said.content.values if h not in known and (state.step, h) not in state.wanted)
+    have = [r.address for r in said.certificate.readies if r.address != state.me]
+    if not hashes or not have:
+        return state, ()
+    return replace(state, wanted=state.wanted | {(state.step, h) for h in hashes}), (Ask(have[0], hashes),)

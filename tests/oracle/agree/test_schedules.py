@@ -61,3 +61,9 @@ def test_what_breaks_a_law_is_made_simpler() -> None:
     assert not any(simple.blind)
     assert simple.bad_until_ms == 0
     assert isinstance(simple, Schedule)
+
+
+@pytest.mark.parametrize("seed", [1_062_910, 1_062_920, 1_008_363, 1_035_749])
+def test_what_is_certified_is_taken_without_its_values(seed: int) -> None:
+    """A liar has several values, and the honest leader of a later attempt lacks the one that is certified, as do others."""
+    assert broken_laws(schedule_of(seed)) == []
