@@ -25,7 +25,7 @@ from oracle.agree.messages import (
     SealedRound,
     values_hash,
 )
-from oracle.agree.proposals import Lacking, Wrong, ask_behind, judge_proposal, lacks, proposal
+from oracle.agree.proposals import Lacking, Wrong, ask_behind, judge_proposal, lacks, may_be_refused, proposal
 from oracle.agree.state import (
     Ask,
     Decided,
@@ -212,6 +212,8 @@ def _parts(state: Instance) -> bool:
     before = state.proposals.get(state.step)
     if state.step % 2 or before is None or state.step not in state.said or state.certified >= state.step:
         return False
+    if not may_be_refused(state, before.content):
+        return False
     readies = state.readies_of(state.step, before.content)
     ready = state.terms.weight([r.address for r in readies])
     late = state.now_ms >= state.terms.timing.half_ms(state.attempt)
@@ -230,8 +232,7 @@ def _follows(state: Instance) -> bool:
     if state.step % 2 or held is None or held.step != state.step or _is_late(state):
         return False
     late = state.now_ms >= state.terms.timing.half_ms(state.attempt)
-    is_refused = any(r.refused for r in state.readies_of(state.step, held.content))
-    return bool(state.advances.get(state.step + 1)) or (late and is_refused)
+    return bool(state.advances.get(state.step + 1)) or (late and may_be_refused(state, held.content))
 
 
 def _propose(state: Instance) -> Turn:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from oracle.agree.content import content_of, lost_feeds
-from oracle.agree.messages import NO_CERTIFICATE, Advance, Propose
+from oracle.agree.messages import NO_CERTIFICATE, Advance, Content, Propose
 from oracle.agree.state import Ask, Instance, Turn
 from oracle.agree.terms import Terms
 from oracle.sign.verified_values import VerifiedValues
@@ -84,9 +84,7 @@ def judge_proposal(state: Instance, said: Propose) -> tuple[VerifiedValues, ...]
     wrong = _unjustified(state.terms, said)
     if wrong is not None:
         return wrong
-    if (
-        said.certificate is not None
-    ):  # weight T has recomputed it, and vouches for all of it: its values need not be here
+    if said.certificate is not None:
         return ()
     known = state.values_by_hash()
     lacking = tuple(h for _, h in said.content.values if h not in known)
@@ -175,6 +173,14 @@ def is_parted(state: Instance) -> bool:
     if state.step % 2 == 0 or state.step in state.proposals or state.certificate is not None or before is None:
         return False
     return len(before.content.values) == len(state.values)
+
+
+def may_be_refused(state: Instance, content: Content) -> bool:
+    """Whether a member may refuse a feed of what is proposed in the present step. What is certified is refused by liars only."""
+    said = state.proposals.get(state.step)
+    if said is not None and said.certificate is not None:
+        return False
+    return any(r.refused for r in state.readies_of(state.step, content))
 
 
 def ask_behind(state: Instance, said: Propose) -> Turn:

@@ -11,7 +11,7 @@ import os
 import pytest
 
 from tests.oracle.agree.schedule import Schedule, schedule_of, shrunk, text_of
-from tests.oracle.agree.schedule_laws import broken_laws, due_of
+from tests.oracle.agree.schedule_laws import broken_laws, due_of, reaches
 from tests.oracle.agree.schedule_run import Run
 
 _COUNT = int(os.environ.get("LRT_ORACLE_AGREE_SCHEDULES", "300"))
@@ -67,3 +67,17 @@ def test_what_breaks_a_law_is_made_simpler() -> None:
 def test_what_is_certified_is_taken_without_its_values(seed: int) -> None:
     """A liar has several values, and the honest leader of a later attempt lacks the one that is certified, as do others."""
     assert broken_laws(schedule_of(seed)) == []
+
+
+@pytest.mark.parametrize("seed", [1_064_745, 1_066_589, 1_069_120])
+def test_what_is_certified_is_refused_by_liars_only(seed: int) -> None:
+    """A liar refuses feeds of a proposal that carries a certificate: nobody goes to the second step for that."""
+    assert broken_laws(schedule_of(seed)) == []
+
+
+def test_each_step_of_an_attempt_pays_the_difference_of_clocks() -> None:
+    """Words of 70 ms and clocks 62 ms apart: one step fits into an attempt, two do not, so the next one is due."""
+    schedule = schedule_of(1_071_268)
+    assert reaches(schedule)
+    assert not reaches(schedule, 6)
+    assert broken_laws(schedule) == []
