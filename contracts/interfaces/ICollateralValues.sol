@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.0;
+
+/// @title Wei of collateral tokens, by the tokens' own contracts
+/// @notice Never from what this oracle published. A rate may fall at once and rises no faster than its cap.
+interface ICollateralValues {
+    /// @notice Whether stake in this token counts.
+    function isCollateral(address token) external view returns (bool);
+    /// @notice Wei of an amount, rounded down; reverts if the token is unknown or its rate cannot be read.
+    function valueOf(address token, uint256 amount) external view returns (uint256);
+}

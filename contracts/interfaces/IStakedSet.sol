@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.0;
+
+/// @title Who signs for a store, by stake: candidates, frozen sets, removals
+/// @notice Owns the store. Anybody may rotate; nobody may name signers.
+interface IStakedSet {
+    /// @notice A set as it was frozen.
+    /// @param capture time of the freeze: stake of then answers for what is signed in the epoch
+    /// @param provableUntil last second at which a word of the epoch can be proven: end by expiry, overlap, push age, evidence time
+    /// @param threshold T
+    /// @param total W
+    struct Frozen {
+        uint48 capture;
+        uint48 provableUntil;
+        uint96 threshold;
+        uint96 total;
+    }
+
+    /// @notice The store whose signers these are.
+    function store() external view returns (address);
+    /// @notice The frozen set of an epoch; zeros if none was frozen for it. A set that was never armed is replaced under its number.
+    function frozenOf(uint256 epoch) external view returns (Frozen memory);
+    /// @notice Weight and operator of a report key in the frozen set of an epoch; zeros if it is not in it.
+    function memberOf(uint256 epoch, address key) external view returns (address operator, uint96 weight);
+    /// @notice Members of the frozen set of an epoch, ascending by key, as in the store.
+    function membersOf(uint256 epoch)
+        external
+        view
+        returns (address[] memory keys, address[] memory operators, uint96[] memory weights);
+    /// @notice The last second at which a word by any key of the operator can be proven, of all sets that it was frozen in; 0 if it
+    ///         was in none. What leaves after it has answered for everything.
+    function boundUntil(address operator) external view returns (uint48);
+    /// @notice Seconds from a freeze to the last second at which a word of its epoch can be proven, at most.
+    function answerS() external view returns (uint256);
+    /// @notice Whether the operator may be a member: opted in, not jailed.
+    function isCandidate(address operator) external view returns (bool);
+
+    /// @notice Only a source that opts operators in by itself: as `join` and `leave` of the operator.
+    function joinFor(address operator) external;
+    function leaveFor(address operator) external;
+    /// @notice Only the penalties contract: no freeze takes the operator until then, and anybody may remove it from the sets that
+    ///         it is in.
+    function jail(address operator, uint48 until) external;
+}
