@@ -19,10 +19,11 @@ struct WeightRules {
     uint256 stepBps;
 }
 
-/// @dev The set that the next one follows. T is zero if there is none: then no rise is limited.
+/// @dev The set that the next one follows: T, and the most that weights may rise by and T may fall by, together. T is zero if there
+///      is none: then nothing is limited.
 struct SetBefore {
     uint256 threshold;
-    uint256 total;
+    uint256 limit;
 }
 
 /// @dev T is above the total if so much stake has left that no set can be made.
@@ -43,11 +44,10 @@ function weigh(uint256[] memory stakes, uint256[] memory previous, SetBefore mem
     next.weights = cappedWeights(stakes, rules.capBps);
     uint256 least;
     if (before.threshold != 0) {
-        uint256 budget = changeLimit(before);
-        limitRises(next.weights, previous, budget);
+        limitRises(next.weights, previous, before.limit);
         // what was cut from rises makes the total smaller, and with it what one share may be
         next.weights = cappedWeights(next.weights, rules.capBps);
-        uint256 fall = budget - risesOf(next.weights, previous);
+        uint256 fall = before.limit - risesOf(next.weights, previous);
         least = before.threshold > fall ? before.threshold - fall : 0;
     }
     next.total = sumOf(next.weights);
@@ -58,10 +58,9 @@ function weigh(uint256[] memory stakes, uint256[] memory previous, SetBefore mem
     next.stepThreshold = step > next.threshold ? step : next.threshold;
 }
 
-/// @dev The most that weights may rise by and T may fall by, together: half of 2T - W.
-function changeLimit(SetBefore memory before) pure returns (uint256) {
-    uint256 twice = 2 * before.threshold;
-    return twice > before.total ? (twice - before.total) / 2 : 0;
+/// @dev Half of 2T - W.
+function changeLimit(uint256 threshold, uint256 total) pure returns (uint256) {
+    return 2 * threshold > total ? (2 * threshold - total) / 2 : 0;
 }
 
 /// @dev Each stake, but none above the highest level at which no share is above the cap. With too few members for that, all weigh

@@ -4,7 +4,7 @@ pragma solidity 0.8.28;
 import {FrozenSets} from "./FrozenSets.sol";
 import {SetCandidates} from "./SetCandidates.sol";
 import {SetGovernance} from "./SetGovernance.sol";
-import {BPS, SetBefore, Weighed, WeightRules, weigh} from "./SetWeights.sol";
+import {BPS, SetBefore, Weighed, WeightRules, changeLimit, weigh} from "./SetWeights.sol";
 import {StakeReader} from "./StakeReader.sol";
 import {IKeyBook} from "../interfaces/IKeyBook.sol";
 import {ISignerStore} from "../interfaces/ISignerStore.sol";
@@ -267,23 +267,28 @@ contract StakedSet is FrozenSets, SetCandidates, SetGovernance {
     }
 
     /// @dev The set that the next one is compared with: the one in force, as removals left it. While the store is silent, the
-    ///      one that would be in force if T could be reached.
+    ///      one that would be in force if T could be reached; still no epoch changes more than the one in force allows.
     function _reference() private view returns (uint48 epoch, Reference memory before) {
         uint256 threshold;
         uint96[] memory weights;
         (epoch, threshold,, weights) = signerStore.signerSet();
-        bool silent = silentRecord != address(0) && silentEpoch == epoch;
-        address record = silent ? silentRecord : _recordOf(epoch);
+        address record = _recordOf(epoch);
         if (record == address(0)) return (epoch, before); // signers of the store's deployment are no operators
+        uint256 total;
+        for (uint256 i; i < weights.length; ++i) total += weights[i];
+        (before.sums.limit, before.since) = (changeLimit(threshold, total), type(uint256).max);
+        bool silent = silentRecord != address(0) && silentEpoch == epoch;
+        if (silent) (record, before.since) = (silentRecord, silentAt);
         (uint256 words, uint256 count) = _read(record);
         before.sums.threshold = silent ? uint96(_headAt(words)) : threshold;
-        before.since = silent ? silentAt : type(uint256).max;
         (before.operators, before.weights) = (new address[](count), new uint256[](count));
         for (uint256 i; i < count; ++i) {
             before.operators[i] = _operatorAt(words, count, i);
             before.weights[i] = silent ? uint96(memberAt(words, i)) : weights[i];
-            before.sums.total += before.weights[i];
         }
+        if (!silent) return (epoch, before);
+        uint256 limit = changeLimit(before.sums.threshold, _headAt(words) >> 96);
+        if (limit < before.sums.limit) before.sums.limit = limit;
     }
 
     function _weightBefore(Reference memory before, address operator) private view returns (uint256) {
