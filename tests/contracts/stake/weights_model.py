@@ -19,16 +19,16 @@ class Rules(NamedTuple):
     step: int
 
 
+def change_limit(threshold: int, total: int) -> int:
+    """Half of 2T - W: what weights may rise by and T may fall by, together."""
+    return max(0, 2 * threshold - total) // 2
+
+
 class Before(NamedTuple):
-    """T and W of the set before; T of 0: there was none."""
+    """T of the set before (0: there was none), and how much may change."""
 
     threshold: int
-    total: int
-
-    @property
-    def limit(self) -> int:
-        """What weights may rise by and T may fall by, together."""
-        return max(0, 2 * self.threshold - self.total) // 2
+    limit: int
 
 
 class ModelSet(NamedTuple):
