@@ -36,6 +36,8 @@ contract KeyBook is IKeyBook, Connected {
     /// @notice The signature is not the key's own over this consent.
     error NoConsent(address key);
 
+    constructor(address maker_) Connected(maker_) {}
+
     /// @inheritdoc IKeyBook
     function setKey(Consent calldata consent) external {
         _setKey(msg.sender, consent);

@@ -10,12 +10,16 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
     uint256 private constant SPARE_PLACES = 8;
 
     /// @param place in the list, from 1; 0: not a candidate
+    /// @param jailedAt when it was last jailed; sets that were frozen later have it rightly
+    /// @param guiltyUntil end of its jail by the penalties
+    /// @param absentUntil end of its jail by the rewards
     /// @param boundUntil last second at which a word of the operator can be proven, by the sets that it was frozen in
     struct Candidate {
         uint8 place;
         uint48 joinedAt;
         uint48 jailedAt;
-        uint48 jailedUntil;
+        uint48 guiltyUntil;
+        uint48 absentUntil;
         uint48 boundUntil;
     }
 
@@ -33,7 +37,7 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
     event Joined(address indexed operator, uint256 stake);
     /// @notice No freeze takes the operator from now on; sets that it is in keep it.
     event Left(address indexed operator);
-    /// @notice The operator was proven guilty: it is no candidate and cannot join until then.
+    /// @notice The operator is no candidate and cannot join until then; a time that has passed: it can join again.
     event Jailed(address indexed operator, uint48 until);
 
     /// @notice The operator is a candidate already.
@@ -84,13 +88,17 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
     }
 
     /// @inheritdoc IStakedSet
-    /// @dev Afterwards it must join again.
+    /// @dev Of several calls the last counts, also where it ends sooner: the penalties know of all cases. Afterwards the operator
+    ///      must join again.
     function jail(address operator, uint48 until) external onlyPenalties {
-        Candidate storage one = candidateOf[operator];
-        if (until > one.jailedUntil) one.jailedUntil = until;
-        one.jailedAt = uint48(block.timestamp);
-        if (one.place != 0) _drop(operator);
-        emit Jailed(operator, one.jailedUntil);
+        candidateOf[operator].guiltyUntil = until;
+        _jail(operator, until);
+    }
+
+    /// @inheritdoc IStakedSet
+    function jailAbsent(address operator, uint48 until) external onlyRewards {
+        if (until > candidateOf[operator].absentUntil) candidateOf[operator].absentUntil = until;
+        _jail(operator, until);
     }
 
     /// @notice Look at what operators have now. The lowest that anybody saw since the last freeze is the most that counts at the
@@ -106,6 +114,12 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
         return candidateOf[operator].place != 0;
     }
 
+    /// @notice Until when the operator cannot join.
+    function jailedUntil(address operator) public view returns (uint48) {
+        Candidate storage one = candidateOf[operator];
+        return one.guiltyUntil > one.absentUntil ? one.guiltyUntil : one.absentUntil;
+    }
+
     /// @notice All candidates, in no order.
     function candidates() public view returns (address[] memory) {
         return list;
@@ -118,7 +132,8 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
 
     function _join(address operator) private {
         Candidate storage one = candidateOf[operator];
-        if (block.timestamp < one.jailedUntil) revert InJail(operator, one.jailedUntil);
+        uint48 until = jailedUntil(operator);
+        if (block.timestamp < until) revert InJail(operator, until);
         if (book.keyOf(operator) == address(0)) revert NoKey(operator);
         uint256 stake = _openWindows(operator);
         if (stake < minStake) revert TooLittleStake(stake, minStake);
@@ -126,6 +141,13 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
         list.push(operator);
         (one.place, one.joinedAt) = (uint8(list.length), uint48(block.timestamp));
         emit Joined(operator, stake);
+    }
+
+    function _jail(address operator, uint48 until) private {
+        emit Jailed(operator, until);
+        if (until <= block.timestamp) return;
+        candidateOf[operator].jailedAt = uint48(block.timestamp);
+        if (isCandidate(operator)) _drop(operator);
     }
 
     /// @dev By what is recorded, which is cheap. Who is to go is looked at, as it may have more by now.

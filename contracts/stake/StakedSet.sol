@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
+import {Connected} from "./Connected.sol";
 import {FrozenSets} from "./FrozenSets.sol";
 import {SetCandidates} from "./SetCandidates.sol";
 import {SetGovernance} from "./SetGovernance.sol";
-import {BPS, SetBefore, Weighed, WeightRules, changeLimit, weigh} from "./SetWeights.sol";
+import {BPS, SetBefore, Weighed, WeightRules, changeLimit} from "./SetWeights.sol";
 import {StakeReader} from "./StakeReader.sol";
+import {WeightMath} from "./WeightMath.sol";
 import {IKeyBook} from "../interfaces/IKeyBook.sol";
 import {ISignerStore} from "../interfaces/ISignerStore.sol";
+import {IStakedSet} from "../interfaces/IStakedSet.sol";
 import {memberAt} from "../store/SignerSetCode.sol";
 
 /// @title StakedSet: the operators with the most stake sign
@@ -18,7 +21,7 @@ contract StakedSet is FrozenSets, SetCandidates, SetGovernance {
     uint256 private constant LEAST_STAKE = 1 gwei;
     uint256 private constant MOST_EVIDENCE_S = 365 days;
     /// @dev What all sources may take in one `rotate`, so that it fits in a transaction (2^24 gas) whatever they do.
-    uint256 private constant MOST_SOURCE_GAS = 13_000_000;
+    uint256 private constant MOST_SOURCE_GAS = 12_000_000;
 
     /// @notice Fixed at deployment.
     /// @param epochS least seconds between two freezes
@@ -106,9 +109,11 @@ contract StakedSet is FrozenSets, SetCandidates, SetGovernance {
     uint256 public immutable thresholdBps;
     /// @notice The step threshold is the least weight above this part of the total.
     uint256 public immutable stepBps;
-    /// @notice Seconds from a freeze to the last second at which a word of its epoch can be proven, at most.
+    /// @inheritdoc IStakedSet
     uint256 public immutable answerS;
     uint256 private immutable rotationDelayS;
+    /// @dev Apart, so that this contract is not larger than a chain takes.
+    WeightMath private immutable math = new WeightMath();
 
     /// @notice When stakes were last frozen; 0 if never.
     uint48 public frozenAt;
@@ -140,7 +145,9 @@ contract StakedSet is FrozenSets, SetCandidates, SetGovernance {
     /// @param store_ whose signers this decides; it is owned by this contract, or is offered to it later
     /// @param book_ whose keys sign
     /// @param sources_ where stake lies, 1 to 4
-    constructor(address store_, IKeyBook book_, address[] memory sources_, Settings memory s)
+    /// @param maker_ connects this with the penalties and the rewards
+    constructor(address store_, IKeyBook book_, address[] memory sources_, Settings memory s, address maker_)
+        Connected(maker_)
         StakeReader(sources_, s.sourceGas)
         SetCandidates(book_, s.minStake, s.maxMembers)
         SetGovernance(ISignerStore(store_), s.timelock, s.migrateDelayS)
@@ -183,11 +190,12 @@ contract StakedSet is FrozenSets, SetCandidates, SetGovernance {
         return next.threshold > next.total ? _stayed(next) : _made(next);
     }
 
-    /// @notice Cut an operator that was proven guilty, or has less than the least stake by now, from the previous, present and next
-    ///         set; anybody may, at once. One set does not keep it from another. A source that does not answer has what it had.
+    /// @inheritdoc IStakedSet
+    /// @dev From the previous, present and next set, at once. One set that cannot spare it does not keep it from another. Who is in
+    ///      jail is cut whatever sources do; otherwise, of a source that does not answer it has what it had.
     function remove(address operator) external {
         uint256 jailedAt = candidateOf[operator].jailedAt;
-        bool emptied = _look(operator) < minStake;
+        bool emptied = block.timestamp >= jailedUntil(operator) && _look(operator) < minStake;
         uint48 epoch = _epochInForce();
         bool done;
         for (uint48 i = epoch - 1; i <= epoch + 1; ++i) {
@@ -199,7 +207,7 @@ contract StakedSet is FrozenSets, SetCandidates, SetGovernance {
 
     // --------------------------------------------------------------------------------------------------------- read
 
-    /// @notice The store whose signers these are.
+    /// @inheritdoc IStakedSet
     function store() external view returns (address) {
         return address(signerStore);
     }
@@ -314,7 +322,7 @@ contract StakedSet is FrozenSets, SetCandidates, SetGovernance {
         uint256[] memory stakes = new uint256[](count);
         uint256[] memory weights = new uint256[](count);
         for (uint256 i; i < count; ++i) (stakes[i], weights[i]) = (members[i].stake, members[i].before);
-        weighed = weigh(stakes, weights, before, WeightRules(capBps, thresholdBps, stepBps));
+        weighed = math.weightsOf(stakes, weights, before, WeightRules(capBps, thresholdBps, stepBps));
         for (uint256 i; i < count; ++i) {
             members[i].weight = weighed.weights[i];
             if (weighed.weights[i] == 0) members[i].place = Place.TooLittleStake;

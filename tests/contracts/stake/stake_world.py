@@ -77,14 +77,14 @@ class Row:
 class StakeWorld:
     """Everything connected; no operator yet."""
 
-    def __init__(self, *, sources: int = 1, longest_s: int = LONGEST_S, **changes: Any) -> None:
-        self.evm = evm = Evm()
+    def __init__(self, evm: Any = None, *, sources: int = 1, longest_s: int = LONGEST_S, **changes: Any) -> None:
+        self.evm = evm = evm or Evm()
         self.settings = SETTINGS | changes
         roles = (OWNER, GUARDIAN, MAX_AGE_S, DELAY_S, OVERLAP_S, longest_s)
         signers = [address(k) for k in FOUNDERS]
         limits = [(1, 9_999, 1)]
         self.store = evm.create(contracts.load("PriceStore"), roles, limits, signers, [1, 1, 1], 2, 3)
-        self.book = evm.create(contracts.load("KeyBook"))
+        self.book = evm.create(contracts.load("KeyBook"), OWNER)
         self.sources = [evm.create(compiled(SOURCES)["ToldStake"]) for _ in range(sources)]
         self.set = evm.create(contracts.load("StakedSet"), *self.arguments())
         for one in self.sources:
@@ -98,12 +98,12 @@ class StakeWorld:
 
     def arguments(self, **changes: Any) -> tuple[Any, ...]:
         """Of the set's constructor."""
-        return self.store, self.book, self.sources, tuple((self.settings | changes).values())
+        return self.store, self.book, self.sources, tuple((self.settings | changes).values()), OWNER
 
     def refusal(self, **changes: Any) -> str:
         """The error with which a set of other settings is refused; empty if it is made."""
         artifact = contracts.load("StakedSet")
-        kinds = ["address", "address", "address[]", "(" + ",".join(["uint256"] * 9 + ["address"] + ["uint256"] * 2) + ")"]
+        kinds = ["address", "address", "address[]", "(" + ",".join(["uint256"] * 9 + ["address"] + ["uint256"] * 2) + ")", "address"]
         try:
             self.evm.evm.deploy(OWNER, artifact.bytecode + encode(kinds, self.arguments(**changes)))
         except RuntimeError as e:

@@ -65,7 +65,7 @@ def test_a_source_sets_a_key_for_whom_it_vouches_for_and_nobody_else_does(world:
 
 
 def test_before_the_book_knows_the_set_no_source_is_one(world: StakeWorld) -> None:
-    book = world.evm.create(contracts.load("KeyBook"))
+    book = world.evm.create(contracts.load("KeyBook"), OWNER)
     consent = world.consent(ANNA, KEY)
     assert world.evm.call(world.sources[0], "setKeyFor", book, ANNA, consent)[0] == "NotAllowed"
     assert world.evm.call(book, "connect", world.set, PENALTIES, REWARDS, sender=STRANGER)[0] == "NotAllowed"
@@ -95,7 +95,7 @@ def typed_digest(book: str, who: str, nonce: int, expiry: int, chain_id: int = 1
 
 
 def test_a_consent_is_for_one_book(world: StakeWorld) -> None:
-    other = world.evm.create(contracts.load("KeyBook"))
+    other = world.evm.create(contracts.load("KeyBook"), OWNER)
     for book in (world.book, other):
         assert world.evm.ok(book, "consentDigest", ANNA, 7, 12345) == typed_digest(book, ANNA, 7, 12345)
 

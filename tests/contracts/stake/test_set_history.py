@@ -87,7 +87,7 @@ class History:
             self.turn()
 
     def jail(self, who: str) -> None:
-        self.world.evm.ok(self.world.set, "jail", who, self.now + self.rng.choice((0, 1, 5)) * DAY_S, sender=PENALTIES)
+        self.world.evm.ok(self.world.set, "jail", who, self.now + self.rng.choice((0, 1, 5)) * DAY_S + 1, sender=PENALTIES)
         self.model.joined.pop(who, None)
         if (who, 0) in self.model.windows:
             self.model.observe(who)

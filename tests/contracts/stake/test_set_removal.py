@@ -15,6 +15,7 @@ from tests.contracts.stake.stake_world import (
     OVERLAP_S,
     PENALTIES,
     REVERTS,
+    REWARDS,
     StakeWorld,
     operator,
 )
@@ -138,27 +139,60 @@ def test_no_freeze_takes_who_is_in_jail(world: StakeWorld) -> None:
     assert world.evm.call(world.set, "join", sender=who[0])[0] == "InJail"
     world.evm.ok(world.sources[0], "leaveFor", who[0])
     assert who[0] not in world.weights(world.change())
-    jail(world, who[0], days=1)
     world.evm.jump(2 * DAY_S)
     assert not world.evm.ok(world.set, "isCandidate", who[0]), "it must join again"
     world.evm.ok(world.set, "join", sender=who[0])
 
 
-def test_a_shorter_jail_shortens_no_longer_one(world: StakeWorld) -> None:
-    who = world.enter_all(90, 90, 90, 90)
-    until = world.evm.now + 30 * DAY_S
-    jail(world, who[0], days=30)
-    jail(world, who[0], days=1)
-    assert world.evm.ok(world.set, "candidateOf", who[0])[3] == until
+def test_who_was_given_back_joins_again_and_is_removed_no_more(world: StakeWorld) -> None:
+    """Of the penalties the last word counts, also one that ends a jail. One for absence goes on."""
+    who = world.enter_all(90, 90, 90, 90, 90)
+    world.change()
+    jail(world, who[0])
+    world.evm.ok(world.set, "jailAbsent", who[1], world.evm.now + DAY_S, sender=REWARDS)
+    jail(world, who[1])
+    for w in who[:2]:
+        world.evm.ok(world.set, "jail", w, world.evm.now, sender=PENALTIES)
+    world.evm.ok(world.set, "join", sender=who[0])
+    assert world.evm.call(world.set, "join", sender=who[1])[0] == "InJail"
+    world.evm.ok(world.set, "jailAbsent", who[1], world.evm.now + 1, sender=REWARDS)
+    assert world.evm.ok(world.set, "jailedUntil", who[1]) == world.evm.now + DAY_S
+    world.evm.jump(DAY_S)
+    world.evm.ok(world.set, "join", sender=who[1])
+    assert who[0] in world.weights(world.change())
+    assert removal(world, who[0]) == "", "from the set before only"
+    assert world.in_store()[world.evm.ok(world.book, "keyOf", who[0])] == 90 * ETHER
+
+
+def test_who_was_absent_is_removed_like_who_was_guilty(world: StakeWorld) -> None:
+    who = world.enter_all(90, 90, 90, 90, 90)
+    world.change()
+    world.evm.ok(world.set, "jailAbsent", who[0], world.evm.now + DAY_S, sender=REWARDS)
+    assert not world.evm.ok(world.set, "isCandidate", who[0])
+    assert removal(world, who[0]) == ""
+
+
+def test_who_never_joined_can_be_jailed(world: StakeWorld) -> None:
     jail(world, operator(77), days=1)
     assert world.evm.call(world.set, "join", sender=operator(77))[0] == "InJail"
+
+
+def test_who_is_in_jail_is_removed_whatever_sources_do(world: StakeWorld) -> None:
+    who = world.enter_all(90, 90, 90, 90, 90)
+    world.change()
+    for w in who:
+        world.behave(w, BURNS)
+    jail(world, who[0])
+    assert removal(world, who[0]) == ""
+    assert world.evm.evm.result.gas_used < world.settings["sourceGas"] * 2
 
 
 def test_who_was_guilty_is_removed_from_older_sets_only(world: StakeWorld) -> None:
     """A set that was frozen after its jail, and after it joined again, has it rightly."""
     who = world.enter_all(90, 90, 90, 90, 90)
     world.change()
-    jail(world, who[0], days=0)
+    world.evm.ok(world.set, "jail", who[0], world.evm.now + 1, sender=PENALTIES)
+    world.evm.jump(1)
     world.evm.ok(world.set, "join", sender=who[0])
     world.evm.jump(EPOCH_S)
     epoch = world.rotate()

@@ -128,7 +128,7 @@ def test_nobody_names_signers(world: StakeWorld) -> None:
     artifact = contracts.load("StakedSet")
     changes = {f["name"] for f in artifact.abi if f["type"] == "function" and f["stateMutability"] != "view"}
     by_anybody = {"rotate", "remove", "observe", "join", "leave", "acceptStore"}
-    assert changes == by_anybody | {"connect", "joinFor", "leaveFor", "jail", "govern", "startMigration", "finishMigration"}
+    assert changes == by_anybody | {"connect", "joinFor", "leaveFor", "jail", "jailAbsent", "govern", "startMigration", "finishMigration"}
     signers = [operator(1), operator(2), operator(3)]
     everybody = (OWNER, GUARDIAN, STRANGER, TIMELOCK, PENALTIES, operator(1))
     for who in everybody:
@@ -139,7 +139,8 @@ def test_nobody_names_signers(world: StakeWorld) -> None:
         assert world.evm.call(world.store, "setSetOwner", who, sender=who)[0] == "NotOwner"
     assert world.evm.call(world.set, "connect", world.set, STRANGER, STRANGER)[0] == "BadConnection"
     for who in (STRANGER, TIMELOCK, operator(1)):
-        assert world.evm.call(world.set, "jail", operator(1), 2**40, sender=who)[0] == "NotAllowed"
+        for name in ("jail", "jailAbsent"):
+            assert world.evm.call(world.set, name, operator(1), 2**40, sender=who)[0] == "NotAllowed"
     for who in (OWNER, TIMELOCK, PENALTIES, operator(1)):
         for name in ("joinFor", "leaveFor"):
             assert world.evm.call(world.set, name, operator(1), sender=who)[0] == "NotAllowed"

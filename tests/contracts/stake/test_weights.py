@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.contracts.contract_tools import compiled
+import contracts
 from tests.contracts.evm_process import Evm
 from tests.contracts.stake.weights_model import BPS, Before, ModelSet, Rules, capped, change_limit, is_equal, model_set, rises
 
-HARNESS = "tests/contracts/solidity/WeightsHarness.sol"
 CASES = 3_000
 ETHER = 10**18
 
@@ -48,11 +47,11 @@ def drawn(rng: random.Random) -> tuple[tuple[int, ...], tuple[int, ...], tuple[i
 def cases() -> Iterator[list[Case]]:
     """Each as the contract's code has it, which is what the model says."""
     evm, rng, made = Evm(), random.Random(7), []
-    harness = evm.create(compiled(HARNESS)["WeightsHarness"])
+    math = evm.create(contracts.load("WeightMath"))
     for _ in range(CASES):
         stakes, previous, (least, sum_before), rules = drawn(rng)
-        weights, threshold, step, total = evm.ok(harness, "weighed", stakes, previous, least, sum_before, rules)
         before = Before(least, change_limit(least, sum_before))
+        weights, threshold, step, total = evm.ok(math, "weightsOf", stakes, previous, before, rules)
         one = Case(stakes, previous, before, sum_before, rules, ModelSet(tuple(weights), threshold, step, total))
         assert one.made == model_set(stakes, previous, before, rules), one
         made.append(one)
