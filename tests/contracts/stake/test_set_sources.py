@@ -100,7 +100,9 @@ def test_a_source_that_reverts_keeps_its_weight_for_one_epoch(world: StakeWorld,
     assert who[0] not in world.weights(world.change())
     world.behave(who[0], ANSWERS)
     world.change()
-    assert stakes(world)[who[0]] == 95 * ETHER, "it begins anew: nothing at the freeze that hears it again, all from then on"
+    assert stakes(world)[who[0]] == 95 * ETHER, (
+        "it begins anew: nothing at the freeze that hears it again, all from then on"
+    )
 
 
 def test_a_source_that_answers_again_loses_nothing(world: StakeWorld) -> None:
