@@ -126,7 +126,8 @@ def test_every_error_of_the_store_comes_with_its_arguments(bench: Bench) -> None
         "SecondRound",
         "UnknownFunction",
         "TooLate",
-    }  # in _safety and _epochs
+        "Expired",
+    }  # in _safety, _epochs and _expiry
     assert {g[0] for g in got} | elsewhere == {name for name, _ in errors("PriceStore").values()}
 
 
