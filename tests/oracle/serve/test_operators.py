@@ -65,9 +65,34 @@ def test_who_is_missing_is_seen_at_a_glance_with_its_reason_and_ourselves_first(
     assert missing["hour"]["missing"] == [{"text": missing["why"], "rounds": 360, "newest": SERVED_S + 3_590}]
     assert guilty["hour"]["evidence"]["newest"][0]["text"] == "two_items: its key signed two different items"
     assert document["rounds"]["lost_why"][0]["text"] == "values of weight 300, 400 are needed"
+    ends_s = SERVED_S + 86_400
+    assert document["epoch_expires_s"] == ends_s
     lines = "\n".join(operators_lines(document))
-    for said in (DIALLING, "two_items", "359 rounds sealed", "1 lost", "not true any more", "* alice"):
+    for said in (
+        f"epoch 7 expires at {ends_s} (Unix s)",
+        DIALLING,
+        "two_items",
+        "359 rounds sealed",
+        "1 lost",
+        "not true any more",
+        "* alice",
+    ):
         assert said in lines
+
+
+def test_a_set_that_does_not_expire_has_no_time_to_show() -> None:
+    view, metrics = seen(), Metrics(lambda: NOW_MS)
+    metrics.operators.view = lambda: view
+    name = b"lrt_oracle_signer_set_expires_timestamp_seconds{target="
+    assert name in metrics.render()
+    newest = view.hour.newest
+    assert newest is not None
+    newest = replace(newest, signers=replace(newest.signers, expires_s=None))
+    view = replace(view, hour=replace(view.hour, newest=newest))
+    assert name not in metrics.render()
+    document = operators_document(view)
+    assert document["epoch_expires_s"] is None
+    assert "expires" not in "\n".join(operators_lines(document))
 
 
 def test_operators_of_31_cost_little() -> None:
