@@ -80,21 +80,6 @@ def test_who_is_missing_is_seen_at_a_glance_with_its_reason_and_ourselves_first(
         assert said in lines
 
 
-def test_a_set_that_does_not_expire_has_no_time_to_show() -> None:
-    view, metrics = seen(), Metrics(lambda: NOW_MS)
-    metrics.operators.view = lambda: view
-    name = b"lrt_oracle_signer_set_expires_timestamp_seconds{target="
-    assert name in metrics.render()
-    newest = view.hour.newest
-    assert newest is not None
-    newest = replace(newest, signers=replace(newest.signers, expires_s=None))
-    view = replace(view, hour=replace(view.hour, newest=newest))
-    assert name not in metrics.render()
-    document = operators_document(view)
-    assert document["epoch_expires_s"] is None
-    assert "expires" not in "\n".join(operators_lines(document))
-
-
 def test_operators_of_31_cost_little() -> None:
     view, metrics = seen(31), Metrics(lambda: NOW_MS)
     empty = len(metrics.render())
