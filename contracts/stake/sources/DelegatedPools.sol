@@ -216,6 +216,11 @@ abstract contract DelegatedPools is IStakeSource, Connected {
         return done && answer.length >= 32 && uint256(bytes32(answer)) == 1;
     }
 
+    function _mustBeAsset(address asset) internal view {
+        for (uint256 i; i < assetList.length; ++i) if (assetList[i] == asset) return;
+        revert UnknownAsset(asset);
+    }
+
     /// @dev Takes tokens of the caller; one that takes a fee is refused.
     function _receive(uint256 amount) internal {
         uint256 before = token.balanceOf(address(this));

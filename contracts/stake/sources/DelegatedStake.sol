@@ -4,6 +4,7 @@ pragma solidity 0.8.28;
 import {ICollateralValues} from "../../interfaces/ICollateralValues.sol";
 import {IERC20} from "../../interfaces/IERC20.sol";
 import {IStakeSource} from "../../interfaces/IStakeSource.sol";
+import {Connected} from "../Connected.sol";
 import {DelegatedPools} from "./DelegatedPools.sol";
 
 /// @title DelegatedStake: operators of the module, and those who delegate a token to them
@@ -80,6 +81,7 @@ contract DelegatedStake is DelegatedPools {
     /// @notice The reward did not arrive before the call.
     error NotReceived(address asset, uint256 amount);
 
+    /// @param maker_ tells it once who the others are
     /// @param token_ neither rebases nor takes a fee on transfer
     /// @param values_ knows its value
     /// @param treasury_ receives what is taken, or burns it
@@ -87,13 +89,14 @@ contract DelegatedStake is DelegatedPools {
     /// @param maxCommissionBps_ at most 10,000
     /// @param assets_ in which rewards are paid, at most 4; the zero address is ether
     constructor(
+        address maker_,
         IERC20 token_,
         ICollateralValues values_,
         address treasury_,
         uint256 windowS_,
         uint256 maxCommissionBps_,
         address[] memory assets_
-    ) {
+    ) Connected(maker_) {
         if (treasury_ == address(0) || windowS_ < 1 hours || windowS_ > 30 days) revert BadSettings();
         if (maxCommissionBps_ > BPS || assets_.length > MOST_ASSETS) revert BadSettings();
         if (!values_.isCollateral(address(token_))) revert BadSettings();
@@ -285,11 +288,6 @@ contract DelegatedStake is DelegatedPools {
             perShare[operator][pool.generation][asset] += (amount - commission << POINT) / pool.shares;
         }
         emit Rewarded(operator, asset, commission, amount - commission);
-    }
-
-    function _mustBeAsset(address asset) private view {
-        for (uint256 i; i < assetList.length; ++i) if (assetList[i] == asset) return;
-        revert UnknownAsset(asset);
     }
 
     // ---------------------------------------------------------------------------------------------------------- views

@@ -126,6 +126,7 @@ class DelegatedWorld:
     def deploy(self, token: str = "", values: str = "", **changes: Any) -> str:
         """Another one like it, connected."""
         terms: dict[str, Any] = {
+            "maker": OWNER,
             "token": token or self.token,
             "values": values or self.values,
             "treasury": TREASURY,
