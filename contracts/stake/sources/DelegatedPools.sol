@@ -212,8 +212,7 @@ abstract contract DelegatedPools is IStakeSource, Connected {
             return taken;
         }
         (bool done, bytes memory answer) = asset.call(abi.encodeCall(IERC20.transfer, (who, amount)));
-        if (answer.length == 0) return done && asset.code.length != 0;
-        return done && answer.length >= 32 && uint256(bytes32(answer)) == 1;
+        return done && (answer.length == 0 || answer.length >= 32 && uint256(bytes32(answer)) == 1);
     }
 
     function _mustBeAsset(address asset) internal view {

@@ -40,13 +40,33 @@ contract RateStandIn {
     }
 }
 
-/// A token that misbehaves as told: 0 not at all, 1 takes a fee, 2 answers false, 3 reverts, 4 answers nothing,
-/// 5 answers a byte too little, 6 calls out first and goes on only if that call was refused.
-contract CallingToken {
-    uint256 public how;
-    address private target;
-    bytes private call_;
+/// Makes the calls that it is told to make.
+abstract contract Obeys {
+    address internal target;
+    bytes internal call_;
     bytes public refusal;
+
+    function run(address to, bytes calldata data) external {
+        (bool done, bytes memory answer) = to.call(data);
+        if (!done) {
+            assembly {
+                revert(add(answer, 32), mload(answer))
+            }
+        }
+    }
+
+    /// The call that was prepared; it must be refused, and with what is kept.
+    function _callOut() internal {
+        (bool taken, bytes memory answer) = target.call(call_);
+        require(!taken);
+        refusal = answer;
+    }
+}
+
+/// A token that misbehaves as told: 0 not at all, 1 takes a fee, 2 does nothing and answers false, 3 reverts, 4 answers nothing,
+/// 5 does nothing and answers a byte too little, 6 calls out first and goes on only if that call was refused.
+contract CallingToken is Obeys {
+    uint256 public how;
     mapping(address => uint256) public balanceOf;
 
     function set(uint256 how_, address target_, bytes calldata data) external {
@@ -71,12 +91,8 @@ contract CallingToken {
 
     function _move(address from, address to, uint256 amount) private {
         if (how == 3) revert();
-        if (how == 6) {
-            (bool taken, bytes memory answer) = target.call(call_);
-            require(!taken);
-            refusal = answer;
-        }
-        if (how != 2) {
+        if (how == 6) _callOut();
+        if (how != 2 && how != 5) {
             balanceOf[from] -= amount;
             balanceOf[to] += how == 1 ? amount - 1 : amount;
         }
@@ -90,30 +106,15 @@ contract CallingToken {
 }
 
 /// A restaker or operator that is a contract: does what it is told, and when it is paid ether does something else, or refuses.
-contract CallingPurse {
+contract CallingPurse is Obeys {
     bool public refuses;
-    address private target;
-    bytes private call_;
-    bytes public refusal;
 
     function set(bool refuses_, address target_, bytes calldata data) external {
         (refuses, target, call_) = (refuses_, target_, data);
     }
 
-    function run(address to, bytes calldata data) external {
-        (bool done, bytes memory answer) = to.call(data);
-        if (!done) {
-            assembly {
-                revert(add(answer, 32), mload(answer))
-            }
-        }
-    }
-
     receive() external payable {
         require(!refuses);
-        if (call_.length == 0) return;
-        (bool taken, bytes memory answer) = target.call(call_);
-        require(!taken);
-        refusal = answer;
+        if (call_.length != 0) _callOut();
     }
 }

@@ -111,8 +111,12 @@ class DelegatedFuzz:
         self.laws.same(operator, who)
         return error
 
+    def holders(self) -> list[tuple[str, str]]:
+        return [(o, w) for o, held in self.model.positions.items() for w, one in held.items() if one.shares]
+
     def request(self) -> str:
-        operator, who = self.somebody()
+        holders = self.holders() if self.rng.random() < 0.7 else []
+        operator, who = self.rng.choice(holders) if holders else self.somebody()
         held = self.model.positions[operator][who].shares
         shares = self.rng.choice((0, held, held, held // 2, self.rng.randrange(held + 1), held + 1))
         bound = self.world.side.bound_until(operator)
@@ -234,7 +238,8 @@ class DelegatedFuzz:
         return error
 
     def settle(self, operator: str = "") -> str:
-        operator = operator or self.rng.choice(OPERATORS)
+        waiting = [o for o in OPERATORS if self.open[o]]
+        operator = operator or self.rng.choice(waiting if waiting and self.rng.random() < 0.8 else OPERATORS)
         cases = self.open[operator]
         over = [case for case, (_, tokens) in self.model.cases.items() if not tokens]
         case = self.rng.choice(cases or over or [word(1)])
