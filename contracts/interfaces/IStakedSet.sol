@@ -45,6 +45,4 @@ interface IStakedSet {
     /// @notice Only the penalties contract: no freeze takes the operator until then, and anybody may remove it from the sets that
     ///         it is in.
     function jail(address operator, uint48 until) external;
-    /// @notice Anybody: cut an operator that is jailed, or whose stake has gone, from the sets that it is in. Thresholds stay.
-    function remove(address operator) external;
 }
