@@ -113,6 +113,9 @@ def test_words_for_epochs_without_weight_prove_nothing_alone(world: PenaltyWorld
     for keys, epochs in (((0, 0), (2, 2)), ((5, 5), (1, 1)), ((5, 0), (1, 2)), ((1, 1), (3, 777))):
         assert world.refused("prove", *world.words(Lie(keys=keys, epochs=epochs)), 0) == "NoWeight"
     assert world.case(world.prove(Lie(keys=(1, 1), epochs=(777, 1))))[1] == 1
+    world.freeze(3, weights={2: 0, 3: 1})
+    assert world.refused("prove", *world.words(Lie(keys=(2, 2), epochs=(3, 3))), 0) == "NoWeight"
+    assert world.case(world.prove(Lie(keys=(2, 2), epochs=(1, 3))))[1] == 1
 
 
 def test_a_word_is_provable_until_the_last_second_of_its_epoch(world: PenaltyWorld) -> None:
