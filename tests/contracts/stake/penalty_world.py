@@ -55,9 +55,15 @@ class PenaltyWorld:
     """A set of operators of which number n signs with key n, with `stake` in every source."""
 
     def __init__(
-        self, weights: tuple[int, ...] = (1, 1, 1, 1), *, sources: int = 1, hostile: bool = False, stake: int = 32 * WAD
+        self,
+        weights: tuple[int, ...] = (1, 1, 1, 1),
+        *,
+        sources: int = 1,
+        hostile: bool = False,
+        stake: int = 32 * WAD,
+        evm: Evm | None = None,
     ) -> None:
-        self.evm = Evm()
+        self.evm = evm or Evm()
         self.weights = weights
         self.domains = [Domain(chain_id=1, store=bytes.fromhex(STORE[2:])), Domain(chain_id=10, store=b"\x52" * 20)]
         self.set = self.evm.create(standin("SetStandIn"), ANSWER_S)
@@ -95,7 +101,7 @@ class PenaltyWorld:
     def bond(self, source: str, number: int, value: int) -> None:
         if value:
             data = keccak(text="bond(address)")[:4] + bytes.fromhex(operator(number)[2:]).rjust(32, b"\0")
-            self.evm.evm.message_call(OWNER, source, data, value=value)
+            self.evm.pay(OWNER, source, data, value)
 
     def freeze(self, epoch: int, *, weights: dict[int, int] | None = None, keys: dict[int, int] | None = None) -> None:
         """Freeze a set now: weights by operator, and the keys of those that do not sign with their own number's."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from web3 import Web3
 
+from demo.world import anvil
+from tests.contracts.contract_tools import connected
+from tests.contracts.evm_process import FIRST_S
+from tests.contracts.node_evm import NodeEvm
 from tests.contracts.stake.penalty_world import Lie, PenaltyWorld
 
 PAGE = Path(__file__).parents[3] / "docs" / "contracts.md"
@@ -21,13 +27,14 @@ def told() -> dict[str, int]:
     }
 
 
-def measured(sources: int) -> dict[str, int]:
+def measured(web3: Web3, sources: int) -> dict[str, int]:
     """Gas by call, without the number of sources."""
-    world = PenaltyWorld((3, 2, 2, 1, 1, 1, 1), sources=sources)
+    evm = NodeEvm(web3)
+    world = PenaltyWorld((3, 2, 2, 1, 1, 1, 1), sources=sources, evm=evm)
     used: dict[str, int] = {}
 
     def note(call: str) -> None:
-        used[call] = int(world.evm.evm.result.gas_used)
+        used[call] = evm.gas_used
 
     other = world.lied(3)
     a, b = world.words(Lie(keys=(1, 1)))
@@ -46,8 +53,15 @@ def measured(sources: int) -> dict[str, int]:
     return used
 
 
-def test_the_calls_cost_what_the_docs_say() -> None:
-    one, three = measured(1), measured(3)
+@pytest.fixture(scope="module")
+def web3() -> Iterator[Web3]:
+    with anvil.running(extra=("--timestamp", str(FIRST_S))) as running, connected(running.url) as w:
+        yield w
+
+
+@pytest.mark.chain
+def test_the_calls_cost_what_the_docs_say(web3: Web3) -> None:
+    one, three = measured(web3, 1), measured(web3, 3)
     made = {
         f"`{call}`, one source": gas for call, gas in one.items() if call in {"prove", "topUp", "giveBack", "carryOut"}
     }
