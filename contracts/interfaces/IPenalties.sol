@@ -74,6 +74,7 @@ interface IPenalties {
     ///         again for the rest.
     function carryOut(bytes32 caseId) external;
     /// @notice Try a source again that reverted in a step, without a bound on its gas. What it could not put aside is put aside,
-    ///         what it could not take or give back is taken or given back, as that step was decided.
+    ///         within the dispute or while the epoch's words can be proven, so that nobody who came later pays for it; what it
+    ///         could not take or give back is taken or given back, as that step was decided.
     function retry(bytes32 caseId, uint16 step, uint256 source) external;
 }

@@ -350,9 +350,11 @@ contract Penalties is IPenalties, ProvenWeights {
         if (step >= known.steps || tried.settled & bit != 0) revert NotNow();
         if (tried.seized & bit == 0) {
             if (known.outcome == Outcome.Returned) revert NotNow();
+            IStakedSet.Frozen memory frozen = set.frozenOf(known.epoch);
+            bool inDispute = known.outcome == Outcome.Disputed && block.timestamp < known.disputeUntil;
+            if (!inDispute && block.timestamp > frozen.provableUntil) revert TooLate(frozen.provableUntil);
             tried.seized |= bit;
-            uint48 capture = set.frozenOf(known.epoch).capture;
-            uint256 value = where.seize(known.operator, tried.fraction, capture, stepId);
+            uint256 value = where.seize(known.operator, tried.fraction, frozen.capture, stepId);
             emit Seized(caseId, step, known.fraction, value, known.disputeUntil);
         } else if (tried.outcome == Outcome.Taken) {
             tried.settled |= bit;

@@ -144,7 +144,7 @@ class PenaltyModel:
             self.found += found
             self.treasury += value - found
 
-    def retry(self, case: CaseModel, number: int, source: int) -> str:
+    def retry(self, case: CaseModel, number: int, source: int, now: int) -> str:
         """What a source did not do in a step; ``Nothing`` if it has nothing, or reverts still."""
         if number >= len(case.steps) or source in case.steps[number].settled:
             return "NotNow"
@@ -152,6 +152,8 @@ class PenaltyModel:
         if source not in step.aside:
             if case.outcome == RETURNED:
                 return "NotNow"
+            if now > self.until[case.epoch] and not (case.outcome == DISPUTED and now < case.until):
+                return "TooLate"
             return "" if source not in self.broken and self._put_aside(case, step, source) else "Nothing"
         if step.outcome == DISPUTED:
             return "NotNow"

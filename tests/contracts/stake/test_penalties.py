@@ -213,7 +213,7 @@ def test_a_give_back_closes_nothing_later(world: PenaltyWorld) -> None:
     """Of rounds up to it evidence is only recorded; of a later one, also where it was recorded before, it opens a new case."""
     case_id = world.lied(1)
     world.evm.jump(DAY)
-    future = Lie(keys=(1, 1), round_s=world.evm.now + 1)
+    future = Lie(keys=(1, 1), round_s=world.evm.now + 3 * DAY)
     assert world.prove(future) == case_id
     world.give_back(case_id)
     assert (world.stake(1), world.outcome(case_id)) == (32 * WAD, RETURNED)

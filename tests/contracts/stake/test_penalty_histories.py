@@ -109,7 +109,7 @@ class PenaltyHistory:
             self.note(what, self.world.call(what, case_id)[0], self.model.carry_out(case, now))
         else:
             step, source = self.rng.randrange(len(case.steps) + 1), self.rng.randrange(SOURCES)
-            self.note(what, self.world.call(what, case_id, step, source)[0], self.model.retry(case, step, source))
+            self.note(what, self.world.call(what, case_id, step, source)[0], self.model.retry(case, step, source, now))
 
     def note(self, what: str, error: str, expected: str) -> None:
         # an error of a source of the tests has no name here
@@ -163,5 +163,6 @@ def test_stake_is_where_the_model_says_to_the_wei() -> None:
         "retry taken",
         "retry NotNow",
         "retry Nothing",
+        "retry TooLate",
     }
     assert wanted - seen.keys() == set()

@@ -11,6 +11,7 @@ from eth_utils.crypto import keccak
 from tests.contracts.contract_tools import WAD
 from tests.contracts.evm_process import OWNER, STRANGER
 from tests.contracts.stake.penalty_world import (
+    ANSWER_S,
     ARBITER,
     DISPUTE_S,
     DISPUTED,
@@ -120,6 +121,27 @@ def test_what_a_source_could_not_put_aside_is_put_aside_and_taken_later(world: P
     assert world.refused("retry", case_id, 0, 0) == "NotNow"
     assert world.refused("retry", other, 0, 0) == "NotNow"
     assert [world.stake(2, s) for s in range(3)] == [32 * WAD] * 3
+
+
+def test_who_comes_later_pays_for_nothing(world: PenaltyWorld) -> None:
+    """What a source did not put aside by the end of the dispute, or while words could be proven, it never puts aside."""
+    misbehave(world, 0, "reverts")
+    early = world.lied(1)
+    world.carry_out(early)
+    world.evm.jump(ANSWER_S - DISPUTE_S)
+    late = world.lied(2)
+    misbehave(world, 0, "honest")
+    world.evm.jump(1)
+    assert world.refused("retry", early, 0, 0) == "TooLate"
+    assert world.stake(1, 0) == 32 * WAD
+    world.evm.jump(DISPUTE_S - 2)
+    snapshot = world.evm.evm.snapshot()
+    world.ok("retry", late, 0, 0)
+    world.carry_out(late)
+    assert [world.stake(2, s) for s in range(3)] == [32 * (WAD - world.fraction(late))] * 3
+    world.evm.evm.revert(snapshot)
+    world.evm.jump(1)
+    assert world.refused("retry", late, 0, 0) == "TooLate"
 
 
 def test_a_decision_is_of_the_steps_that_it_was_about(world: PenaltyWorld) -> None:
