@@ -1,6 +1,6 @@
 """Histories of lies, proofs, top-ups, disputes and sources that break, held against a model after every call.
 
-``LRT_ORACLE_PENALTY_STEPS`` calls (2,000 here, 100,000 under ``make fuzz``).
+``LRT_ORACLE_PENALTY_STEPS`` calls (2,000 here, 20,000 under ``make fuzz``).
 """
 
 from __future__ import annotations

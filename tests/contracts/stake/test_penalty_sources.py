@@ -247,14 +247,20 @@ def test_steps_that_did_not_fit_are_settled_by_the_next_call(world: PenaltyWorld
         world.lied(other)
         world.ok("topUp", case_id)
     world.end_dispute(case_id)
+    world.lied(5)
+    assert world.ok("fractionDue", case_id) > world.fraction(case_id)
     data = carry_out_call(case_id)
     for settled in (1, 2, 3):
+        assert world.refused("topUp", case_id) == "NotNow", "what was decided is carried out first"
         world.evm.evm.message_call(STRANGER, world.penalties, data, gas=2_500_000)
         world.evm.evm.reset_transient_storage()
         assert world.case(case_id)[5:8] == (3, settled, TAKEN)
-        assert world.refused("topUp", case_id) in {"NotNow", "NothingDue"}
     assert world.refused("carryOut", case_id) == "NotNow"
-    assert [world.evm.ok(s, "aside", bytes(32))[1] for s in world.sources] == [0] * 3
+    for step in range(3):
+        step_id = world.ok("stepIdOf", case_id, step)
+        assert world.ok("steps", step_id)[1:] == (0b111, 0b111, TAKEN)
+        assert [world.evm.ok(s, "aside", step_id)[1] for s in world.sources] == [0] * 3
+    world.ok("topUp", case_id)
 
 
 def test_a_removal_that_fails_stops_no_proof(world: PenaltyWorld) -> None:
