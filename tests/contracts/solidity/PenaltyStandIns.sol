@@ -226,7 +226,7 @@ contract HostileSource is SourceStandIn {
         NeedsAllItsGas
     }
 
-    uint256 private constant NEEDED = 1_950_000;
+    uint256 private constant NEEDED = 1_990_000;
     Mode public mode;
     bytes private call_;
     bool public wasLetIn;
