@@ -2,6 +2,7 @@
 pragma solidity 0.8.28;
 
 import {IAllocationManager, OperatorSet} from "../../interfaces/IEigenLayer.sol";
+import {IStakeSource} from "../../interfaces/IStakeSource.sol";
 import {EigenRewards} from "./EigenRewards.sol";
 import {EigenService} from "./EigenService.sol";
 
@@ -12,7 +13,7 @@ import {EigenService} from "./EigenService.sol";
 ///      stake, and is slashed once the dispute is over. So what leaves must stay slashable for the whole of it: see `reachS`.
 ///      What EigenLayer slashes is burned: no finder is paid here. It can pause slashing, and its contracts can be replaced
 ///      by its governance; where that shortened the delays, nothing here counts as stake any more.
-contract EigenStake is EigenRewards {
+contract EigenStake is IStakeSource, EigenRewards {
     /// @dev Magnitudes by strategy; `taking`: a strategy failed in `take` and may be tried again.
     struct Held {
         address operator;
