@@ -35,12 +35,14 @@ abstract contract EigenService is IAVSRegistrar, Connected {
         address token;
     }
 
+    /// @param maker calls `connect`
     /// @param directory where announcements go; zero for none
     /// @param weth ether that is paid as a reward is wrapped by it; zero: ether is refused
     /// @param setId of the operator set that is made
     /// @param secondsPerBlock the least between two blocks of this chain
     /// @param namesSlasher the core is told the set's slasher when the set is made, as v1.9 and later can be and v1.4 cannot
     struct Settings {
+        address maker;
         IOperatorSets allocations;
         IRewardsCoordinator coordinator;
         IKeyBook book;
@@ -108,7 +110,7 @@ abstract contract EigenService is IAVSRegistrar, Connected {
         _;
     }
 
-    constructor(Settings memory settings, Listed[] memory listed_) {
+    constructor(Settings memory settings, Listed[] memory listed_) Connected(settings.maker) {
         if (address(settings.book) == address(0) || address(settings.values) == address(0)) revert BadSettings();
         if (settings.secondsPerBlock == 0 || listed_.length == 0 || listed_.length > MOST_STRATEGIES) revert BadSettings();
         (allocations, coordinator) = (settings.allocations, settings.coordinator);
