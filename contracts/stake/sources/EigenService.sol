@@ -25,9 +25,11 @@ abstract contract EigenService is IAVSRegistrar, Connected {
     address internal constant NATIVE = 0xbeaC0eeEeeeeEEeEeEEEEeeEEeEeeeEeeEEBEaC0;
     /// @dev For reading one strategy and the value of its token. With less of it left nothing is read: else whoever calls with
     ///      little gas could make an operator's stake look smaller than it is.
-    uint256 private constant WORTH_GAS = 300_000;
-    uint256 private constant STRATEGY_GAS = 100_000;
+    uint256 private constant WORTH_GAS = 160_000;
+    uint256 private constant STRATEGY_GAS = 60_000;
     uint256 private constant SPARE_GAS = 10_000;
+    /// @dev For an announcement, and for telling the set that an operator left: neither may cost the caller more than that.
+    uint256 private constant TELLING_GAS = 500_000;
 
     /// @param token whose wei `ICollateralValues` knows; zero for the native strategy
     struct Listed {
@@ -154,7 +156,7 @@ abstract contract EigenService is IAVSRegistrar, Connected {
         bool announced = announcement.length == 0;
         if (!announced) {
             bytes memory call = abi.encodeCall(OperatorDirectory.announce, (set.store(), announcement));
-            (announced,) = address(directory).call(call);
+            (announced,) = address(directory).call{gas: TELLING_GAS}(call);
             announced = announced && address(directory).code.length != 0;
         }
         emit OperatorRegistered(operator, consent.key, announced);
@@ -169,7 +171,7 @@ abstract contract EigenService is IAVSRegistrar, Connected {
     {
         if (!_isOurs(avs, operatorSetIds)) return;
         // solhint-disable-next-line avoid-low-level-calls
-        (bool left,) = address(set).call(abi.encodeCall(set.leaveFor, (operator)));
+        (bool left,) = address(set).call{gas: TELLING_GAS}(abi.encodeCall(set.leaveFor, (operator)));
         emit OperatorDeregistered(operator, left);
     }
 

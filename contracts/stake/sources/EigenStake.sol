@@ -122,7 +122,7 @@ contract EigenStake is IStakeSource, EigenRewards {
         bool any;
         for (uint256 i; i < listed.length; ++i) {
             (uint256 magnitude, uint256 most, uint256 shares) = _position(operator, i);
-            if (magnitude <= heldHere[i]) continue;
+            if (magnitude <= heldHere[i] || shares == 0) continue;
             // rounded up, as EigenLayer does: a magnitude that is left of many slashes is never too small to be slashed
             uint256 part = ((magnitude - heldHere[i]) * fraction + WHOLE - 1) / WHOLE;
             any = true;
