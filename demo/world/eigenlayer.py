@@ -154,7 +154,9 @@ def core_steps(owner: str, nonce: int, terms: EigenTerms) -> Generator[Step, str
     for name, args, _, _ in parts:
         implementations.append((yield Creation(core(name), args)))
     for (name, _, initial, expected), implementation in zip(parts, implementations, strict=True):
-        proxy = yield Creation(periphery("ERC1967Proxy"), (implementation, calldata(core(name), "initialize", *initial)))
+        proxy = yield Creation(
+            periphery("ERC1967Proxy"), (implementation, calldata(core(name), "initialize", *initial))
+        )
         if proxy.lower() != expected.lower():
             raise ValueError(f"{name} is at {proxy}, not at {expected}: another transaction came in between")
     strategy_code = yield Creation(periphery("StrategyBase"), (strategies,))

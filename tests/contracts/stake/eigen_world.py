@@ -87,7 +87,12 @@ class MiningEvm(Evm):
         return int(self.evm.result.gas_used)
 
 
-REVERTS, BURNS_GAS, SAYS_HALF_A_WORD, SAYS_TOO_MUCH = "60006000fd", "5b600056", "60106000f3", "6000196000526020" + "6000f3"
+REVERTS, BURNS_GAS, SAYS_HALF_A_WORD, SAYS_TOO_MUCH = (
+    "60006000fd",
+    "5b600056",
+    "60106000f3",
+    "6000196000526020" + "6000f3",
+)
 """Code that fails in its own way, whatever is called."""
 
 
@@ -173,7 +178,9 @@ class EigenWorld:
 
     def enlist(self, operator: str, delay_blocks: int = 0) -> int:
         """An operator of EigenLayer; its delay is known a little later."""
-        self.evm.ok(self.core.delegation, "registerAsOperator", "0x" + "00" * 20, delay_blocks, "about:blank", sender=operator)
+        self.evm.ok(
+            self.core.delegation, "registerAsOperator", "0x" + "00" * 20, delay_blocks, "about:blank", sender=operator
+        )
         gas = self.evm.gas
         self.evm.mine(126_001)
         return gas
@@ -263,6 +270,21 @@ class EigenWorld:
 def registration(consent: Sequence[Any], announcement: bytes = b"") -> bytes:
     """The data of a registration."""
     return encode(["(address,uint64,uint64,bytes32,bytes32)", "bytes"], [tuple(consent), announcement])
+
+
+def claims_of(token: str, parts: dict[str, int]) -> tuple[bytes, dict[str, Any]]:
+    """Root over two earners with one token each, and each one's claim, in the coordinator's own form."""
+
+    def bare(address: str) -> bytes:
+        return bytes.fromhex(address[2:])
+
+    tokens = {e: keccak(b"\x01" + bare(token) + amount.to_bytes(32, "big")) for e, amount in parts.items()}
+    leaves = [keccak(b"\x00" + bare(earner) + tokens[earner]) for earner in parts]
+    claims = {
+        earner: (0, i, leaves[1 - i], (earner, tokens[earner]), [0], [b""], [(token, amount)])
+        for i, (earner, amount) in enumerate(parts.items())
+    }
+    return keccak(b"".join(leaves)), claims
 
 
 def core_error(name: str) -> str:

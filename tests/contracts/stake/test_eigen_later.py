@@ -43,7 +43,19 @@ class LaterWorld(EigenWorld):
         self.book = evm.create(contracts.load("KeyBook"), OWNER)
         self.set = evm.create(compiled("tests/contracts/solidity/EigenSetStandIn.sol")["EigenSetStandIn"], STORE)
         evm.ok(self.book, "connect", self.set, PENALTIES, REWARDS)
-        settings = (OWNER, self.later, self.later, self.book, OWNER, NOBODY, NOBODY, SET_ID, BLOCK_S, names_slasher, "about:")
+        settings = (
+            OWNER,
+            self.later,
+            self.later,
+            self.book,
+            OWNER,
+            NOBODY,
+            NOBODY,
+            SET_ID,
+            BLOCK_S,
+            names_slasher,
+            "about:",
+        )
         self.source = evm.create(contracts.load("EigenStake"), settings, [(NATIVE_STRATEGY, NOBODY)])
         evm.ok(self.set, "addSource", self.source)
 
@@ -54,7 +66,9 @@ class LaterWorld(EigenWorld):
         return self.evm.call(self.later, "registerForOperatorSets", operator, self.source, [SET_ID], data)[0]
 
 
-SHAPES = [(tells, gone, names) for tells in (False, True) for gone, names in ((False, False), (False, True), (True, True))]
+SHAPES = [
+    (tells, gone, names) for tells in (False, True) for gone, names in ((False, False), (False, True), (True, True))
+]
 
 
 @pytest.mark.parametrize(("tells", "gone", "names"), SHAPES)

@@ -13,7 +13,17 @@ from eth_utils.crypto import keccak
 
 from demo.world.eigenlayer import DAY_S, EigenTerms
 from tests.contracts.evm_process import OWNER
-from tests.contracts.stake.eigen_world import ETHER, LRT_RATE, OPERATORS, REVERTS, REWARDS, STAKERS, WHOLE, EigenWorld
+from tests.contracts.stake.eigen_world import (
+    ETHER,
+    LRT_RATE,
+    OPERATORS,
+    REVERTS,
+    REWARDS,
+    STAKERS,
+    WHOLE,
+    EigenWorld,
+    claims_of,
+)
 
 OPERATOR, STAKER = OPERATORS[0], STAKERS[0]
 NOBODY = "0x" + "00" * 20
@@ -98,21 +108,6 @@ def test_an_operator_and_its_staker_claim_what_was_paid(asset: str) -> None:
         evm.ok(core.rewards, "processClaim", claims[earner], earner, sender=earner)
         assert int(evm.ok(token, "balanceOf", earner)) == before + part
     assert int(evm.ok(token, "balanceOf", core.rewards)) == 0
-
-
-def claims_of(token: str, parts: dict[str, int]) -> tuple[bytes, dict[str, Any]]:
-    """Root over two earners with one token each, and each one's claim, in the coordinator's own form."""
-
-    def bare(address: str) -> bytes:
-        return bytes.fromhex(address[2:])
-
-    tokens = {e: keccak(b"\x01" + bare(token) + amount.to_bytes(32, "big")) for e, amount in parts.items()}
-    leaves = [keccak(b"\x00" + bare(earner) + tokens[earner]) for earner in parts]
-    claims = {
-        earner: (0, i, leaves[1 - i], (earner, tokens[earner]), [0], [b""], [(token, amount)])
-        for i, (earner, amount) in enumerate(parts.items())
-    }
-    return keccak(b"".join(leaves)), claims
 
 
 def test_a_reward_is_for_the_days_since_the_operator_was_paid_last() -> None:

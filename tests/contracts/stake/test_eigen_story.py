@@ -150,7 +150,9 @@ def test_nothing_that_is_on_its_way_out_counts_however_near_its_end() -> None:
 def test_who_comes_back_counts_again_and_keeps_its_key() -> None:
     world = staked()
     deregisters(world)
-    assert world.register(OPERATOR, world.data(OPERATOR, 1)) == core_error("AlreadyMemberOfSet"), "while it is slashable"
+    assert world.register(OPERATOR, world.data(OPERATOR, 1)) == core_error("AlreadyMemberOfSet"), (
+        "while it is slashable"
+    )
     world.evm.mine(DELAY + 1)
     key = world.evm.ok(world.book, "keyOf", OPERATOR)
     from_before = world.register(OPERATOR, registration(NO_CONSENT))
@@ -269,7 +271,9 @@ def test_a_penalty_that_comes_too_late_is_given_up_and_binds_no_later_stake() ->
     assert world.register(OPERATOR, registration(NO_CONSENT)) == ""
     assert world.stake(OPERATOR) == DEPOSIT + NATIVE_DEPOSIT
     for far in (capture, world.evm.now + 1):
-        assert world.seize(OPERATOR, WHOLE, case(2), far)[0] == "NothingToHold", "no capture that was not, or is too old"
+        assert world.seize(OPERATOR, WHOLE, case(2), far)[0] == "NothingToHold", (
+            "no capture that was not, or is too old"
+        )
         assert world.slashable(OPERATOR, far) == 0
     for fraction in (0, WHOLE + 1):
         assert world.seize(OPERATOR, fraction, case(2))[0] == "NothingToHold"
