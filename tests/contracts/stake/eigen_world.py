@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pyrevm
-from eth_abi import encode
+from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
@@ -77,13 +77,19 @@ class MiningEvm(Evm):
     def replace_code(self, at: str, code: str) -> None:
         """Other code in place of a contract's: a fault of it."""
         info = self.evm.basic(at)
-        self.evm.insert_account_info(
-            at, pyrevm.AccountInfo(nonce=info.nonce, balance=info.balance, code=bytes.fromhex(code))
-        )
+        made = pyrevm.AccountInfo(info.balance, info.nonce, code=bytes.fromhex(code))
+        self.evm.insert_account_info(at, made)
+
+    def event(self, topic: bytes) -> bytes:
+        """Data of the one event of this kind in the last call."""
+        assert self.evm.result is not None
+        (log,) = [x for x in self.evm.result.logs if x.topics[0] == "0x" + topic.hex()]
+        return bytes(log.data[1])
 
     @property
     def gas(self) -> int:
         """Of the last call."""
+        assert self.evm.result is not None
         return int(self.evm.result.gas_used)
 
 

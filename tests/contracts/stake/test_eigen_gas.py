@@ -115,7 +115,7 @@ class EigenLedger:
         reward = (operator.address, self.token.address, ETHER)
         await self.step("`reward`", self.rewards, source, "reward", *reward)
         coordinator = self.chain.contract(eigenlayer.core("RewardsCoordinator").abi, self.core.rewards)
-        parts = {operator.address: ETHER // 10, staker.address: ETHER - ETHER // 10}
+        parts = {str(operator.address): ETHER // 10, str(staker.address): ETHER - ETHER // 10}
         root, claims = claims_of(self.token.address, parts)
         await self.step("", self.owner, coordinator, "submitRoot", root, now // DAY_S * DAY_S)
         for who, name in ((operator, "the operator"), (staker, "the restaker")):
@@ -131,5 +131,5 @@ async def test_each_step_costs_what_the_docs_say(node: anvil.Anvil) -> None:
         await ledger.prepare()
         await ledger.play()
     section = PAGE.read_text(encoding="utf-8").split("\n## Stake in EigenLayer\n")[1].split("\n## ")[0]
-    told = {name: int(gas.replace(",", "")) for name, gas in re.findall(r"^\| (.+) \| ([\d,]+) \|$", section, re.M)}
+    told = {name: int(gas.replace(",", "")) for name, gas in re.findall(r"^\| (.+) \| ([\d,]+) \|$", section, re.MULTILINE)}
     assert told == pytest.approx(ledger.gas, rel=ONE_PERCENT)

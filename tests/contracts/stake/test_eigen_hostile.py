@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from eth_abi import encode
+from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 import contracts
@@ -226,7 +226,7 @@ def test_what_eigenlayer_refuses_to_slash_is_tried_again() -> None:
     assert [world.magnitude(OPERATOR, s) for s in (strategies.wdiveth, strategies.native)] == [WHOLE // 2, WHOLE]
     assert world.restore(case(1)) == "UnknownCase", "it is being taken"
     assert evm.call(world.source, "takeRest", case(1))[0] == "SlashingFailed"
-    evm.replace_code(core.pods, bytes(code).hex())
+    evm.replace_code(core.pods, bytes(code or b"").hex())
     assert evm.call(world.source, "takeRest", case(1), sender=STAKER) == ("", DEPOSIT // 2)
     assert [world.magnitude(OPERATOR, s) for s in strategies.ascending()] == [WHOLE // 2] * 3
     assert evm.call(world.source, "takeRest", case(1))[0] == "UnknownCase"

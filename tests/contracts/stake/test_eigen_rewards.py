@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from eth_abi import decode
+from eth_abi.abi import decode
 from eth_utils.crypto import keccak
 
 from demo.world.eigenlayer import DAY_S, EigenTerms
@@ -63,15 +63,13 @@ def pay(world: EigenWorld, amount: int = 10 * ETHER, asset: str = "", value: int
 
 def told(world: EigenWorld) -> tuple[int, int]:
     """Start and duration that were submitted."""
-    (log,) = [x for x in world.evm.evm.result.logs if x.topics[0] == "0x" + SUBMITTED.hex()]
-    _, start, duration = decode(["uint256", "uint256", "uint256"], bytes(log.data[1]))
+    _, start, duration = decode(["uint256", "uint256", "uint256"], world.evm.event(SUBMITTED))
     return start, duration
 
 
 def submission(world: EigenWorld) -> Any:
     """What the coordinator keeps of it."""
-    (log,) = [x for x in world.evm.evm.result.logs if x.topics[0] == "0x" + CREATED.hex()]
-    return decode(["(address,uint32)", "uint256", SUBMISSION], bytes(log.data[1]))
+    return decode(["(address,uint32)", "uint256", SUBMISSION], world.evm.event(CREATED))
 
 
 def day(seconds: int) -> int:

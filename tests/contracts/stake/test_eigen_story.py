@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.contracts.evm_process import OWNER
 from tests.contracts.stake.eigen_world import (
     DELAY,
     ETHER,
     LRT_RATE,
     NO_CONSENT,
     OPERATORS,
-    OWNER,
     REACH_S,
     STAKERS,
     WHOLE,
@@ -114,8 +114,7 @@ def undelegates(world: EigenWorld) -> None:
 def test_what_is_leaving_stays_slashable_until_it_can_no_longer_be_proven(
     leave: Callable[[EigenWorld], None],
 ) -> None:
-    """It counts no longer from the moment it leaves, and can be slashed to the last block of the delay, for what was signed
-    before."""
+    """It counts no longer from the moment it leaves, and can be slashed to the last block of the delay."""
     world = staked()
     evm, all_of_it = world.evm, DEPOSIT + NATIVE_DEPOSIT
     capture = evm.now
@@ -210,8 +209,7 @@ def test_a_restored_case_slashes_nothing() -> None:
 @pytest.mark.parametrize("restored", [None, 0, 1, 2])
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_two_cases_compose(order: tuple[int, ...], restored: int | None) -> None:
-    """Each takes its part of what the others had left when it was opened, whichever is carried out first and whatever is given
-    back; three, so that one can be between two."""
+    """Each takes its part of what the others had left when it was opened, in whatever order; three, so that one is between."""
     world = staked()
     fractions = (WHOLE // 2, WHOLE // 4, WHOLE)
     left, values = DEPOSIT + NATIVE_DEPOSIT, []
