@@ -77,8 +77,8 @@ class MiningEvm(Evm):
     def replace_code(self, at: str, code: str) -> None:
         """Other code in place of a contract's: a fault of it."""
         info = self.evm.basic(at)
-        made = pyrevm.AccountInfo(info.balance, info.nonce, code=bytes.fromhex(code))
-        self.evm.insert_account_info(at, made)
+        self.evm.insert_account_info(at, pyrevm.AccountInfo(nonce=info.nonce, code=bytes.fromhex(code)))
+        self.evm.set_balance(at, info.balance)
 
     def event(self, topic: bytes) -> bytes:
         """Data of the one event of this kind in the last call."""

@@ -131,5 +131,7 @@ async def test_each_step_costs_what_the_docs_say(node: anvil.Anvil) -> None:
         await ledger.prepare()
         await ledger.play()
     section = PAGE.read_text(encoding="utf-8").split("\n## Stake in EigenLayer\n")[1].split("\n## ")[0]
-    told = {name: int(gas.replace(",", "")) for name, gas in re.findall(r"^\| (.+) \| ([\d,]+) \|$", section, re.MULTILINE)}
+    told = {
+        name: int(gas.replace(",", "")) for name, gas in re.findall(r"^\| (.+) \| ([\d,]+) \|$", section, re.MULTILINE)
+    }
     assert told == pytest.approx(ledger.gas, rel=ONE_PERCENT)

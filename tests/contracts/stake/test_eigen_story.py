@@ -257,6 +257,23 @@ def test_what_leaves_after_a_proof_is_slashed_with_the_rest() -> None:
     assert world.slashable(OPERATOR, capture) == all_of_it // 2
 
 
+def test_a_penalty_takes_no_more_than_is_left() -> None:
+    """What was seized while it was leaving may be gone when the dispute is over: then the rest is taken, and nothing else waits."""
+    world = staked()
+    capture, strategy = world.evm.now, world.strategies.wdiveth
+    assert world.allocate(OPERATOR, (strategy, WHOLE // 4)) == ""
+    world.evm.mine(DELAY)
+    assert world.seize(OPERATOR, WHOLE, case(1), capture) == ("", DEPOSIT + NATIVE_DEPOSIT)
+    world.evm.mine(1)
+    assert (world.stake(OPERATOR), world.slashable(OPERATOR)) == (0, 0)
+    assert world.take(case(1)) == ("", DEPOSIT // 4 + NATIVE_DEPOSIT)
+    assert [world.magnitude(OPERATOR, s) for s in (strategy, world.strategies.native)] == [0, 0]
+    assert world.withdrawable(STAKER, strategy) == DEPOSIT * 3 // 4
+    assert world.allocate(OPERATOR, (strategy, WHOLE // 4)) == ""
+    world.evm.mine(1)
+    assert world.by_kind(OPERATOR)[0] == DEPOSIT // 4, "what is allocated afterwards counts"
+
+
 def test_a_penalty_that_comes_too_late_is_given_up_and_binds_no_later_stake() -> None:
     world = staked()
     capture = world.evm.now
