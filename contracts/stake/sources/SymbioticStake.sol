@@ -237,7 +237,8 @@ contract SymbioticStake is SymbioticPay {
         uint256 amount = left < before ? before - left : 0;
         if (amount > e.amount) amount = e.amount;
         emit VaultSlashed(caseId, e.vault, amount);
-        return vaults.valueIn(e.vault, amount);
+        (bool read, bytes memory answer) = _read(abi.encodeCall(SymbioticVaults.valueIn, (e.vault, amount)));
+        return read ? abi.decode(answer, (uint256)) : 0;
     }
 
     /// @dev Symbiotic refuses a capture older than the newest it slashed: of an operator's penalties in a vault the oldest comes first,

@@ -19,6 +19,8 @@ contract SymbioticVaults {
     /// @notice Vaults that count or can still be slashed, at most.
     uint256 public constant MAX_LISTED = 16;
     uint256 private constant BPS = 10_000;
+    /// @dev With less than this in all nothing could be written after a failure, so too little gas retires nothing.
+    uint256 private constant VERSION_GAS = 100_000;
     uint64 private constant FULL_RESTAKE = 1;
     uint64 private constant OPERATOR_NETWORK = 3;
     uint64 private constant VETO = 1;
@@ -46,6 +48,7 @@ contract SymbioticVaults {
     /// @param vetoes whether the slasher takes requests and waits, or slashes at once
     /// @param shared whether other networks can slash the same stake
     /// @param version of the vault's code as it was looked at
+    /// @param vetoS how long a request waits, if the slasher takes requests
     struct Vault {
         ISymbioticDelegator delegator;
         uint48 countedAt;
@@ -56,6 +59,7 @@ contract SymbioticVaults {
         bool shared;
         address collateral;
         uint64 version;
+        uint32 vetoS;
     }
 
     /// @notice The network, which is its own middleware: it made this contract.
@@ -124,7 +128,9 @@ contract SymbioticVaults {
         if (kind == FULL_RESTAKE || kind > OPERATOR_NETWORK || slasherKind > VETO) revert UnfitVault(vault);
         if (!values.isCollateral(v.collateral) || !isBurner[at.burner()]) revert UnfitVault(vault);
         (v.vetoes, v.shared) = (slasherKind == VETO, kind != OPERATOR_NETWORK);
-        if (v.epochS < minReachS || (v.vetoes && v.slasher.vetoDuration() > disputeS)) revert UnfitVault(vault);
+        uint48 vetoS = v.vetoes ? v.slasher.vetoDuration() : 0;
+        if (v.epochS < minReachS || vetoS > disputeS || vetoS > type(uint32).max) revert UnfitVault(vault);
+        v.vetoS = uint32(vetoS);
         emit VaultPrepared(vault);
         network.adopt(v.delegator, v.slasher, v.vetoes);
     }
@@ -239,6 +245,8 @@ contract SymbioticVaults {
         if (capture >= block.timestamp || block.timestamp - capture > v.epochS) return (at, 0, 0);
         uint48 latest = v.slasher.latestSlashedCaptureTimestamp(subnetwork, operator);
         if (latest > at) at = latest;
+        // a request that could not wait out its veto is refused
+        if (block.timestamp - at + v.vetoS > v.epochS) return (at, 0, 0);
         amount = v.slasher.slashableStake(subnetwork, operator, at, "");
         if (at != capture) {
             uint256 then = v.delegator.stakeAt(subnetwork, operator, capture, "");
@@ -272,7 +280,12 @@ contract SymbioticVaults {
     /// @dev What may change after `prepare`: the tokens that are listed, and the vault's code, by its owner.
     function _fits(address vault) private view returns (bool) {
         Vault storage v = known[vault];
-        return values.isCollateral(v.collateral) && ISymbioticVault(vault).version() == v.version;
+        if (!values.isCollateral(v.collateral)) return false;
+        try ISymbioticVault(vault).version{gas: VERSION_GAS}() returns (uint64 version) {
+            return version == v.version;
+        } catch {
+            return false;
+        }
     }
 
     /// @dev Collateral that the vault's own rules let a slash of this capture take, of everybody.
