@@ -206,11 +206,12 @@ def deploy_core(owner: str) -> Generator[ChainStep, Any, SymbioticCore]:
 def create_vault(core: SymbioticCore, terms: VaultTerms) -> Generator[ChainStep, Any, SymbioticVault]:
     """Make a vault; anybody may."""
     made = yield _sent("VaultConfigurator", core.configurator, "create", terms.order())
-    return SymbioticVault(*made, terms)
+    vault, delegator, slasher = made
+    return SymbioticVault(vault, delegator, slasher, terms)
 
 
-def deploy_source(core: SymbioticCore, terms: SourceTerms) -> Generator[ChainStep, Any, str]:
-    """Make our network over a core: its address, which ``connect`` still has to tell who the others are."""
+def deploy_source(core: SymbioticCore, terms: SourceTerms, maker: str) -> Generator[ChainStep, Any, str]:
+    """Make our network over a core and return its address; ``maker`` still has to tell it by ``connect`` who the others are."""
     settings = (
         core.network_registry,
         core.middleware_service,
@@ -223,7 +224,7 @@ def deploy_source(core: SymbioticCore, terms: SourceTerms) -> Generator[ChainSte
     )
     times = (terms.min_reach_s, terms.dispute_s, terms.shared_bps, terms.min_value_wei)
     listing = (core.vault_factory, terms.values, *times, list(terms.burners))
-    address: str = yield ChainStep("SymbioticStake", "", (settings, listing), theirs=False)
+    address: str = yield ChainStep("SymbioticStake", "", (maker, settings, listing), theirs=False)
     return address
 
 

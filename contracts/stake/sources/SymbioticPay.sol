@@ -19,7 +19,7 @@ import {SymbioticVaults} from "./SymbioticVaults.sol";
 /// @notice An operator's commission is claimed at DefaultOperatorRewards, by a proof of all it has earned; the rest goes to the vaults
 ///         that its stake lies in, in proportion to what counts of it, and is claimed there at DefaultStakerRewards.
 abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
-    /// @notice Gas that reading one vault may take.
+    /// @notice Gas that reading one vault may take: a fourth is usual, the rest for long histories, which are searched by halves.
     uint256 public constant READ_GAS = 400_000;
     uint256 private constant BPS = 10_000;
     /// @notice Operators in one root; the commission of any beyond is sent to them.

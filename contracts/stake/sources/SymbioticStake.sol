@@ -3,6 +3,7 @@ pragma solidity 0.8.28;
 
 import {IERC20} from "../../interfaces/IERC20.sol";
 import {IStakeSource} from "../../interfaces/IStakeSource.sol";
+import {Connected} from "../Connected.sol";
 import {SymbioticPay} from "./SymbioticPay.sol";
 import {SymbioticVaults} from "./SymbioticVaults.sol";
 
@@ -31,8 +32,8 @@ contract SymbioticStake is SymbioticPay {
         address vault;
         uint48 capture;
         bool done;
-        uint256 amount;
-        uint256 index;
+        uint128 amount;
+        uint128 index;
     }
 
     struct Case {
@@ -78,7 +79,11 @@ contract SymbioticStake is SymbioticPay {
     /// @notice A fraction of none, or of more than all.
     error BadFraction(uint256 fraction);
 
-    constructor(Settings memory settings, SymbioticVaults.Settings memory listing) SymbioticPay(settings, listing) {}
+    /// @param maker calls `connect`
+    constructor(address maker, Settings memory settings, SymbioticVaults.Settings memory listing)
+        Connected(maker)
+        SymbioticPay(settings, listing)
+    {}
 
     /// @inheritdoc IStakeSource
     function stakeOf(address operator) external view returns (uint256 value) {
@@ -189,7 +194,7 @@ contract SymbioticStake is SymbioticPay {
         }
         a.amount += amount;
         a.open.push(Open(caseId, at));
-        c.entries.push(Entry(vault, at, false, amount, index));
+        c.entries.push(Entry(vault, at, false, uint128(amount), uint128(index)));
         emit PutAside(caseId, vault, c.operator, amount, at);
         return amount == free ? worth : worth * fraction / WHOLE;
     }

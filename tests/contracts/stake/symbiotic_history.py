@@ -83,7 +83,7 @@ class SymbioticHistory:
         self.disputed.append((self.case, world.evm.now + DISPUTE_S))
         self.entries[self.case] = []
         for _, where, _, amount, _ in world.logs("PutAside"):
-            key = (to_checksum_address(where[12:]), who, capture)
+            key: Held = (str(to_checksum_address(where[12:])), who, capture)
             self.entries[self.case].append((key, amount))
             self.gone[key] = self.gone.get(key, 0) + amount
         for key, _ in self.entries[self.case]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eth_abi import decode, encode
+from eth_abi.abi import decode, encode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
@@ -39,6 +39,7 @@ RITA, SAM = account(0x1A), account(0x5A)
 """Restakers."""
 PRICE, UNLISTED, REVERTS, BURNS = 1, 0, 2, 3
 """How the stand-in for values treats a token."""
+NOBODY = "0x" + "00" * 20
 STAND_INS = "tests/contracts/solidity/SymbioticStandIns.sol"
 CORE_NAMES = {
     "configurator": "VaultConfigurator",
@@ -54,7 +55,6 @@ class SymbioticWorld:
 
     def __init__(self) -> None:
         evm = self.evm = Evm()
-        self.gas: dict[str, int] = {}
         for who in (CURATOR, PENALTIES, REWARDS, ANYBODY, ANN, BOB, RITA, SAM):
             evm.evm.set_balance(who, 10**27)
         self.core = self.run(symbiotic.deploy_core(OWNER))
@@ -72,7 +72,7 @@ class SymbioticWorld:
     def network(self, **changes: Any) -> None:
         """Make our network, and have the world be about it."""
         evm = self.evm
-        self.source = self.run(symbiotic.deploy_source(self.core, self.terms(**changes)))
+        self.source = self.run(symbiotic.deploy_source(self.core, self.terms(**changes), OWNER))
         evm.ok(self.source, "connect", self.set, PENALTIES, REWARDS)
         self.vaults = to_checksum_address(evm.ok(self.source, "vaults"))
         self.know(self.vaults, contracts.load("SymbioticVaults"))
@@ -124,13 +124,8 @@ class SymbioticWorld:
         data = keccak(text=f"{step.function}({','.join(kinds)})")[:4] + encode(kinds, step.args)
         error, raw = self.evm.send(step.to, data, step.sender or OWNER)
         assert not error, (step.contract, step.function, error)
-        self.count_gas(f"{step.contract}.{step.function}")
         found = decode([abi_type(o) for o in entry["outputs"]], raw)
         return found[0] if len(found) == 1 else tuple(map(to_checksum_address, found)) if found else None
-
-    def count_gas(self, name: str) -> None:
-        """Keep what the last transaction cost, the first time that it is done."""
-        self.gas.setdefault(name, int(self.evm.evm.result.gas_used))
 
     # ------------------------------------------------------------------------------------------------------- vaults
 
@@ -163,7 +158,7 @@ class SymbioticWorld:
         self.run(symbiotic.give_stake(made, self.source, limit=limit, shares=given))
         if deposit:
             self.deposit(RITA, made, deposit)
-        self.act(self.vaults, "addVault", made.vault, symbiotic.ZERO_ADDRESS)
+        self.act(self.vaults, "addVault", made.vault, NOBODY)
         return made
 
     def join(self, operator: str, made: Sequence[SymbioticVault]) -> None:
@@ -197,9 +192,7 @@ class SymbioticWorld:
 
     def act(self, to: str, name: str, *args: Any, sender: str = ANYBODY) -> Any:
         """A call that must be taken."""
-        answer = self.evm.ok(to, name, *args, sender=sender)
-        self.count_gas(name)
-        return answer
+        return self.evm.ok(to, name, *args, sender=sender)
 
     def refused(self, to: str, name: str, *args: Any, sender: str = ANYBODY) -> str:
         """Name of the error with which a call is refused: of Symbiotic's contracts its selector."""
@@ -220,11 +213,12 @@ class SymbioticWorld:
         topic = keccak(text=f"{name}({','.join(kinds)})")
         held = [abi_type(i) for i in found[0]["inputs"] if not i["indexed"]]
         out = []
-        for log in self.evm.evm.result.logs:
+        done = self.evm.evm.result
+        assert done is not None
+        for log in done.logs:
             topics = [bytes.fromhex(t.removeprefix("0x")) for t in log.topics]
             if topics[0] == topic:
-                raw = log.data[1] if isinstance(log.data, tuple) else log.data
-                out.append((*topics[1:], *decode(held, bytes(raw))))
+                out.append((*topics[1:], *decode(held, bytes(log.data[1]))))
         return out
 
     # ---------------------------------------------------------------------------------------------------------- story

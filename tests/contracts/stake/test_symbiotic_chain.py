@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_abi import encode
+from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
@@ -40,7 +40,9 @@ from tests.contracts.stake.symbiotic_world import (
 DOCS = Path(__file__).parents[3] / "docs" / "contracts.md"
 BURNER = to_checksum_address("0x" + "dd" * 20)
 OWNER, RITA, CURATOR, PENALTIES, REWARDS, ANN, BOB = (signer(i) for i in range(7))
-ACCOUNTS = {one.address: one for one in (OWNER, RITA, CURATOR, PENALTIES, REWARDS, ANN, BOB)}
+ACCOUNTS: dict[str, LocalAccount] = {
+    str(one.address): one for one in (OWNER, RITA, CURATOR, PENALTIES, REWARDS, ANN, BOB)
+}
 ONE_PERCENT = 0.01
 
 
@@ -89,7 +91,7 @@ class SymbioticChain:
             last_step_s=LAST_STEP_S,
             lag_s=LAG_S,
         )
-        address = await self.play(symbiotic.deploy_source(self.core, terms))
+        address = await self.play(symbiotic.deploy_source(self.core, terms, OWNER.address))
         self.source = self.chain.contract(contracts.load("SymbioticStake").abi, address)
         await self.act(OWNER, self.source, "connect", set_.address, PENALTIES.address, REWARDS.address)
         vaults = await self.chain.call(self.source, "vaults")
@@ -116,7 +118,7 @@ class SymbioticChain:
                 service = self.chain.contract(npm.symbiotic("IOptInService").abi, self.core.vault_opt_ins)
                 await self.act(operator, service, "optIn", made.vault)
         await self.act(OWNER, self.vaults, "prepare", made.vault, step=f"`prepare`, {kind}")
-        shares = {ANN.address: 1, BOB.address: 1}
+        shares: dict[str, int] = {ANN.address: 1, BOB.address: 1}
         await self.play(symbiotic.give_stake(made, self.source.address, limit=10**24, shares=shares))
         await self.chain.pay(RITA, self.wdiv.address, 300 * WAD)
         await self.act(RITA, self.wdiv, "approve", made.vault, 300 * WAD)
@@ -127,10 +129,10 @@ class SymbioticChain:
 
     async def read(self, function: str, *args: Any, step: str) -> int:
         """Answer of a view of ours, and what it costs as a transaction less the 21,000 and the bytes."""
+        await self.act(OWNER, self.source, function, *args, step=step)
         data = self.source.encode_abi(function, args=list(args))
-        used = int(await self.chain.rpc("eth_estimateGas", {"to": self.source.address, "data": data}), 16)
         raw = bytes.fromhex(data[2:])
-        self.gas[step] = used - 21_000 - sum(16 if byte else 4 for byte in raw)
+        self.gas[step] -= 21_000 + sum(16 if byte else 4 for byte in raw)
         return int(await self.chain.call(self.source, function, *args))
 
     async def balance(self, who: str) -> int:

@@ -19,6 +19,7 @@ from tests.contracts.stake.symbiotic_world import (
     EPOCH_S,
     LAST_STEP_S,
     MIN_VALUE,
+    NOBODY,
     PENALTIES,
     REACH_S,
     REWARDS,
@@ -29,8 +30,6 @@ from tests.contracts.stake.symbiotic_world import (
     SymbioticWorld,
     selector,
 )
-
-NOBODY = symbiotic.ZERO_ADDRESS
 
 
 @pytest.fixture
@@ -147,19 +146,19 @@ def test_times_of_the_set_the_dispute_and_the_vaults_are_checked(world: Symbioti
     assert world.ask(world.source, "reachS") == EPOCH_S
     world.counted({ANN: 1}, epoch_s=REACH_S + 5)
     assert world.ask(world.source, "reachS") == REACH_S + 5
-    short = world.run(symbiotic.deploy_source(world.core, world.terms(min_reach_s=REACH_S - 1)))
+    short = world.run(symbiotic.deploy_source(world.core, world.terms(min_reach_s=REACH_S - 1), OWNER))
     args = (world.set, PENALTIES, REWARDS)
     assert world.refused(short, "connect", *args, sender=OWNER) == "BadSettings"
     assert ANSWER_S + DISPUTE_S + LAST_STEP_S == REACH_S
-    for changes in ({"dispute_s": 0}, {"shared_bps": 10_001}, {"min_value_wei": 0}, {"burners": [NOBODY]}):
-        _not_made(world, changes)
-    for changes in ({"last_step_s": 0}, {"lag_s": 0}, {"max_commission_bps": 10_001}, {"wrapped_ether": ANYBODY}):
+    bad: list[dict[str, Any]] = [{"shared_bps": 10_001}, {"max_commission_bps": 10_001}, {"wrapped_ether": ANYBODY}]
+    bad += [{name: 0} for name in ("dispute_s", "min_reach_s", "min_value_wei", "last_step_s", "lag_s")]
+    for changes in (*bad, {"burners": [NOBODY]}, {"values": ANYBODY}):
         _not_made(world, changes)
 
 
 def _not_made(world: SymbioticWorld, changes: dict[str, Any]) -> None:
     with pytest.raises(RuntimeError):
-        world.run(symbiotic.deploy_source(world.core, world.terms(**changes)))
+        world.run(symbiotic.deploy_source(world.core, world.terms(**changes), OWNER))
 
 
 def test_nobody_but_the_network_slashes_for_it(world: SymbioticWorld) -> None:

@@ -20,6 +20,7 @@ from tests.contracts.stake.symbiotic_world import (
     DAY_S,
     DISPUTE_S,
     EPOCH_S,
+    NOBODY,
     PENALTIES,
     PRICE,
     REVERTS,
@@ -34,7 +35,6 @@ from tests.contracts.stake.symbiotic_world import (
 
 OTHER = account(0x0E)
 """Another network, and its middleware."""
-NOBODY = symbiotic.ZERO_ADDRESS
 
 
 @pytest.fixture
