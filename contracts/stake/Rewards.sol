@@ -15,7 +15,7 @@ import {leafHash, reportDigest, rootFrom, weightOf} from "./RewardProofs.sol";
 ///      from: they are emitted, so that everybody can compute it again.
 contract Rewards {
     uint256 private constant MOST_ASSETS = 4;
-    uint256 private constant MOST_SOURCES = 8;
+    uint256 private constant MOST_SOURCES = 4;
     uint256 private constant MOST_AHEAD = 100;
     uint256 private constant MOST_PROOF = 32;
     uint256 private constant MOST_JAIL_S = 7 days;
@@ -49,7 +49,7 @@ contract Rewards {
     /// @notice How long an absent operator is jailed.
     uint256 public immutable absenceJailS;
 
-    /// @notice Whether epochs can be funded in this token; ether, the zero address, always.
+    /// @notice Whether epochs can be funded in this; the zero address is ether.
     mapping(address asset => bool) public isAsset;
     /// @notice By epoch and asset.
     mapping(uint48 epoch => mapping(address asset => Pot)) public potOf;
@@ -72,9 +72,9 @@ contract Rewards {
     /// @notice What was left of an epoch is for another one now.
     event RolledOver(uint48 indexed epoch, uint48 indexed to, address indexed asset, uint256 amount);
 
-    /// @notice A zero address, something twice, too many, or a jail of no or more than seven days.
+    /// @notice A zero address, something twice, none or too many, or a jail of no or more than seven days.
     error BadSettings();
-    /// @notice Neither ether nor a listed token.
+    /// @notice It is not listed.
     error UnknownAsset(address asset);
     /// @notice No such source.
     error UnknownSource(uint256 source);
@@ -113,11 +113,13 @@ contract Rewards {
     }
 
     /// @param set_ the frozen sets; it lets this contract jail absent operators
-    /// @param sources_ where stake lies, 1 to 8; a leaf names one by its place here
-    /// @param assets_ tokens that epochs can be funded in beside ether, at most 4; none that rebases or takes a fee
+    /// @param sources_ where stake lies, 1 to 4; a leaf names one by its place here
+    /// @param assets_ that epochs can be funded in, 1 to 4, the same as of the sources; the zero address is ether; no token that
+    ///        rebases or takes a fee
     /// @param absenceJailS_ how long an absent operator is jailed, at most seven days
     constructor(IStakedSet set_, IStakeSource[] memory sources_, address[] memory assets_, uint256 absenceJailS_) {
-        if (sources_.length == 0 || sources_.length > MOST_SOURCES || assets_.length > MOST_ASSETS) revert BadSettings();
+        if (sources_.length == 0 || sources_.length > MOST_SOURCES) revert BadSettings();
+        if (assets_.length == 0 || assets_.length > MOST_ASSETS) revert BadSettings();
         if (absenceJailS_ == 0 || absenceJailS_ > MOST_JAIL_S) revert BadSettings();
         (set, store, absenceJailS) = (set_, IStoreEpochs(set_.store()), absenceJailS_);
         for (uint256 i; i < sources_.length; ++i) {
@@ -126,14 +128,11 @@ contract Rewards {
                 if (sources_[j] == sources_[i]) revert BadSettings();
             }
         }
-        isAsset[ETHER] = true;
-        assets.push(ETHER);
         for (uint256 i; i < assets_.length; ++i) {
             if (isAsset[assets_[i]]) revert BadSettings();
             isAsset[assets_[i]] = true;
-            assets.push(assets_[i]);
         }
-        sources = sources_;
+        (sources, assets) = (sources_, assets_);
     }
 
     // -------------------------------------------------------------------------------------------------------- funds
@@ -316,7 +315,7 @@ contract Rewards {
         return sources;
     }
 
-    /// @notice All assets, ether first.
+    /// @notice All assets.
     function allAssets() external view returns (address[] memory) {
         return assets;
     }

@@ -61,7 +61,7 @@ class RewardsWorld:
         self.quiet = self.evm.create(stand_ins["QuietToken"])
         self.odd = self.evm.create(compiled()["OddToken"])
         self.assets = [ETHER, *(bytes.fromhex(t[2:]) for t in (self.token, self.quiet, self.odd))]
-        listed = [text(a) for a in self.assets[1:]]
+        listed = [text(a) for a in self.assets]
         self.at = self.evm.create(contracts.load("Rewards"), self.set, self.sources, listed, JAIL_S)
         for token in (self.token, self.quiet, self.odd):
             self.evm.ok(token, "mint", STRANGER, 10**30)

@@ -286,9 +286,10 @@ def bad_settings(world: RewardsWorld) -> Iterator[tuple[Any, ...]]:
     yield world.set, [], [token], JAIL_S
     yield world.set, [source, source], [token], JAIL_S
     yield world.set, [NO_ADDRESS], [token], JAIL_S
-    yield world.set, [text(keccak(bytes([i]))[:20]) for i in range(9)], [token], JAIL_S
+    yield world.set, [text(keccak(bytes([i]))[:20]) for i in range(5)], [token], JAIL_S
     yield world.set, [source], [token, token], JAIL_S
-    yield world.set, [source], [NO_ADDRESS], JAIL_S
+    yield world.set, [source], [], JAIL_S
+    yield world.set, [source], [NO_ADDRESS, NO_ADDRESS], JAIL_S
     yield world.set, [source], [text(keccak(bytes([i]))[:20]) for i in range(5)], JAIL_S
     yield world.set, [source], [token], 0
     yield world.set, [source], [token], 7 * 86_400 + 1
