@@ -54,6 +54,11 @@ contract FrozenSetStandIn {
 contract SourceStandIn {
     uint256 public how;
     mapping(address => mapping(address => uint256)) public given;
+    mapping(address => uint256) public stakeOf;
+
+    function setStake(address operator, uint256 stake) external {
+        stakeOf[operator] = stake;
+    }
 
     function set(uint256 how_) external {
         how = how_;

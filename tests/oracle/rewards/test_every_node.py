@@ -175,7 +175,7 @@ def test_grounds_that_bear_no_report_are_refused() -> None:
     with pytest.raises(BadGrounds, match="words of weight"):
         make_grounds(frozen, epoch.stakes(), few)
     elsewhere = replace(frozen, epoch=EPOCH + 1)
-    with pytest.raises(BadGrounds, match="signed by somebody else|signature"):
+    with pytest.raises(BadGrounds, match=r"signed by somebody else|signature"):
         check_grounds(elsewhere, raw)
     with pytest.raises(BadGrounds, match="words of weight 0"):
         make_grounds(elsewhere, epoch.stakes(), words)

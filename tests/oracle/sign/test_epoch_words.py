@@ -49,7 +49,7 @@ class _Failing:
     def __enter__(self) -> None:
         self.inner.__enter__()
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.left < 0:
             self.inner.close()  # what is not committed is gone, as when the process ends
             return
