@@ -45,7 +45,4 @@ interface IStakedSet {
     /// @notice Only the penalties contract: no freeze takes the operator until then, and anybody may remove it from the sets that
     ///         it is in.
     function jail(address operator, uint48 until) external;
-    /// @notice Only the rewards contract: the operator was absent, by the word of weight T. As `jail`, but it takes nobody out of a
-    ///         set that is in force; of two jails the longer one counts.
-    function jailAbsent(address operator, uint48 until) external;
 }

@@ -42,6 +42,14 @@ contract Rewards {
         bool rolled;
     }
 
+    /// @dev A frozen set. `spare`: W - T.
+    struct Members {
+        address[] keys;
+        address[] operators;
+        uint96[] weights;
+        uint256 spare;
+    }
+
     /// @notice Who signs, by stake.
     IStakedSet public immutable set;
     /// @notice The store whose epochs and signers these are.
@@ -55,6 +63,8 @@ contract Rewards {
     mapping(uint48 epoch => mapping(address asset => Pot)) public potOf;
     /// @notice By epoch.
     mapping(uint48 epoch => Report) public reportOf;
+    /// @notice Until when an operator is jailed by a report.
+    mapping(address operator => uint48) public absentUntil;
     /// @notice Whether a leaf was paid.
     mapping(bytes32 leaf => bool) public isPaid;
     IStakeSource[] private sources;
@@ -67,6 +77,8 @@ contract Rewards {
     event PaidFor(bytes32 indexed feed, uint48 indexed epoch, address indexed payer, address asset, uint256 amount);
     /// @notice What is owed for an epoch, and who was absent, by the word of this weight.
     event Posted(uint48 indexed epoch, bytes32 root, address[] absent, bytes grounds, uint256 weight);
+    /// @notice An operator that a report names as absent is not jailed: with those who are, it would weigh more than W - T.
+    event NotJailed(uint48 indexed epoch, address indexed operator);
     /// @notice A source was given this for an operator and those who delegate to it.
     event Claimed(uint48 indexed epoch, address indexed operator, uint256 indexed source, address asset, uint256 amount);
     /// @notice What was left of an epoch is for another one now.
@@ -175,7 +187,8 @@ contract Rewards {
 
     /// @notice Post the report of an epoch that has ended; anybody may, once.
     /// @param root of the tree of what is owed
-    /// @param absent operators that were absent, ascending, of at most W - T of the frozen weight: they are jailed for a short time
+    /// @param absent operators that were absent, ascending, of at most W - T of the frozen weight: they are jailed for a short time, if
+    ///        with those whom earlier reports keep there they weigh no more, and no later epoch has ended
     /// @param grounds what the report was computed from; the signers sign its hash
     /// @param signatures over `digestOf`, of weight T of the epoch's frozen set: index 1 | r 32 | vs 32 each, ascending by index
     function post(
@@ -188,37 +201,68 @@ contract Rewards {
         Report storage report = reportOf[epoch];
         if (report.root != 0 || report.rolled) revert Closed(epoch);
         if (!hasEnded(epoch)) revert TooEarly(epoch);
-        IStakedSet.Frozen memory frozen = set.frozenOf(epoch);
-        if (root == 0 || frozen.threshold == 0) revert NothingToPost(epoch);
-        (address[] memory keys, address[] memory operators, uint96[] memory weights) = set.membersOf(epoch);
-        uint256 weight = weightOf(digestOf(epoch, root, absent, keccak256(grounds)), signatures, keys, weights);
-        if (weight < frozen.threshold) revert BelowThreshold(weight, frozen.threshold);
-        _checkAbsent(absent, operators, weights, frozen.total - frozen.threshold);
+        if (root == 0) revert NothingToPost(epoch);
+        (Members memory members, uint256 weight) =
+            _signed(epoch, digestOf(epoch, root, absent, keccak256(grounds)), signatures);
+        uint256[] memory weighing = _weigh(absent, members);
         (report.root, report.postedAt) = (root, uint48(block.timestamp));
         emit Posted(epoch, root, absent, grounds, weight);
-        uint48 until = uint48(block.timestamp + absenceJailS);
-        for (uint256 i; i < absent.length; ++i) set.jailAbsent(absent[i], until);
+        // weights of long ago say nothing of what goes on now
+        if (absent.length != 0 && epoch + 1 >= presentEpoch()) _jail(epoch, absent, weighing, members);
     }
 
-    /// @dev Members of the frozen set, each once, and no more of them than can be missing where weight T goes on.
-    function _checkAbsent(
-        address[] calldata absent,
-        address[] memory operators,
-        uint96[] memory weights,
-        uint256 most
-    ) private pure {
-        uint256 jailed;
+    /// @dev The epoch's frozen set, and the weight of those who signed: T at least.
+    function _signed(uint48 epoch, bytes32 digest, bytes calldata signatures)
+        private
+        view
+        returns (Members memory members, uint256 weight)
+    {
+        IStakedSet.Frozen memory frozen = set.frozenOf(epoch);
+        if (frozen.threshold == 0) revert NothingToPost(epoch);
+        (members.keys, members.operators, members.weights) = set.membersOf(epoch);
+        members.spare = frozen.total - frozen.threshold;
+        weight = weightOf(digest, signatures, members.keys, members.weights);
+        if (weight < frozen.threshold) revert BelowThreshold(weight, frozen.threshold);
+    }
+
+    /// @dev Weights of members of the frozen set, each once, and no more of them than can be missing where weight T goes on.
+    function _weigh(address[] calldata absent, Members memory members) private pure returns (uint256[] memory weighing) {
+        uint256 total;
         address last;
+        uint256 count = members.operators.length;
+        weighing = new uint256[](absent.length);
         for (uint256 i; i < absent.length; ++i) {
             address operator = absent[i];
             if (operator <= last) revert BadAbsent(operator);
             last = operator;
             uint256 at;
-            while (at < operators.length && operators[at] != operator) ++at;
-            if (at == operators.length) revert BadAbsent(operator);
-            jailed += weights[at];
+            while (at < count && members.operators[at] != operator) ++at;
+            if (at == count) revert BadAbsent(operator);
+            weighing[i] = members.weights[at];
+            total += members.weights[at];
         }
-        if (jailed > most) revert TooManyAbsent(jailed, most);
+        if (total > members.spare) revert TooManyAbsent(total, members.spare);
+    }
+
+    /// @dev Reports of several epochs together jail W - T at most.
+    function _jail(uint48 epoch, address[] calldata absent, uint256[] memory weighing, Members memory members) private {
+        uint48 until = uint48(block.timestamp + absenceJailS);
+        uint256 jailed;
+        for (uint256 i; i < members.operators.length; ++i) {
+            if (absentUntil[members.operators[i]] > block.timestamp) jailed += members.weights[i];
+        }
+        for (uint256 i; i < absent.length; ++i) {
+            address operator = absent[i];
+            if (absentUntil[operator] <= block.timestamp) {
+                if (jailed + weighing[i] > members.spare) {
+                    emit NotJailed(epoch, operator);
+                    continue;
+                }
+                jailed += weighing[i];
+            }
+            absentUntil[operator] = until;
+            set.jailAbsent(operator, until);
+        }
     }
 
     // -------------------------------------------------------------------------------------------------------- claim

@@ -180,6 +180,36 @@ def test_jail_by_report_takes_at_most_w_minus_t() -> None:
     assert refused == 12, "of 16: taken are nobody, 25, 20 and 15, for no two fit into 33"
 
 
+def test_jail_by_several_reports_takes_no_more() -> None:
+    """Who is in jail still weighs: also of reports that follow one another, and none of an epoch of long ago jails."""
+    world = RewardsWorld(weights=(40, 25, 20, 15))
+
+    def jailed() -> set[int]:
+        until = [int(world.evm.ok(world.set, "jailedUntil", text(o))) for o in world.operators]
+        return {world.weights[i] for i, u in enumerate(until) if u > world.evm.now}
+
+    def post(epoch: int, *weights: int) -> set[int]:
+        absent = sorted(world.operators[world.weights.index(w)] for w in weights)
+        assert world.post(owing(world.report(epoch), (), absent)) == ""
+        return jailed()
+
+    for epoch in (2, 3, 4, 5):
+        assert world.next_epoch() == epoch
+    assert post(1, 25) == set(), "three epochs ended after it"
+    assert post(4, 20) == {20}
+    world.next_epoch()
+    assert post(5, 15) == {20}, "35 together, and 33 may be missing"
+    world.evm.jump(JAIL_S - 1)
+    world.next_epoch()
+    assert post(6, 20) == {20}, "it stays longer"
+    world.evm.jump(2)
+    world.next_epoch()
+    assert post(7, 25) == {20}, "until a day after its second report"
+    world.evm.jump(JAIL_S)
+    world.next_epoch()
+    assert post(8, 25) == {25}
+
+
 @pytest.mark.parametrize("kind", ["stranger", "twice", "descending"])
 def test_absent_are_members_each_once(kind: str) -> None:
     world = RewardsWorld(weights=(100, 10, 10, 10))
