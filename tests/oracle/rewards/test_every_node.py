@@ -23,7 +23,7 @@ from tests.oracle.rewards.rewards_epoch import ALL_KEYS, DOMAIN, EPOCH, POTS, Se
 
 TESTS = Path(__file__).parents[2]
 DOC = TESTS.parent / "docs" / "invariants.md"
-OTHERS = (TESTS / "contracts" / "test_rewards.py", TESTS / "oracle" / "sign" / "test_epoch_words.py")
+OTHERS = (TESTS / "contracts" / "stake" / "test_rewards.py", TESTS / "oracle" / "sign" / "test_epoch_words.py")
 seeds = st.integers(0, 10**9)
 
 

@@ -18,9 +18,9 @@ from oracle.rewards.report import ETHER, RewardLeaf
 from oracle.sign.epoch_words import RewardsWord
 from tests.contracts.contract_tools import compact, compiled
 from tests.contracts.evm_process import Evm
-from tests.contracts.rewards_world import RewardsWorld, text
+from tests.contracts.stake.rewards_world import RewardsWorld, text
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 FUNDED = 10**18
 
 

@@ -20,7 +20,7 @@ from oracle.rewards.report import ETHER, EpochRewards, RewardLeaf
 from oracle.sign.eip712 import Domain
 from oracle.sign.epoch_words import RewardsWord
 from tests.contracts.evm_process import STRANGER
-from tests.contracts.rewards_world import (
+from tests.contracts.stake.rewards_world import (
     CLAIM_S,
     FEED,
     JAIL_S,
@@ -31,7 +31,7 @@ from tests.contracts.rewards_world import (
     text,
 )
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 FUNDED = 10**18
 PAID_FOR = keccak(b"PaidFor(bytes32,uint48,address,address,uint256)")
 
