@@ -58,6 +58,13 @@ class Evm:
         self.now += seconds
         self.evm.set_block_env(pyrevm.BlockEnv(number=1, timestamp=self.now))
 
+    @property
+    def gas_used(self) -> int:
+        """By the last call, as a transaction of its own."""
+        result = self.evm.result
+        assert result is not None
+        return int(result.gas_used)
+
     def create(self, artifact: Any, *args: Any) -> str:
         inputs = [i for e in artifact.abi if e["type"] == "constructor" for i in e["inputs"]]
         code = artifact.bytecode

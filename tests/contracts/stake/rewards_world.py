@@ -1,6 +1,6 @@
 """Rewards over a real store on an EVM in this process, with members, tokens and sources to fund and pay with.
 
-Frozen sets and sources are stand-ins (`solidity/RewardsStandIn.sol`): a test writes down who was frozen, and sees what was paid.
+Frozen sets are stand-ins (`solidity/RewardsStandIn.sol`): a test writes down who was frozen. So are sources, unless others are given.
 """
 
 from __future__ import annotations
@@ -36,15 +36,21 @@ def text(address: bytes) -> str:
 
 @dataclass
 class RewardsWorld:
-    """A store in epoch 1, whose set is frozen; ``weights``: of its members; T is the least above two thirds."""
+    """A store in epoch 1, whose set is frozen; ``weights``: of its members; T is the least above two thirds.
+
+    ``operators``, ``sources`` and ``assets``: others than the stand-ins.
+    """
 
     weights: Sequence[int] = (40, 25, 20, 15)
     evm: Evm = field(default_factory=Evm)
+    operators: list[bytes] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    assets: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.keys = MANY_KEYS[: len(self.weights)]
         self.signers = [address_of(k) for k in self.keys]
-        self.operators = [keccak(s)[:20] for s in self.signers]
+        self.operators = self.operators or [keccak(s)[:20] for s in self.signers]
         self.threshold = 2 * sum(self.weights) // 3 + 1
         who = (OWNER, OWNER, 3_600, 0, 0)
         listed = [text(s) for s in self.signers]
@@ -56,11 +62,12 @@ class RewardsWorld:
         self.domain = Domain(chain_id=1, store=bytes.fromhex(self.store[2:]))
         stand_ins = compiled(STAND_INS)
         self.set = self.evm.create(stand_ins["FrozenSetStandIn"], self.store)
-        self.sources = [self.evm.create(stand_ins["SourceStandIn"]) for _ in range(2)]
+        self.sources = self.sources or [self.evm.create(stand_ins["SourceStandIn"]) for _ in range(2)]
         self.token = self.evm.create(compiled()["Token"], "wdivETH", 18)
         self.quiet = self.evm.create(stand_ins["QuietToken"])
         self.odd = self.evm.create(compiled()["OddToken"])
-        self.assets = [ETHER, *(bytes.fromhex(t[2:]) for t in (self.token, self.quiet, self.odd))]
+        made = (self.token, self.quiet, self.odd)
+        self.assets = self.assets or [ETHER, *(bytes.fromhex(t[2:]) for t in made)]
         listed = [text(a) for a in self.assets]
         self.at = self.evm.create(contracts.load("Rewards"), self.set, self.sources, listed, JAIL_S)
         for token in (self.token, self.quiet, self.odd):
@@ -134,7 +141,8 @@ class RewardsWorld:
             )
             for k in self.keys
         }
-        return make_grounds(frozen, [(3 * w, w) for w in self.weights], words)
+        stakes = [(3 * w, w)[: len(self.sources)] for w in self.weights]
+        return make_grounds(frozen, stakes, words)
 
     def report(self, epoch: int, rounds: int = 100, counts: Sequence[int] | None = None) -> EpochRewards:
         return epoch_rewards(self.grounds(epoch, rounds, counts), self.pots(epoch))
