@@ -108,7 +108,9 @@ class ChainEpoch:
 
 
 def operator(folder: Path, member: int) -> Operator:
-    journal = SignJournal(folder / f"{member}.journal", address_of(KEYS[member]), now_ms=0, mute_ms=60_000, newborn=True)
+    journal = SignJournal(
+        folder / f"{member}.journal", address_of(KEYS[member]), now_ms=0, mute_ms=60_000, newborn=True
+    )
     return Operator(f"member{member}", KEYS[member], journal, bound_bps=100)
 
 
@@ -162,7 +164,9 @@ def test_an_epoch_is_reported_and_computed_again(epoch: ChainEpoch, shell: Any, 
     operators = [operator(tmp_path, member) for member in range(4)]
     words = words_of(tmp_path, frozen, operators)
     report = epoch_rewards(make_grounds(frozen, stakes, words), pots)
-    assert report.seen.credited == (9, 10, 4, 10), "each lacks a round of its own; without the first 60 of 67 saw all of its"
+    assert report.seen.credited == (9, 10, 4, 10), (
+        "each lacks a round of its own; without the first 60 of 67 saw all of its"
+    )
     signed = {}
     for who in operators[:3]:
         known: dict[str, Any] = {"stakes": stakes, "pots": pots, "held": words}
@@ -180,7 +184,9 @@ def test_an_epoch_is_reported_and_computed_again(epoch: ChainEpoch, shell: Any, 
     told = shell()
     assert told.exit_code == 0, told.output
     assert told.stdout.startswith(f"same   root 0x{report.word.root.hex()}\n")
-    assert f"{epoch.operators[2].lower()}  4 of 10 rounds; owed 80000000000000000 of ether, in wei; absent" in told.stdout
+    assert (
+        f"{epoch.operators[2].lower()}  4 of 10 rounds; owed 80000000000000000 of ether, in wei; absent" in told.stdout
+    )
     document = json.loads(shell("--json").stdout)
     assert (document["same"], document["faults"], document["notes"]) == (True, [], [])
     assert [x["amount"] for x in document["leaves"]] == [str(x.amount) for x in report.leaves]
