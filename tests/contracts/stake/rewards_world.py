@@ -52,7 +52,7 @@ class RewardsWorld:
         self.signers = [address_of(k) for k in self.keys]
         self.operators = self.operators or [keccak(s)[:20] for s in self.signers]
         self.threshold = 2 * sum(self.weights) // 3 + 1
-        who = (OWNER, OWNER, 3_600, 0, 0)
+        who = (OWNER, OWNER, 3_600, 0, 0, 0)
         listed = [text(s) for s in self.signers]
         strong = self.threshold
         self.store = self.evm.create(

@@ -61,7 +61,7 @@ class ChainEpoch:
         self.bench, self.url = bench, url
         signers = [Web3.to_checksum_address(address_of(k)) for k in KEYS]
         self.operators = [Web3.to_checksum_address(keccak(address_of(k))[:20]) for k in KEYS]
-        who = (bench.owner.address, bench.owner.address, 3_600, 0, 0)
+        who = (bench.owner.address, bench.owner.address, 3_600, 0, 0, 0)
         strong = [(1, 9_999, 1)], signers, list(WEIGHTS), THRESHOLD, THRESHOLD
         self.store = bench.create("PriceStore", who, *strong)
         stand_ins = compiled(STAND_INS)
