@@ -1,10 +1,9 @@
-"""What a report of rewards is to others: its digest, its grounds on chain, its tree, and the gas of each step."""
+"""What a report of rewards is to others: its digest, its grounds on chain, and its tree."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from eth_abi import encode
@@ -20,7 +19,6 @@ from tests.contracts.contract_tools import compact, compiled
 from tests.contracts.evm_process import Evm
 from tests.contracts.stake.rewards_world import RewardsWorld, text
 
-ROOT = Path(__file__).parents[3]
 FUNDED = 10**18
 
 
@@ -86,33 +84,3 @@ def test_the_tree_is_openzeppelin_s(count: int) -> None:
 def test_the_tree_of_their_documents_has_their_root() -> None:
     leaves = [keccak(keccak(encode(["address", "uint256"], row))) for row in PUBLISHED_ROWS]
     assert MerkleTree(leaves).root.hex() == MerkleTree(leaves[::-1]).root.hex() == PUBLISHED_ROOT
-
-
-# --------------------------------------------------------------------------------------------------------------- gas
-
-
-def gas_figures() -> dict[str, int]:
-    """Gas of a transaction each, by what the docs call it: ether, two sources, weight T signs."""
-    made = {}
-    for members in (5, 13, 31):
-        world = RewardsWorld(weights=[10] * members)
-        who = range(2 * members // 3 + 1)
-        assert world.fund(1, ETHER, FUNDED) == ""
-        made["fund"] = world.evm.gas_used
-        world.next_epoch()
-        report = world.report(1)
-        assert world.post(report, who) == ""
-        made[f"post, {members} operators"] = world.evm.gas_used
-        leaf = report.leaves[-1]
-        assert world.claim(leaf, report.tree.proof(leaf.hash)) == ""
-        made[f"claim, {members} operators"] = world.evm.gas_used
-    return made
-
-
-def test_gas_is_what_the_docs_say() -> None:
-    docs = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8").split("\n## Rewards\n")[1].split("\n## ")[0]
-    rows = [line.strip("|").split("|") for line in docs.splitlines() if line.startswith("| `")]
-    told = {name.strip().strip("`"): int(gas.replace(",", "")) for name, gas in rows}
-    made = gas_figures()
-    assert told.keys() == made.keys()
-    assert {n: g for n, g in made.items() if abs(g - told[n]) * 100 > told[n]} == {}, made

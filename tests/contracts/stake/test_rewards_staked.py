@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -38,11 +40,11 @@ class StakedRewards:
     source: str
 
     @classmethod
-    def make(cls) -> StakedRewards:
+    def make(cls, **changes: Any) -> StakedRewards:
         """Twice: the set is told its rewards contract when it is made, and where that will be is known from the first time."""
-        _, at = cls._made(StakeWorld())
+        _, at = cls._made(StakeWorld(**changes))
         with patch.object(stake_world, "REWARDS", at):
-            world = StakeWorld()
+            world = StakeWorld(**changes)
         source, again = cls._made(world)
         assert again == at
         return cls(world, at, source)
@@ -170,3 +172,34 @@ def test_an_epoch_of_the_first_set_is_nobody_s_to_report(staked: StakedRewards) 
     assert other.world.evm.call(other.at, "rollOver", 1)[0] == ""
     assert other.world.evm.ok(other.at, "potOf", 2, NO_ADDRESS) == (POT, POT)
     assert staked.world.evm.ok(staked.at, "closesAt", 1) == 0
+
+
+def gas_figures() -> dict[str, int]:
+    """Gas of a transaction each, by what the docs call it: ether, one source, the least signers that weigh T."""
+    made = {}
+    for members in (5, 13, 31):
+        staked = StakedRewards.make(maxMembers=31)
+        evm = staked.world.evm
+        staked.world.enter_all(*[100] * members)
+        staked.world.change()
+        assert staked.fund(2) == ""
+        made[f"fund, {members} operators"] = evm.gas_used
+        staked.world.change()
+        report = staked.report(2)
+        frozen = report.grounds.frozen
+        least = next(n for n in range(members + 1) if sum(frozen.weights[:n]) >= frozen.threshold)
+        assert staked.post(report, [text(k) for k in frozen.keys[:least]]) == ""
+        made[f"post, {members} operators"] = evm.gas_used
+        staked.claim_all(report)
+        made[f"claim, {members} operators"] = evm.gas_used
+    return made
+
+
+def test_gas_is_what_the_docs_say() -> None:
+    docs = (Path(__file__).parents[3] / "docs" / "contracts.md").read_text(encoding="utf-8")
+    section = docs.split("\n## Rewards\n")[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
+    told = {name.strip().strip("`"): int(gas.replace(",", "")) for name, gas in rows}
+    made = gas_figures()
+    assert told.keys() == made.keys()
+    assert {n: g for n, g in made.items() if abs(g - told[n]) * 100 > told[n]} == {}, made
