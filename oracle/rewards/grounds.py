@@ -44,7 +44,7 @@ class Grounds:
         """As they are posted."""
         sources = len(self.stakes[0]) if self.stakes else 0
         stakes = b"".join(s.to_bytes(_STAKE, "big") for of in self.stakes for s in of)
-        return bytes([_VERSION, sources]) + stakes + b"".join(_encoded(frozen, w) for w in self.words)
+        return bytes([_VERSION, sources]) + stakes + b"".join(encoded_word(frozen, w) for w in self.words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ def make_grounds(
     Raises:
         BadGrounds: the rest does not weigh T.
     """
-    sound = [words[k] for k in frozen.keys if k in words and not _fault(frozen, words[k])]
+    sound = [words[k] for k in frozen.keys if k in words and not word_fault(frozen, words[k])]
     grounds = Grounds(stakes=tuple(tuple(of) for of in stakes), words=tuple(sound))
     return check_grounds(frozen, grounds.encode(frozen))
 
@@ -87,7 +87,7 @@ def check_grounds(frozen: FrozenEpoch, raw: bytes) -> CheckedGrounds:
     if any(a >= b for a, b in pairwise(indexes)):
         raise BadGrounds("the words are not of one member each, ascending")
     for word in grounds.words:
-        if fault := _fault(frozen, word):
+        if fault := word_fault(frozen, word):
             raise BadGrounds(f"the word of 0x{word.address.hex()}: {fault}")
     weight = sum(frozen.weight_of(w.address) for w in grounds.words)
     if weight < frozen.threshold:
@@ -95,13 +95,15 @@ def check_grounds(frozen: FrozenEpoch, raw: bytes) -> CheckedGrounds:
     return CheckedGrounds(frozen=frozen, grounds=grounds, raw=raw)
 
 
-def _fault(frozen: FrozenEpoch, word: SignedAttendance) -> str:
+def word_fault(frozen: FrozenEpoch, word: SignedAttendance) -> str:
+    """What is wrong with a word about this epoch; "" where nothing is."""
     if (word.said.domain, word.said.epoch) != (frozen.domain, frozen.epoch):
         return "it is of another store or epoch"
     return word.fault(len(frozen.keys))
 
 
-def _encoded(frozen: FrozenEpoch, word: SignedAttendance) -> bytes:
+def encoded_word(frozen: FrozenEpoch, word: SignedAttendance) -> bytes:
+    """A word as it is in grounds, and as it is handed on by hand."""
     index, rounds = frozen.keys.index(word.address), word.said.rounds
     return bytes([index]) + rounds.to_bytes(_ROUNDS, "big") + word.said.counted + word.signature
 
@@ -112,13 +114,27 @@ def _decoded(frozen: FrozenEpoch, raw: bytes) -> Grounds:
         raise BadGrounds(f"version {raw[:1].hex() or 'none'}: another version of this program made them")
     sources, at = raw[1], 2
     end = at + members * sources * _STAKE
-    each = 1 + _ROUNDS + members * _COUNT + _SIGNATURE
-    if len(raw) < end or (len(raw) - end) % each:
+    if len(raw) < end or (len(raw) - end) % _word_bytes(frozen):
         raise BadGrounds("they are cut off, or of another set")
     flat = [int.from_bytes(raw[i : i + _STAKE], "big") for i in range(at, end, _STAKE)]
     stakes = tuple(tuple(flat[i * sources : (i + 1) * sources]) for i in range(members))
-    words = tuple(_word(frozen, raw[i : i + each]) for i in range(end, len(raw), each))
-    return Grounds(stakes=stakes, words=words)
+    return Grounds(stakes=stakes, words=read_words(frozen, raw[end:]))
+
+
+def read_words(frozen: FrozenEpoch, raw: bytes) -> tuple[SignedAttendance, ...]:
+    """Words one after the other, whose signatures are not looked at.
+
+    Raises:
+        BadGrounds: they are cut off, or of nobody in the set.
+    """
+    each = _word_bytes(frozen)
+    if len(raw) % each:
+        raise BadGrounds("words are cut off, or of another set")
+    return tuple(_word(frozen, raw[i : i + each]) for i in range(0, len(raw), each))
+
+
+def _word_bytes(frozen: FrozenEpoch) -> int:
+    return 1 + _ROUNDS + len(frozen.keys) * _COUNT + _SIGNATURE
 
 
 def _word(frozen: FrozenEpoch, raw: bytes) -> SignedAttendance:

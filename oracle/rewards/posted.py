@@ -90,6 +90,20 @@ class RewardsReads:
             capture_s=capture,
         )
 
+    async def ended_s(self, epoch: int) -> int | None:
+        """A time at which an epoch had not ended yet, and not long before it did, Unix s; None while it has not ended.
+
+        Nothing of an epoch is signed before it ends: what a journal that was lost may have held is judged by it.
+        """
+        (ended,) = await self._own("hasEnded", epoch)
+        if not ended:
+            return None
+        (at,) = await self._own("set")
+        (own,), (later,) = await asyncio.gather(
+            self._call(at, _SET, "frozenOf", epoch), self._call(at, _SET, "frozenOf", epoch + 1)
+        )
+        return int(later[0] or own[1])
+
     async def pots(self, epoch: int) -> Mapping[bytes, int]:
         """What an epoch was funded with, by asset; it stays so once the epoch has ended."""
         (assets,) = await self._own("allAssets")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from oracle.rewards.frozen import FrozenEpoch
-from oracle.rewards.grounds import BadGrounds, check_grounds
+from oracle.rewards.grounds import BadGrounds, check_grounds, word_fault
 from oracle.rewards.report import EpochRewards, epoch_rewards
 from oracle.sign.epoch_words import RewardsWord, SignedAttendance
 
@@ -13,7 +13,7 @@ from oracle.sign.epoch_words import RewardsWord, SignedAttendance
 def review(
     frozen: FrozenEpoch,
     raw: bytes,
-    said: RewardsWord,
+    said: RewardsWord | None,
     *,
     stakes: Sequence[Sequence[int]],
     pots: Mapping[bytes, int],
@@ -24,7 +24,7 @@ def review(
     Args:
         frozen: the epoch.
         raw: the grounds that came with it.
-        said: what is asked to be signed.
+        said: what is asked to be signed; None where that is whatever follows from the grounds.
         stakes: at the freeze, as read from the chain here.
         pots: as read from the chain here.
         held: words that were heard here in time, by report key: who leaves one out could choose whose word counts.
@@ -38,7 +38,7 @@ def review(
         faults.append("the stakes are not those of the freeze, as they are read from the chain here")
     faults += _left_out(frozen, {w.address for w in grounds.grounds.words}, held)
     computed = epoch_rewards(grounds, pots)
-    if computed.word != said:
+    if said is not None and computed.word != said:
         faults.append("root or absent operators are not what follows from the grounds")
     return tuple(faults) or computed
 
@@ -46,5 +46,5 @@ def review(
 def _left_out(frozen: FrozenEpoch, used: set[bytes], held: Mapping[bytes, SignedAttendance]) -> Iterator[str]:
     for key in frozen.keys:
         word = held.get(key)
-        if word is not None and key not in used and not word.fault(len(frozen.keys)):
+        if word is not None and key not in used and not word_fault(frozen, word):
             yield f"the word of 0x{key.hex()} is left out"

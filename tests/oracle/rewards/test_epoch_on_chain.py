@@ -27,6 +27,7 @@ from oracle.rewards.review import review
 from oracle.rewards.stored import stored_attendance
 from oracle.sign.eip712 import Domain, address_of, sign_compact
 from oracle.sign.epoch_words import RewardsWord, SignedAttendance
+from oracle.sign.keyfiles import save
 from oracle.sign.messages import Signature
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
@@ -224,6 +225,86 @@ def test_a_report_that_does_not_follow_is_told(epoch: ChainEpoch, shell: Any, tm
     }
     assert [row for row in told.stdout.splitlines()[1:] if row.startswith("OTHER")] == [expected[kind]]
     assert json.loads(shell("--json").stdout)["same"] is False
+
+
+OPERATOR = """
+[[operators]]
+name = "member{member}"
+keyfile = "{folder}/key.json"
+journal = "{folder}/j.db"
+"""
+
+
+class Machines:
+    """A config, a key, a journal and a database of each member, as far as this test needs them."""
+
+    def __init__(self, epoch: ChainEpoch, folder: Path, frozen: FrozenEpoch) -> None:
+        self.epoch, self.folder = epoch, folder
+        for member, key in enumerate(KEYS):
+            own = folder / f"m{member}"
+            own.mkdir()
+            save(own / "key.json", key, "open", iterations=1)
+            SignJournal(own / "j.db", address_of(key), now_ms=0, mute_ms=60_000, newborn=True).close()
+            attended(own, member, frozen).close()
+            config = CONFIG.format(url=epoch.url, store=epoch.store.address).replace("o.db", f"{own}/{member}.db")
+            (own / "config.toml").write_text(config + OPERATOR.format(member=member, folder=own))
+
+    def report(self, member: int, *args: str) -> Result:
+        config = str(self.folder / f"m{member}" / "config.toml")
+        return run("--config", config, "report", "1", "--contract", self.epoch.rewards.address, *args)
+
+    def told(self, member: int, *args: str) -> Any:
+        return json.loads(self.report(member, *args, "--json").stdout)
+
+
+def test_a_report_is_made_by_hand(
+    epoch: ChainEpoch, shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each machine says who was there, one proposes, the others sign what they compute, anybody sends it."""
+    monkeypatch.setenv("LRT_ORACLE_PASSPHRASE", "open")
+    frozen, _, _ = epoch.read()
+    machines = Machines(epoch, tmp_path, frozen)
+    first = machines.report(0)
+    assert (first.exit_code, first.stdout.count("--words 0x"), "--grounds" in first.stdout) == (3, 1, False)
+    words = "0x" + "".join(machines.told(m)["words"][2:] for m in range(4))
+    alone = machines.report(0, "--propose")
+    assert alone.exit_code == 1
+    assert "words of weight 40, 67 are needed" in alone.output
+    proposed = machines.told(0, "--words", words, "--propose")
+    assert proposed["call"] is None
+    grounds, signatures = proposed["grounds"], proposed["signatures"]
+    bad = machines.report(1, "--grounds", grounds, "--signatures", words)
+    assert bad.exit_code == 1
+    second = machines.told(1, "--grounds", grounds, "--signatures", signatures)
+    whole = machines.report(2, "--words", words, "--grounds", grounds, "--signatures", second["signatures"])
+    assert whole.exit_code == 0, whole.output
+    data = whole.stdout.splitlines()[-1].split(": ")[1]
+    sent = {"from": epoch.bench.owner.address, "to": epoch.rewards.address, "data": data}
+    epoch.bench.web3.eth.wait_for_transaction_receipt(epoch.bench.web3.eth.send_transaction(sent))
+    assert shell().exit_code == 0
+    assert machines.report(3, "--grounds", grounds, "--words", words).exit_code == 3
+    late = machines.report(1, "--words", "0x" + words[2:][: len(words[2:]) // 4 * 3], "--propose")
+    assert late.exit_code == 3
+    assert "another word of it is already signed" in late.stdout, "a key signs one root an epoch"
+
+
+def test_grounds_that_leave_a_word_out_are_not_signed(
+    epoch: ChainEpoch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LRT_ORACLE_PASSPHRASE", "open")
+    frozen, _, _ = epoch.read()
+    machines = Machines(epoch, tmp_path, frozen)
+    words = [machines.told(m)["words"][2:] for m in range(4)]
+    grounds = machines.told(0, "--words", "".join(words[:3]), "--propose")["grounds"]
+    no = machines.report(1, "--words", words[3], "--grounds", grounds)
+    assert no.exit_code == 1
+    assert f"nothing is signed: the word of 0x{frozen.keys[3].hex()} is left out" in no.output
+    assert machines.report(1, "--words", "zz").exit_code == 2
+    assert machines.report(1, "--propose", "--grounds", grounds).exit_code == 2
+    bent = words[2][:-2] + ("00" if words[2][-2:] != "00" else "01")
+    assert "the word of" in machines.report(1, "--words", bent).output
+    future = run("--config", str(tmp_path / "m0" / "config.toml"), "report", "2", "--contract", epoch.rewards.address)
+    assert (future.exit_code, "no set was frozen for it" in future.output) == (3, True)
 
 
 def test_what_cannot_be_looked_at_is_said(epoch: ChainEpoch, shell: Any) -> None:
