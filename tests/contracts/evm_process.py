@@ -21,6 +21,8 @@ FIRST_S = 1_900_000_000
 LIMITS = (Limits(5, 500, 60), Limits(1, 9_999, 1))
 MAX_AGE_S, DELAY_S, OVERLAP_S, DISPUTE_S = 60, 100, 40, 50
 LEAVE_S = 400
+LONGEST_S = DELAY_S + 3_600
+"""The shortest longest epoch that a store with this delay takes."""
 STEPS = 3
 """Of the agreement, in which certificates are signed."""
 
