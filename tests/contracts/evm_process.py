@@ -75,6 +75,10 @@ class Evm:
         self.abis[at] = {e["name"]: e for e in artifact.abi if e["type"] == "function"}
         return at
 
+    def pay(self, sender: str, to: str, data: bytes, value: int) -> None:
+        """A call with ether, which is taken."""
+        self.evm.message_call(sender, to, data, value=value)
+
     def send(self, to: str, data: bytes, sender: str = OWNER, value: int = 0) -> tuple[str, bytes]:
         try:
             answer = bytes(self.evm.message_call(sender, to, data, value=value))

@@ -143,8 +143,8 @@ contract DelegatedStake is DelegatedPools {
         if (!pool.enrolled) revert NotEnrolled(operator);
         if (pool.openCases != 0) revert CaseOpen(operator);
         if (amount == 0 || amount + pool.tokens > type(uint96).max) revert BadAmount(amount);
+        // at most 2^96 tokens with at most 2^32 shares each: see _endIfEmpty
         shares = pool.shares == 0 ? amount : amount * pool.shares / pool.tokens;
-        if (shares + pool.shares > type(uint128).max) revert BadAmount(amount);
         pool.tokens += uint96(amount);
         pool.shares += uint128(shares);
         position.shares += uint128(shares);
