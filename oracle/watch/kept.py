@@ -74,11 +74,12 @@ class WatchRows:
         if not words:
             return
         hashes = {w.items: keccak(w.items) for w in words}
-        rounds = {w.items: w.round_time_s for w in words}
+        rounds = {w.items: w.round_time_s for w in sorted(words, key=lambda w: w.round_time_s)}
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(
-                "INSERT OR IGNORE INTO watch_items VALUES (?, ?, ?)", [(h, rounds[i], i) for i, h in hashes.items()]
+                "INSERT INTO watch_items VALUES (?, ?, ?) ON CONFLICT (hash) DO UPDATE SET round_s = max(round_s, excluded.round_s)",
+                [(h, rounds[i], i) for i, h in hashes.items()],
             )
             self._db.executemany(
                 "INSERT OR IGNORE INTO watch_words VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -104,7 +105,7 @@ class WatchRows:
 
     def prune(self, before_s: int) -> None:
         """Forget words of rounds before a time, of an hour of rounds at once; evidence stays."""
-        row = self._db.execute("SELECT min(round_s) FROM watch_items").fetchone()
+        row = self._db.execute("SELECT min(round_s) FROM watch_words").fetchone()
         if row[0] is None or row[0] >= before_s:
             return
         until_s = min(before_s, row[0] + _PRUNED_AT_ONCE_S)

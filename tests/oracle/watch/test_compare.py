@@ -10,7 +10,7 @@ import pytest
 from oracle.sign.eip712 import Domain
 from oracle.watch.compare import Comparer, Contradiction, Judged
 from oracle.watch.words import Word, WordKind, items_of
-from tests.oracle.watch.watch_world import A, ADDRESSES, B, BATCH, HERE, ROUND_S, SEALED, items, word_by
+from tests.oracle.watch.watch_world import ADDRESSES, HERE, ROUND_S, SEALED, A, B, items, word_by
 
 
 def heard(*words: Word, **options: object) -> list[Contradiction]:
@@ -35,7 +35,12 @@ def test_two_epochs_are_one_round() -> None:
 def test_another_round_store_or_chain_is_another_thing() -> None:
     away = Domain(chain_id=1, store=HERE.store)
     other = Domain(chain_id=HERE.chain_id, store=bytes(20))
-    words = [word_by(0, A), word_by(0, B, round_s=ROUND_S + 10), word_by(0, B, domain=away), word_by(0, B, domain=other)]
+    words = [
+        word_by(0, A),
+        word_by(0, B, round_s=ROUND_S + 10),
+        word_by(0, B, domain=away),
+        word_by(0, B, domain=other),
+    ]
     assert heard(*words) == []
 
 

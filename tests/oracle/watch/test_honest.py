@@ -52,9 +52,10 @@ class WatchedRun(Run):
             for n in self.honest():
                 feeds = sorted(self.rng.sample(range(FEEDS), self.rng.randint(1, FEEDS)))
                 cut = cut_items(said, feeds)
-                for word in words_of_cut(self.terms.signers, said.round_time_s, cut, [(address(n), b"")] if cut else []):
+                for word in words_of_cut(
+                    self.terms.signers, said.round_time_s, cut, [(address(n), b"")] if cut else []
+                ):
                     self.hear(word)
-
 
     def lie(self) -> bool:
         """Every liar signs one of the sealed tokens with another item, as a batch of its own; whether anything was sealed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 
 import coincurve
 
@@ -40,7 +41,14 @@ def word_by(
 ) -> Word:
     """A word, really signed."""
     bare = Word(
-        key=ADDRESSES[key], domain=domain, kind=kind, step=step, epoch=epoch, round_time_s=round_s, items=said, signature=b""
+        key=ADDRESSES[key],
+        domain=domain,
+        kind=kind,
+        step=step,
+        epoch=epoch,
+        round_time_s=round_s,
+        items=said,
+        signature=b"",
     )
     return Word(
         key=bare.key, domain=domain, kind=kind, step=step, epoch=epoch, round_time_s=round_s, items=said,
@@ -57,3 +65,8 @@ def push_signatures(words: Sequence[Word], keys: Sequence[bytes] = ADDRESSES) ->
 def memory_rows() -> WatchRows:
     """On no disk."""
     return WatchRows(sqlite3.connect(":memory:", isolation_level=None))
+
+
+def file_rows(path: Path) -> WatchRows:
+    """In a file that outlives a process."""
+    return WatchRows(sqlite3.connect(path, isolation_level=None))
