@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from eth_typing import HexStr
 from web3 import Web3
 
 from demo.world import anvil
@@ -112,7 +113,9 @@ async def test_a_push_inside_another_call_is_read(world: WatchedChain, watch: Wa
     data = wrap(world.domain.store, call, [bytes(19) + b"\x01", world.domain.store])
     sender = account(1).address
     receipt = bench.web3.eth.wait_for_transaction_receipt(
-        bench.web3.eth.send_transaction({"from": sender, "to": MULTICALL3, "data": "0x" + data.hex(), "gas": 1_000_000})
+        bench.web3.eth.send_transaction(
+            {"from": sender, "to": MULTICALL3, "data": HexStr("0x" + data.hex()), "gas": 1_000_000}
+        )
     )
     assert receipt["status"] == 1
     await watch.chain.look()
@@ -126,7 +129,9 @@ async def test_a_push_whose_signers_cannot_be_read_is_told(world: WatchedChain, 
     """Made by code that hides it: the watch says so once, and goes on."""
     bench, round_s = world.guild.bench, world.now
     code = hidden_push(world.domain.store, world.push_call(round_s, ONE))
-    sent = bench.web3.eth.send_transaction({"from": account(1).address, "data": "0x" + code.hex(), "gas": 1_000_000})
+    sent = bench.web3.eth.send_transaction(
+        {"from": account(1).address, "data": HexStr("0x" + code.hex()), "gas": 1_000_000}
+    )
     receipt = bench.web3.eth.wait_for_transaction_receipt(sent)
     assert len(bench.store.events.Pushed().process_receipt(receipt)) == 1, "it did land"
     world.push(round_s + 1, ONE)

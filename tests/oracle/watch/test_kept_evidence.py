@@ -128,4 +128,4 @@ def test_the_form_of_a_word_is_checked_before_its_signature() -> None:
         {"signature": bytes(64)},
         {"step": 1 << 16},
     ):
-        assert not Word(**{**{f: getattr(SAID[0], f) for f in Word.__slots__}, **changed}).is_sound  # type: ignore[arg-type]
+        assert not Word(**{**{f: getattr(SAID[0], f) for f in Word.__slots__}, **changed}).is_sound
