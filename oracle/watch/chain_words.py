@@ -21,7 +21,7 @@ from oracle.chain.store_abi import event_topic
 from oracle.chain.store_reads import StoreReads
 from oracle.watch.kept import WatchRows
 from oracle.watch.push_input import FoundPush, find_push
-from oracle.watch.words import Word, WordKind
+from oracle.watch.words import SignedWord, WordKind
 
 _MOST_TRIES = 5
 """Looks at a transaction that no endpoint has, before the watch goes on without it."""
@@ -70,7 +70,11 @@ class ChainWords:
     """
 
     def __init__(
-        self, store: StoreReads, rows: WatchRows, hear: Callable[[Word], None], blocks: WatchedBlocks | None = None
+        self,
+        store: StoreReads,
+        rows: WatchRows,
+        hear: Callable[[SignedWord], None],
+        blocks: WatchedBlocks | None = None,
     ) -> None:
         self.unread: deque[str] = deque(maxlen=_MOST_UNREAD)
         self.read_block = 0
@@ -187,9 +191,9 @@ class ChainWords:
                 self._epochs[one.signers.epoch] = one.signers.signers
         return self._epochs
 
-    def _words(self, found: FoundPush) -> Iterator[Word]:
+    def _words(self, found: FoundPush) -> Iterator[SignedWord]:
         for key, signature in found.signatures:
-            yield Word(
+            yield SignedWord(
                 key=key, domain=self._store.domain, kind=WordKind.BATCH, step=0, epoch=found.epoch,
                 round_time_s=found.round_time_s, items=found.items, signature=signature,
             )  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from eth_hash.auto import keccak
 
 from oracle.sign.eip712 import Domain
-from oracle.watch.words import Word, items_of
+from oracle.watch.words import SignedWord, items_of
 
 MOST_ROUNDS = 512
 """Of all stores together, in memory; older ones are asked of whoever keeps them."""
@@ -31,8 +31,8 @@ class Contradiction:
     """
 
     operator: bytes
-    first: Word
-    second: Word
+    first: SignedWord
+    second: SignedWord
     index: int
 
     @property
@@ -43,7 +43,7 @@ class Contradiction:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class WordJudgement:
     """What became of a word: whether it said anything new, and what it contradicts."""
 
     is_new: bool
@@ -54,7 +54,7 @@ class Judged:
 class _RoundWords:
     """What was said of one round of a store, by operator; who is guilty in it needs no more words."""
 
-    said: dict[bytes, list[Word]] = field(default_factory=dict)
+    said: dict[bytes, list[SignedWord]] = field(default_factory=dict)
     guilty: set[bytes] = field(default_factory=set)
     texts: dict[bytes, bytes] = field(default_factory=dict)
     """Items once, however many have signed them."""
@@ -71,7 +71,7 @@ class Comparer:
 
     def __init__(
         self,
-        recall: Callable[[Domain, int], Iterable[Word]] = lambda _domain, _round: (),
+        recall: Callable[[Domain, int], Iterable[SignedWord]] = lambda _domain, _round: (),
         operator_of: Callable[[bytes], bytes] = lambda key: key,
         most_rounds: int = MOST_ROUNDS,
     ) -> None:
@@ -82,7 +82,7 @@ class Comparer:
         """Rounds in memory."""
         return len(self._rounds)
 
-    def hear(self, word: Word) -> Judged:
+    def hear(self, word: SignedWord) -> WordJudgement:
         """A word whose signature was checked."""
         heard = self._round(word.domain, word.round_time_s)
         return self._judge(heard, word)
@@ -113,13 +113,13 @@ class Comparer:
             del self._rounds[next(iter(self._rounds))]
         return known
 
-    def _judge(self, heard: _RoundWords, word: Word) -> Judged:
+    def _judge(self, heard: _RoundWords, word: SignedWord) -> WordJudgement:
         operator = self._operator_of(word.key)
         if operator in heard.guilty:
-            return Judged(is_new=False)
+            return WordJudgement(is_new=False)
         kept = heard.said.setdefault(operator, [])
         if any(w.items == word.items for w in kept):
-            return Judged(is_new=False)
+            return WordJudgement(is_new=False)
         items, new = items_of(word.items), set(items_of(word.items))
         for before in kept:
             held = items_of(before.items)
@@ -127,17 +127,17 @@ class Comparer:
             if parted:
                 heard.guilty.add(operator)
                 found = Contradiction(operator=operator, first=before, second=word, index=min(parted))
-                return Judged(is_new=True, contradiction=found)
+                return WordJudgement(is_new=True, contradiction=found)
             new -= held.keys()
         if not new:
-            return Judged(is_new=False)
+            return WordJudgement(is_new=False)
         text = heard.texts.setdefault(word.items, word.items)
         kept.append(word if text is word.items else _with_items(word, text))
-        return Judged(is_new=True)
+        return WordJudgement(is_new=True)
 
 
-def _with_items(word: Word, items: bytes) -> Word:
-    return Word(
+def _with_items(word: SignedWord, items: bytes) -> SignedWord:
+    return SignedWord(
         key=word.key, domain=word.domain, kind=word.kind, step=word.step, epoch=word.epoch,
         round_time_s=word.round_time_s, items=items, signature=word.signature,
     )  # fmt: skip

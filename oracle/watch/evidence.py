@@ -12,7 +12,7 @@ from feeds.errors import LrtOracleError
 from oracle.chain.store_abi import PENALTIES, call_of
 from oracle.sign.eip712 import Domain
 from oracle.watch.compare import Contradiction
-from oracle.watch.words import SignedTuple, Word, WordKind, items_of
+from oracle.watch.words import SignedTuple, SignedWord, WordKind, items_of
 
 _HEADER = 10
 
@@ -133,7 +133,7 @@ def read_document(document: dict[str, Any]) -> Contradiction:
     return found
 
 
-def _word_document(word: Word) -> dict[str, Any]:
+def _word_document(word: SignedWord) -> dict[str, Any]:
     kind, step, batch, r, vs = word.signed
     return {
         "key": to_checksum_address(word.key), "kind": kind, "step": step, "epoch": str(word.epoch),
@@ -141,16 +141,16 @@ def _word_document(word: Word) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _word(domain: Domain, document: dict[str, Any]) -> Word:
+def _word(domain: Domain, document: dict[str, Any]) -> SignedWord:
     kind, step = int(document["kind"]), int(document["step"])
     signed: SignedTuple = (kind, step, _raw(document["batch"]), _raw(document["r"]), _raw(document["vs"]))
     return word_of(domain, _raw(document["key"]), signed)
 
 
-def word_of(domain: Domain, key: bytes, signed: SignedTuple) -> Word:
+def word_of(domain: Domain, key: bytes, signed: SignedTuple) -> SignedWord:
     """A word as a contract takes it. Not checked."""
     kind, step, batch, r, vs = signed
-    return Word(
+    return SignedWord(
         key=key, domain=domain, kind=WordKind(kind), step=step, epoch=int.from_bytes(batch[:6], "big"),
         round_time_s=int.from_bytes(batch[6:_HEADER], "big"), items=batch[_HEADER:], signature=r + vs,
     )  # fmt: skip

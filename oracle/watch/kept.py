@@ -12,7 +12,7 @@ from eth_hash.auto import keccak
 from oracle.sign.eip712 import Domain
 from oracle.watch.compare import Contradiction
 from oracle.watch.evidence import UNSETTLED, EvidenceState, KeptEvidence, word_of
-from oracle.watch.words import Word, WordKind
+from oracle.watch.words import SignedWord, WordKind
 
 MOST_OF_OPERATOR = 200
 """Evidence kept against one operator: it costs it no more by the next one, and would fill the disk."""
@@ -69,7 +69,7 @@ class WatchRows:
 
     # --- words -------------------------------------------------------------------------------------------------------
 
-    def save_words(self, words: Sequence[Word]) -> None:
+    def save_words(self, words: Sequence[SignedWord]) -> None:
         """Keep words; items once, however many have signed them."""
         if not words:
             return
@@ -89,14 +89,14 @@ class WatchRows:
                 ],
             )  # fmt: skip
 
-    def words(self, domain: Domain, round_time_s: int) -> list[Word]:
+    def words(self, domain: Domain, round_time_s: int) -> list[SignedWord]:
         """What is kept of one round of a store."""
         sql = (
             "SELECT w.key, w.kind, w.step, w.epoch, i.items, w.signature FROM watch_words w JOIN watch_items i"
             " ON i.hash = w.items WHERE w.round_s = ? AND w.chain_id = ? AND w.store = ?"
         )
         return [
-            Word(
+            SignedWord(
                 key=bytes(r[0]), domain=domain, kind=WordKind(r[1]), step=r[2], epoch=r[3], round_time_s=round_time_s,
                 items=bytes(r[4]), signature=bytes(r[5]),
             )

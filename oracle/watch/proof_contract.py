@@ -71,7 +71,7 @@ RECORDED = frozenset({"UsedEvidence", "AlreadyProven"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class ProofVerdict:
     """What a proof would do now. ``evidence_id``: as the contract calls it, where it would be taken."""
 
     refused: str | None
@@ -126,7 +126,7 @@ class ProofContract:
 
     # --- what it says ------------------------------------------------------------------------------------------------
 
-    async def try_out(self, kept: KeptEvidence) -> Verdict:
+    async def try_out(self, kept: KeptEvidence) -> ProofVerdict:
         """What a proof would do in the next block.
 
         Raises:
@@ -135,12 +135,12 @@ class ProofContract:
         call = self._call(prove_data(kept.found))
         seen: Simulation = await self._nodes.agreed_value("eth_call", call, "latest", read=read_simulated)
         if seen.refused is not None:
-            return Verdict(refused=seen.refused, text=seen.text)
+            return ProofVerdict(refused=seen.refused, text=seen.text)
         raw: Any = await self._nodes.agreed_value("eth_call", call, "latest")
         answer = bytes.fromhex(str(raw)[2:])
         if len(answer) < 32:  # noqa: PLR2004 - a word
             raise ChainError(f"0x{self.address.hex()} takes no evidence: correct watch.penalties")
-        return Verdict(refused=None, evidence_id=answer[:32])
+        return ProofVerdict(refused=None, evidence_id=answer[:32])
 
     async def is_recorded(self, evidence_id: bytes) -> bool:
         """Whether somebody has proven it."""

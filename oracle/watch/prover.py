@@ -16,7 +16,7 @@ from oracle.chain.rpc_answers import BlockHead
 from oracle.chain.transaction import Fees
 from oracle.watch.evidence import EvidenceState, KeptEvidence
 from oracle.watch.kept import SentProof, WatchRows
-from oracle.watch.proof_contract import LATE, RECORDED, ProofContract, Verdict
+from oracle.watch.proof_contract import LATE, RECORDED, ProofContract, ProofVerdict
 
 WITHIN_BLOCKS = 3
 """From found to landed, where its fees are those of the chain: the block in which it is found, one that was under way, its own."""
@@ -101,7 +101,7 @@ class Prover:
             nonce = max([await self._contract.nonce(), *(n + 1 for n in open_nonces)])
             await self._send(kept, nonce, None, head)
 
-    async def _refused(self, kept: KeptEvidence, verdict: Verdict, head: BlockHead) -> None:
+    async def _refused(self, kept: KeptEvidence, verdict: ProofVerdict, head: BlockHead) -> None:
         name = verdict.refused or ""
         if await self._contract.is_recorded(kept.evidence_id):
             by = await self._contract.proven_by(kept.evidence_id, head.number)

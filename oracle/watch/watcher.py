@@ -11,7 +11,7 @@ from oracle.sign.messages import SignerSet
 from oracle.watch.compare import MOST_ROUNDS, Comparer, Contradiction
 from oracle.watch.evidence import EvidenceState
 from oracle.watch.kept import WatchRows
-from oracle.watch.words import Word, words_of, words_of_cut
+from oracle.watch.words import SignedWord, words_of, words_of_cut
 
 _MOST_WAITING = 20_000
 """Words that wait to be written: more than there are of an hour of rounds. Where they cannot be written, the oldest go."""
@@ -44,7 +44,7 @@ class Watcher:
         self.heard = 0
         self._now_ms, self._own, self._on_own = now_ms, frozenset(own), on_own
         self._compare = Comparer(self._recall, operator_of, most_rounds)
-        self._waiting: dict[Word, None] = {}
+        self._waiting: dict[SignedWord, None] = {}
 
     # --- words -------------------------------------------------------------------------------------------------------
 
@@ -58,7 +58,7 @@ class Watcher:
         for word in words_of_cut(signers, round_time_s, items, signatures.items()):
             self.hear(word)
 
-    def hear(self, word: Word) -> None:
+    def hear(self, word: SignedWord) -> None:
         """A word whose signature was checked."""
         self.heard += 1
         judged = self._compare.hear(word)
@@ -81,7 +81,7 @@ class Watcher:
         for word in words:
             self._waiting.pop(word, None)
 
-    def _recall(self, domain: Domain, round_time_s: int) -> list[Word]:
+    def _recall(self, domain: Domain, round_time_s: int) -> list[SignedWord]:
         waiting = [w for w in self._waiting if w.round_time_s == round_time_s and w.domain == domain]
         return [*self.rows.words(domain, round_time_s), *waiting]
 

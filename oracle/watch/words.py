@@ -29,7 +29,7 @@ class WordKind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
+class SignedWord:
     """One key's signature over items of a round.
 
     Attributes:
@@ -88,7 +88,7 @@ def items_of(items: bytes) -> Mapping[int, bytes]:
     return found
 
 
-def words_of(signers: SignerSet, round_time_s: int, said: object) -> Iterator[Word]:
+def words_of(signers: SignerSet, round_time_s: int, said: object) -> Iterator[SignedWord]:
     """The words in a verified message of a round: a commit has one, a sealed round one of each who signed it."""
     match said:
         case Commit():
@@ -102,17 +102,17 @@ def words_of(signers: SignerSet, round_time_s: int, said: object) -> Iterator[Wo
 
 def words_of_cut(
     signers: SignerSet, round_time_s: int, items: bytes, signatures: Iterable[tuple[bytes, bytes]]
-) -> Iterator[Word]:
+) -> Iterator[SignedWord]:
     """The words in a batch: one of each who signed it. ``signatures``: address and r | vs."""
     for address, signature in signatures:
-        yield Word(
+        yield SignedWord(
             key=address, domain=signers.domain, kind=WordKind.BATCH, step=0, epoch=signers.epoch,
             round_time_s=round_time_s, items=items, signature=signature,
         )  # fmt: skip
 
 
-def _sealed(signers: SignerSet, round_time_s: int, step: int, items: bytes, address: bytes, seal: bytes) -> Word:
-    return Word(
+def _sealed(signers: SignerSet, round_time_s: int, step: int, items: bytes, address: bytes, seal: bytes) -> SignedWord:
+    return SignedWord(
         key=address, domain=signers.domain, kind=WordKind.SEALED, step=step, epoch=signers.epoch,
         round_time_s=round_time_s, items=items, signature=seal,
     )  # fmt: skip

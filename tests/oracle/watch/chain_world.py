@@ -23,7 +23,7 @@ from oracle.watch.kept import WatchRows
 from oracle.watch.proof_contract import ProofContract
 from oracle.watch.prover import Prover
 from oracle.watch.watcher import Watcher
-from oracle.watch.words import Word, WordKind
+from oracle.watch.words import SignedWord, WordKind
 from tests.contracts.contract_tools import KEYS, Item, signatures
 from tests.contracts.guild import Guild
 
@@ -79,13 +79,13 @@ class WatchedChain:
             self.guild.functions.operators(self.guild.bench.web3.to_checksum_address(self.signers.signers[n])).call()[4]
         )
 
-    async def sealed_by(self, operator: Operator, round_s: int, items: Sequence[Item]) -> Word | None:
+    async def sealed_by(self, operator: Operator, round_s: int, items: Sequence[Item]) -> SignedWord | None:
         """Its word on a round's certificate, by the real signer; None where it refuses."""
         packed = b"".join(i.packed() for i in items)
         answer = await operator.request_seal(self.signers, round_s, 0, packed, now_ms=round_s * 1_000, clock_ok=True)
         if not isinstance(answer, Signature):
             return None
-        return Word(
+        return SignedWord(
             key=answer.address, domain=self.domain, kind=WordKind.SEALED, step=0, epoch=1, round_time_s=round_s, items=packed,
             signature=answer.compact,
         )  # fmt: skip
@@ -110,7 +110,7 @@ class Watch:
     def evidence(self) -> list[KeptEvidence]:
         return self.rows.evidence()
 
-    def rows_of(self, round_s: int) -> list[Word]:
+    def rows_of(self, round_s: int) -> list[SignedWord]:
         """Words that are kept of a round."""
         self.watcher.flush()
         return self.rows.words(self.store.domain, round_s)

@@ -8,12 +8,12 @@ from itertools import product
 import pytest
 
 from oracle.sign.eip712 import Domain
-from oracle.watch.compare import Comparer, Contradiction, Judged
-from oracle.watch.words import Word, WordKind, items_of
+from oracle.watch.compare import Comparer, Contradiction, WordJudgement
+from oracle.watch.words import SignedWord, WordKind, items_of
 from tests.oracle.watch.watch_world import ADDRESSES, HERE, ROUND_S, SEALED, A, B, items, word_by
 
 
-def heard(*words: Word, **options: object) -> list[Contradiction]:
+def heard(*words: SignedWord, **options: object) -> list[Contradiction]:
     comparer = Comparer(**options)  # type: ignore[arg-type]
     return [j.contradiction for j in map(comparer.hear, words) if j.contradiction is not None]
 
@@ -85,16 +85,16 @@ def test_who_lies_in_every_word_is_found_once_a_round() -> None:
 def test_what_says_nothing_new_is_not_kept() -> None:
     comparer = Comparer()
     whole = word_by(0, A, SEALED)
-    assert comparer.hear(whole) == Judged(is_new=True)
+    assert comparer.hear(whole) == WordJudgement(is_new=True)
     again = [word_by(0, A, SEALED, step=3), word_by(0, A), word_by(0, A[:30]), word_by(0, A[30:], epoch=2)]
-    assert [comparer.hear(w) for w in again] == [Judged(is_new=False)] * 4
+    assert [comparer.hear(w) for w in again] == [WordJudgement(is_new=False)] * 4
 
 
 def test_memory_is_bounded_and_an_old_lie_is_found_in_what_was_kept() -> None:
-    kept: dict[int, list[Word]] = {}
+    kept: dict[int, list[SignedWord]] = {}
     asked: list[int] = []
 
-    def recall(_: Domain, round_s: int) -> list[Word]:
+    def recall(_: Domain, round_s: int) -> list[SignedWord]:
         asked.append(round_s)
         return kept.get(round_s, [])
 
@@ -108,7 +108,7 @@ def test_memory_is_bounded_and_an_old_lie_is_found_in_what_was_kept() -> None:
     found = comparer.hear(word_by(0, B, round_s=ROUND_S)).contradiction
     assert found is not None
     assert found.first == kept[ROUND_S][0]
-    assert comparer.hear(word_by(1, A, round_s=ROUND_S + 10 * 499)) == Judged(is_new=True)
+    assert comparer.hear(word_by(1, A, round_s=ROUND_S + 10 * 499)) == WordJudgement(is_new=True)
     assert len(asked) == before + 1, "a round in memory is asked of nobody"
 
 

@@ -19,7 +19,7 @@ from oracle.network.seats import LocalMember, Utterance
 from oracle.sign.eip712 import sealed_digest, sign_compact
 from oracle.watch.compare import Contradiction
 from oracle.watch.watcher import Watcher
-from oracle.watch.words import Word, WordKind
+from oracle.watch.words import SignedWord, WordKind
 from tests.oracle.network.agreement_world import ApartWorld, agreements_here, ask_of
 from tests.oracle.report.reports import report
 from tests.oracle.sign.sign_world import KEYS, ROUND_S, SIGNERS, scripted_operators
@@ -33,12 +33,12 @@ class Ear(Watcher):
     """A watcher that remembers what it heard."""
 
     def __init__(self, agreements: Agreements, own: bytes = b"") -> None:
-        self.words: list[Word] = []
+        self.words: list[SignedWord] = []
         self.silenced: list[bytes] = []
         super().__init__(memory_rows(), lambda: 1, own=[own] if own else [], on_own=self.silenced.append)
         agreements.heard.on_said, agreements.heard.on_cut = self.hear_said, self.hear_cut
 
-    def hear(self, word: Word) -> None:
+    def hear(self, word: SignedWord) -> None:
         assert word.is_sound, "what is heard was checked"
         self.words.append(word)
         super().hear(word)

@@ -16,7 +16,7 @@ from oracle.sign.messages import Signature, SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from oracle.watch.compare import Comparer, Contradiction
-from oracle.watch.words import Word, WordKind, words_of, words_of_cut
+from oracle.watch.words import SignedWord, WordKind, words_of, words_of_cut
 from tests.oracle.agree.liars import Word as Letter
 from tests.oracle.agree.schedule import FEEDS, Schedule, address, schedule_of
 from tests.oracle.agree.schedule_run import Run
@@ -39,7 +39,7 @@ class WatchedRun(Run):
                 self.hear(one)
         super()._on_word(n, word)
 
-    def hear(self, word: Word) -> None:
+    def hear(self, word: SignedWord) -> None:
         self.heard += 1
         found = self.comparer.hear(word).contradiction
         if found is not None:
@@ -124,7 +124,7 @@ async def test_no_honest_operator_is_accused_by_a_watcher_whatever_it_is_asked(t
     assert refused > 300
 
 
-def _word(signers: SignerSet, round_s: int, said: bytes, answer: object, step: int | None) -> Word | None:
+def _word(signers: SignerSet, round_s: int, said: bytes, answer: object, step: int | None) -> SignedWord | None:
     if not isinstance(answer, Signature):
         return None
     (word,) = words_of_cut(signers, round_s, said, [(answer.address, answer.compact)])

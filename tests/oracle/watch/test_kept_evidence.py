@@ -14,7 +14,7 @@ from oracle.watch.compare import Contradiction
 from oracle.watch.evidence import BadEvidence, EvidenceState, evidence_document, prove_data, read_document
 from oracle.watch.kept import MOST_OF_OPERATOR
 from oracle.watch.watcher import Watcher
-from oracle.watch.words import Word
+from oracle.watch.words import SignedWord
 from tests.oracle.watch.watch_world import (
     ADDRESSES,
     HERE,
@@ -128,4 +128,4 @@ def test_the_form_of_a_word_is_checked_before_its_signature() -> None:
         {"signature": bytes(64)},
         {"step": 1 << 16},
     ):
-        assert not Word(**{**{f: getattr(SAID[0], f) for f in Word.__slots__}, **changed}).is_sound
+        assert not SignedWord(**{**{f: getattr(SAID[0], f) for f in SignedWord.__slots__}, **changed}).is_sound

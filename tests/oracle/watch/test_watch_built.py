@@ -10,7 +10,7 @@ import pytest
 from oracle.build import build
 from oracle.sign.eip712 import address_of, sign_compact
 from oracle.watch.evidence import EvidenceState
-from oracle.watch.words import Word, WordKind
+from oracle.watch.words import SignedWord, WordKind
 from tests.oracle.assemble.keyed_config import ENVIRON, KEY, keyed_config
 from tests.oracle.assemble.small_config import small_config
 from tests.oracle.watch.watch_world import HERE, ROUND_S, A, B, word_by
@@ -61,6 +61,6 @@ async def test_who_turns_it_off_or_signs_nothing_has_none(tmp_path: Path) -> Non
         await made.close()
 
 
-def own_word(said: bytes) -> Word:
-    bare = Word(key=address_of(KEY), domain=HERE, kind=WordKind.BATCH, step=0, epoch=1, round_time_s=ROUND_S, items=said, signature=b"")  # fmt: skip
+def own_word(said: bytes) -> SignedWord:
+    bare = SignedWord(key=address_of(KEY), domain=HERE, kind=WordKind.BATCH, step=0, epoch=1, round_time_s=ROUND_S, items=said, signature=b"")  # fmt: skip
     return replace(bare, signature=sign_compact(KEY, bare.digest))

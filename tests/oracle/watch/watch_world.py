@@ -11,7 +11,7 @@ import coincurve
 from oracle.report.wire import encode_item
 from oracle.sign.eip712 import Domain, address_of, sign_compact
 from oracle.watch.kept import WatchRows
-from oracle.watch.words import Word, WordKind
+from oracle.watch.words import SignedWord, WordKind
 from tests.oracle.report.reports import report
 
 KEYS = [coincurve.PrivateKey(bytes([n]) * 32) for n in range(1, 6)]
@@ -38,9 +38,9 @@ def word_by(
     epoch: int = 1,
     step: int = 0,
     domain: Domain = HERE,
-) -> Word:
+) -> SignedWord:
     """A word, really signed."""
-    bare = Word(
+    bare = SignedWord(
         key=ADDRESSES[key],
         domain=domain,
         kind=kind,
@@ -50,13 +50,13 @@ def word_by(
         items=said,
         signature=b"",
     )
-    return Word(
+    return SignedWord(
         key=bare.key, domain=domain, kind=kind, step=step, epoch=epoch, round_time_s=round_s, items=said,
         signature=sign_compact(KEYS[key], bare.digest),
     )  # fmt: skip
 
 
-def push_signatures(words: Sequence[Word], keys: Sequence[bytes] = ADDRESSES) -> bytes:
+def push_signatures(words: Sequence[SignedWord], keys: Sequence[bytes] = ADDRESSES) -> bytes:
     """As the store takes them."""
     by = {w.key: w.signature for w in words}
     return b"".join(bytes([i]) + by[k] for i, k in enumerate(keys) if k in by)
