@@ -78,7 +78,7 @@ async def prove(contract: ProofContract, rows: WatchRows, chosen: Sequence[KeptE
         )
     ids = {k.evidence_id for k in chosen}
     for kept in chosen:
-        if kept.state in (EvidenceState.REFUSED, EvidenceState.LATE):
+        if kept.state in (EvidenceState.REFUSED, EvidenceState.LATE, EvidenceState.SPARE):
             rows.update(kept.evidence_id, state=EvidenceState.FOUND.value, note="")
     prover = Prover(contract, rows, only=ids, is_patient=False)
     for _ in range(_POLLS):

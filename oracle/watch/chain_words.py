@@ -7,7 +7,7 @@ place. Transactions need no vote of endpoints: a batch is held against the diges
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,24 +146,30 @@ class ChainWords:
 
     async def _take(self, log: PushedLog) -> bool:
         """The words of a push; False where its transaction is to be asked for again."""
-        keys = await self._keys(log.block)
-        domain = self._store.domain
-        inputs: list[bytes] = []
+        found, is_there = await self._ask(log)
+        if is_there and (found is None or found.epoch not in self._epochs):
+            await self._learn_sets(log.block)
+            found, _ = await self._ask(log)
+        if found is None:
+            return self._without(log, is_there=is_there)
+        self._tries.pop(log.tx_hash, None)
+        for word in self._words(found):
+            self._hear(word)
+        return True
+
+    async def _ask(self, log: PushedLog) -> tuple[FoundPush | None, bool]:
+        """The push in its transaction, and whether any endpoint has that."""
+        domain, inputs = self._store.domain, list[bytes]()
 
         def read(_endpoint: str, answer: Any) -> FoundPush | None:
             data = _input(answer, log.tx_hash)
             if data is None:
                 return None
             inputs.append(data)
-            return find_push(data, domain, log.digest, log.round_time_s, keys)
+            return find_push(data, domain, log.digest, log.round_time_s, self._epochs)
 
         found = await self._store.nodes.first_proven("eth_getTransactionByHash", log.tx_hash, read=read)
-        if found is not None:
-            self._tries.pop(log.tx_hash, None)
-            for word in self._words(found):
-                self._hear(word)
-            return True
-        return self._without(log, is_there=bool(inputs))
+        return found, bool(inputs)
 
     def _without(self, log: PushedLog, *, is_there: bool) -> bool:
         tries = self._tries[log.tx_hash] = self._tries.get(log.tx_hash, 0) + 1
@@ -176,20 +182,20 @@ class ChainWords:
             _log.warning("who signed a push is not known", store=self._store_text, tx=log.tx_hash, why=why)
         return True
 
-    async def _keys(self, block: int) -> Mapping[int, Sequence[bytes]]:
-        """Keys by epoch, of the sets that the store held at a block; of an endpoint without old states, what it holds now."""
+    async def _learn_sets(self, block: int) -> None:
+        """Keys by epoch, of the sets that the store held at a block; of endpoints without old states, of the one in force.
+
+        Not of one that is to come: it may be replaced under its number.
+        """
         try:
-            words = await self._sets.words(block)
-            state = await self._sets.state(words, block)
+            state = await self._sets.state(await self._sets.words(block), block)
         except ChainError:
-            if not self._epochs:
-                signers = await self._store.connect()
-                self._epochs[signers.epoch] = signers.signers
-            return self._epochs
-        for one in (state.before, state.present, state.coming):
+            signers = await self._store.connect()
+            self._epochs[signers.epoch] = signers.signers
+            return
+        for one in (state.before, state.present):
             if one is not None:
                 self._epochs[one.signers.epoch] = one.signers.signers
-        return self._epochs
 
     def _words(self, found: FoundPush) -> Iterator[SignedWord]:
         for key, signature in found.signatures:

@@ -18,13 +18,18 @@ _HEADER = 10
 
 
 class EvidenceState(StrEnum):
-    """What became of evidence. ``own``: it is against a key of this process, which proves nothing against itself."""
+    """What became of evidence.
+
+    ``spare``: another proof of the same operator and epoch is on chain, and a second one takes nothing more. ``own``: it is against
+    a key of this process, which proves nothing against itself.
+    """
 
     FOUND = "found"
     SENT = "sent"
     PROVEN = "proven"
     REFUSED = "refused"
     LATE = "late"
+    SPARE = "spare"
     OWN = "own"
 
 

@@ -52,6 +52,8 @@ class Prover:
         self._contract, self._rows, self._only, self._on_proven = contract, rows, only, on_proven
         self._patience = _PATIENCE_BLOCKS if is_patient else 0
         self._head = 0
+        self._judged: dict[bytes, int] = {}
+        """By evidence that is found: the block at which it was judged last."""
 
     @property
     def pays(self) -> bool:
@@ -74,8 +76,7 @@ class Prover:
         for kept in self._waiting():
             if kept.state is EvidenceState.SENT:
                 await self._follow(kept, head)
-        found = [k for k in self._waiting() if k.state is EvidenceState.FOUND]
-        for kept in found[:_MOST_AT_ONCE]:
+        for kept in self._turns(head):
             await self._judge(kept, head)
         if head.number != self._head:
             await self._look_back(head)
@@ -91,8 +92,23 @@ class Prover:
 
     # --- what is new -------------------------------------------------------------------------------------------------
 
+    def _turns(self, head: BlockHead) -> list[KeptEvidence]:
+        """What is to be judged now: what was not for longest, each once a block, so that nothing that is refused is in the way."""
+        found = [k for k in self._waiting() if k.state is EvidenceState.FOUND]
+        due = [k for k in found if self._judged.get(k.evidence_id) != head.number]
+        self._judged = {k.evidence_id: self._judged[k.evidence_id] for k in found if k.evidence_id in self._judged}
+        return sorted(due, key=lambda k: self._judged.get(k.evidence_id, 0))[:_MOST_AT_ONCE]
+
     async def _judge(self, kept: KeptEvidence, head: BlockHead) -> None:
         """Send it, or say why not."""
+        self._judged[kept.evidence_id] = head.number
+        cover = self._cover(kept)
+        if cover is not None:
+            if cover.state is EvidenceState.PROVEN:
+                self._settle(
+                    kept, EvidenceState.SPARE, note=f"0x{cover.evidence_id.hex()} is proven: one in an epoch is enough"
+                )
+            return
         verdict = await self._contract.try_out(kept)
         if verdict.refused is not None:
             await self._refused(kept, verdict, head)
@@ -100,6 +116,13 @@ class Prover:
             open_nonces = [p.nonce for p in self._rows.proofs()]
             nonce = max([await self._contract.nonce(), *(n + 1 for n in open_nonces)])
             await self._send(kept, nonce, None, head)
+
+    def _cover(self, kept: KeptEvidence) -> KeptEvidence | None:
+        """Other evidence against the same operator in the same epoch that is on its way or proven; not where one is asked for."""
+        if self._only is not None:
+            return None
+        others = self._rows.evidence((EvidenceState.PROVEN, EvidenceState.SENT))
+        return next((k for k in others if _case(k) == _case(kept) and k.evidence_id != kept.evidence_id), None)
 
     async def _refused(self, kept: KeptEvidence, verdict: ProofVerdict, head: BlockHead) -> None:
         name = verdict.refused or ""
@@ -191,3 +214,8 @@ class Prover:
             if not await self._contract.is_recorded(kept.evidence_id):
                 self._rows.update(kept.evidence_id, state=EvidenceState.FOUND.value, landed_block=None, prover=b"",
                                   note="a reorganisation took the proof back")  # fmt: skip
+
+
+def _case(kept: KeptEvidence) -> tuple[object, ...]:
+    """What one penalty is for."""
+    return kept.found.operator, kept.found.first.domain, kept.found.first.epoch

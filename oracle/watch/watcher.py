@@ -45,6 +45,7 @@ class Watcher:
         self._now_ms, self._own, self._on_own = now_ms, frozenset(own), on_own
         self._compare = Comparer(self._recall, operator_of, most_rounds)
         self._waiting: dict[SignedWord, None] = {}
+        self._unsaved: dict[bytes, Contradiction] = {}
 
     # --- words -------------------------------------------------------------------------------------------------------
 
@@ -75,7 +76,9 @@ class Watcher:
             self._found(found)
 
     def flush(self) -> None:
-        """Write the words that were heard since the last time."""
+        """Write the words that were heard since the last time, and evidence that could not be written when it was found."""
+        for found in list(self._unsaved.values()):
+            self._found(found)
         words = list(self._waiting)
         self.rows.save_words(words)
         for word in words:
@@ -95,7 +98,9 @@ class Watcher:
             if own
             else ""
         )
+        self._unsaved[found.evidence_id] = found
         is_new = self.rows.add(found, state, self._now_ms(), note)
+        del self._unsaved[found.evidence_id]
         for key in own:
             self._on_own(key)
         if not is_new:

@@ -140,3 +140,19 @@ def operator_in(folder: Path, key: int = 0) -> Operator:
     report_key = REPORT_KEYS[key]
     journal = SignJournal(folder / "journal.db", address_of(report_key), now_ms=0, mute_ms=0, newborn=True)
     return Operator(name=f"o{key}", key=report_key, journal=journal, bound_bps=100)
+
+
+ONE, OTHER = [Item(0), Item(1)], [Item(0), Item(1, market=7 * 10**17)]
+"""What an operator says, and what no honest one says beside it."""
+
+
+async def lie(world: WatchedChain, folder: Path, *watches: Watch, before: int = 0) -> None:
+    """The first operator seals one thing and pushes another; these watches know."""
+    round_s = world.now
+    sealed = await world.sealed_by(operator_in(folder / "sealed"), round_s, ONE)
+    assert sealed is not None
+    world.push(round_s, OTHER)
+    for each in watches:
+        each.watcher.hear(sealed)
+        await each.chain.look()
+        assert len(each.evidence) == before + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,18 @@ def test_a_lie_in_a_round_that_has_left_memory_is_found_though_nothing_was_writt
     for n in range(1, 20):
         watcher.hear(word_by(0, A, round_s=ROUND_S + 10 * n))
     watcher.hear(SAID[1])
+    assert [k.found for k in watcher.rows.evidence()] == [FOUND]
+
+
+def test_evidence_that_could_not_be_written_is_written_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    watcher = Watcher(memory_rows(), lambda: 5)
+    watcher.hear(SAID[0])
+    with monkeypatch.context() as disk:
+        disk.setattr(watcher.rows, "add", lambda *_: (_ for _ in ()).throw(sqlite3.OperationalError("disk is full")))
+        with pytest.raises(sqlite3.OperationalError):
+            watcher.hear(SAID[1])
+    assert watcher.rows.evidence() == []
+    watcher.flush()
     assert [k.found for k in watcher.rows.evidence()] == [FOUND]
 
 

@@ -21,14 +21,13 @@ from oracle.sign.keyfiles import save
 from oracle.storage.database import Database
 from oracle.watch.kept import WatchRows
 from oracle.watch.watcher import Watcher
-from tests.contracts.contract_tools import KEYS, Item, connected
+from tests.contracts.contract_tools import KEYS, connected
 from tests.contracts.guild import Guild
-from tests.oracle.watch.chain_world import REPORT_KEYS, WatchedChain, operator_in
+from tests.oracle.watch.chain_world import ONE, OTHER, REPORT_KEYS, WatchedChain, operator_in
 
 pytestmark = pytest.mark.chain
 WORD = "a passphrase"
 ENV = {"LRT_ORACLE_WATCH_PASSPHRASE": WORD, "OTHER": WORD}
-ONE, OTHER = [Item(0), Item(1)], [Item(0), Item(1, market=7 * 10**17)]
 
 
 @dataclass
@@ -67,7 +66,8 @@ sources = [{{ type = "coinbase", symbol = "ETH-USD" }}, {{ type = "kraken", symb
 
     def lie(self, n: int = 0) -> None:
         """A batch landed, and this machine has heard a certificate that contradicts it."""
-        round_s = self.world.now
+        bench = self.world.guild.bench
+        round_s = bench.at(bench.now + 5)
         sealed = asyncio.run(self.world.sealed_by(operator_in(self.folder / f"s{n}", n), round_s, ONE))
         assert sealed is not None
         self.world.push(round_s, OTHER, (n, 2))
@@ -79,14 +79,14 @@ sources = [{{ type = "coinbase", symbol = "ETH-USD" }}, {{ type = "kraken", symb
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[WatchedChain]:
+def chain() -> Iterator[WatchedChain]:
     with anvil.running() as node, connected(node.url) as web3:
         yield WatchedChain(node.url, Guild(web3))
 
 
 @pytest.fixture
-def desk(world: WatchedChain, tmp_path: Path) -> Desk:
-    fresh = WatchedChain(world.url, Guild(world.guild.bench.web3))
+def desk(chain: WatchedChain, tmp_path: Path) -> Desk:
+    fresh = WatchedChain(chain.url, Guild(chain.guild.bench.web3))
     for key in KEYS[:2]:
         fresh.guild.bond(key)
     for name, n in (("gas", 5), ("other", 6)):
