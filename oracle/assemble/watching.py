@@ -21,10 +21,10 @@ from oracle.sign.key_lock import DatabaseInUse, sole_writer
 from oracle.sign.remote.open_key import open_key, opened_key
 from oracle.storage.database import Database
 from oracle.watch.chain_words import ChainWords, WatchedBlocks
+from oracle.watch.configured import proof_contract
 from oracle.watch.duty import WatchDuty
 from oracle.watch.evidence import KeptEvidence
 from oracle.watch.kept import WatchRows
-from oracle.watch.proof_contract import ProofContract
 from oracle.watch.prover import Prover
 from oracle.watch.watcher import Watcher
 
@@ -79,19 +79,6 @@ def watch_of(
         keep_s=config.watch.keep_days * _DAY_S,
         now_ms=now_ms,
     )
-
-
-def proof_contract(config: Config, signer: GasSigner | None) -> ProofContract | None:
-    """The contract that takes evidence; None where the config names none."""
-    name = watch_target(config)
-    if config.watch.penalties is None or name is None:
-        return None
-    target = config.targets[name]
-    chain = config.chains[target.chain]
-    return ProofContract(
-        chain.endpoints, chain.chain_id, raw_address(config.watch.penalties), signer,
-        max_fee_gwei=target.max_fee_gwei, agree=target.agree,
-    )  # fmt: skip
 
 
 def watch_signer(config: Config, environ: Mapping[str, str], now_ms: Callable[[], int]) -> GasSigner | None:

@@ -147,8 +147,8 @@ def _print(as_json: bool, documents: list[dict[str, Any]]) -> None:
 
 
 async def _offers(config: Config, chosen: list[KeptEvidence]) -> list[dict[str, Any]]:
-    from oracle.assemble.watching import proof_contract
     from oracle.watch.by_hand import listed, offer_of
+    from oracle.watch.configured import proof_contract
 
     contract = proof_contract(config, None)
     try:
@@ -161,8 +161,9 @@ async def _offers(config: Config, chosen: list[KeptEvidence]) -> list[dict[str, 
 async def _prove(
     config: Config, rows: WatchRows, chosen: list[KeptEvidence], payer: tuple[Path, str] | None
 ) -> list[KeptEvidence]:
-    from oracle.assemble.watching import proof_contract, proof_payer
+    from oracle.assemble.watching import proof_payer
     from oracle.watch.by_hand import prove
+    from oracle.watch.configured import proof_contract
 
     with proof_payer(config, os.environ, payer) as signer:
         contract = proof_contract(config, signer)

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 
 from feeds.errors import LrtOracleError
-from oracle.chain.store_abi import PENALTIES, call_of
+from oracle.chain.store_abi import PENALTIES, call_of, selector
 from oracle.sign.eip712 import Domain
 from oracle.watch.compare import Contradiction
 from oracle.watch.words import SignedTuple, SignedWord, WordKind, items_of
 
 _HEADER = 10
+_SIGNED = "(uint8,uint16,bytes,bytes32,bytes32)"
 
 
 class EvidenceState(StrEnum):
@@ -74,9 +76,13 @@ class KeptEvidence:
         return self.landed_block - self.found_block
 
 
-def prove_data(found: Contradiction) -> bytes:
-    """Calldata of `prove`."""
-    return call_of(PENALTIES, "prove", (found.first.signed, found.second.signed, found.index))[0]
+def prove_data(found: Contradiction, number: int = 0) -> bytes:
+    """Calldata of `prove`; of `proveIn` for a store that is not the contract's first. ``number``: of the store there."""
+    args = (found.first.signed, found.second.signed, found.index)
+    if not number:
+        return call_of(PENALTIES, "prove", args)[0]
+    kinds = ("uint256", _SIGNED, _SIGNED, "uint16")
+    return selector("proveIn", kinds) + encode(kinds, (number, *args))
 
 
 def check_evidence(found: Contradiction) -> None:

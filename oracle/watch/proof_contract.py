@@ -1,11 +1,12 @@
 """The contract that takes evidence, as enough endpoints show it: what it would do, what is recorded, who was first.
 
-`Penalties` and `OperatorRegistry` take the same call; they differ in how one asks what is recorded, and in their events.
+`Penalties` and `OperatorRegistry` take the same call; they differ in how one asks what is recorded and for which stores, in whose
+name it is recorded, and in their events. The first knows operators by a book of keys, and may take words of several stores.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eth_abi.abi import decode
@@ -13,7 +14,7 @@ from eth_abi.exceptions import DecodingError
 
 from feeds.chains.jsonrpc import quantity
 from feeds.errors import FeedError
-from oracle.chain.fees import MOST_GAS, Costs, gas_limit
+from oracle.chain.fees import MOST_GAS, Costs
 from oracle.chain.node_refusals import SendOutcome
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.chain.rpc_answers import (
@@ -26,12 +27,15 @@ from oracle.chain.rpc_answers import (
     read_send_outcome,
     read_simulated,
 )
-from oracle.chain.store_abi import PENALTIES, REGISTRY, call_of, event_topic
+from oracle.chain.store_abi import PENALTIES, REGISTRY, call_of, event_topic, selector
 from oracle.chain.store_client import GasSigner
 from oracle.chain.transaction import FeeConditions, Fees, SignedTx, Unsigned
+from oracle.sign.eip712 import Domain, separator
+from oracle.watch.compare import Contradiction
 from oracle.watch.evidence import KeptEvidence, prove_data
 
 _ZERO = bytes(20)
+_MOST_DOMAINS = 16
 _SINCE = 2_000
 """Blocks before the head in which the log of somebody else's proof is looked for."""
 _URGENT = FeeConditions(urgent=True)
@@ -39,13 +43,25 @@ _URGENT = FeeConditions(urgent=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofForm:
-    """How one kind of contract is asked. ``is_recorded``: function of the evidence, whose answer's ``flag``-th value is not 0."""
+    """How one kind of contract is asked.
+
+    Attributes:
+        contract: name of its ABI.
+        is_recorded: function of the evidence, whose answer's ``flag``-th value is not 0.
+        flag: see there.
+        evidence_topic: place of the evidence among the topics of `Proven`.
+        reward: what a proof brings, for people.
+        domains: signature of what answers the stores whose words it takes, by number where it takes one.
+        book: what answers the book of keys; "" where a key is an operator.
+    """
 
     contract: str
     is_recorded: str
     flag: int
     evidence_topic: int
     reward: str
+    domains: str
+    book: str = ""
 
 
 FORMS = (
@@ -55,6 +71,8 @@ FORMS = (
         flag=0,
         evidence_topic=1,
         reward="brings the finder's share of what is taken, 5 % at most, after the dispute",
+        domains="domains(uint256)",
+        book="book()",
     ),
     ProofForm(
         contract=REGISTRY,
@@ -62,11 +80,12 @@ FORMS = (
         flag=3,
         evidence_topic=2,
         reward="brings nothing: an OperatorRegistry pays no finder",
+        domains="domain()",
     ),
 )
-LATE = frozenset({"TooLate", "TooOld", "Expired", "NotProvable"})
+LATE = frozenset({"TooLate"})
 """Errors that say that the time for evidence is over."""
-RECORDED = frozenset({"UsedEvidence", "AlreadyProven"})
+RECORDED = frozenset({"UsedEvidence"})
 """Errors that say that the operator has paid for it."""
 
 
@@ -108,6 +127,8 @@ class ProofContract:
         self._nodes = QuorumRpc(endpoints, chain_id=chain_id, agree=agree)
         self._costs = Costs(self._nodes, 60, max_fee_gwei)
         self._form: ProofForm | None = None
+        self._numbers: dict[Domain, int] = {}
+        self._operators: dict[bytes, bytes] = {}
 
     async def close(self) -> None:
         """Close the connections."""
@@ -132,7 +153,10 @@ class ProofContract:
         Raises:
             ChainError: too few endpoints agree, or there is no such contract.
         """
-        call = self._call(prove_data(kept.found))
+        data = await self._data(kept.found)
+        if data is None:
+            return ProofVerdict(refused="AnotherStore", text=": the contract takes no words for that store")
+        call = self._call(data)
         seen: Simulation = await self._nodes.agreed_value("eth_call", call, "latest", read=read_simulated)
         if seen.refused is not None:
             return ProofVerdict(refused=seen.refused, text=seen.text)
@@ -142,9 +166,9 @@ class ProofContract:
             raise ChainError(f"0x{self.address.hex()} takes no evidence: correct watch.penalties")
         return ProofVerdict(refused=None, evidence_id=answer[:32])
 
-    async def is_recorded(self, evidence_id: bytes) -> bool:
+    async def is_recorded(self, kept: KeptEvidence) -> bool:
         """Whether somebody has proven it."""
-        form = await self._its_form()
+        form, evidence_id = await self._its_form(), await self.name_of(kept.found)
         data, outputs = call_of(form.contract, form.is_recorded, (evidence_id,))
         raw: Any = await self._nodes.agreed_value("eth_call", self._call(data), "latest")
         try:
@@ -152,9 +176,51 @@ class ProofContract:
         except (DecodingError, ValueError):
             raise ChainError(f"0x{self.address.hex()} answers {str(raw)[:40]!r}: correct watch.penalties") from None
 
-    async def proven_by(self, evidence_id: bytes, head: int) -> ProvenBy | None:
+    async def name_of(self, found: Contradiction) -> bytes:
+        """What the contract calls it: by the operator whose key that is in its book."""
+        form, key = await self._its_form(), found.first.key
+        if form.book and key not in self._operators:
+            book = await self._answer(self.address, _selector(form.book), "address")
+            data, _ = call_of("IKeyBook", "operatorOf", ("0x" + key.hex(),))
+            operator = await self._answer(_raw(book), data, "address")
+            if not int(operator, 16):
+                return found.evidence_id
+            self._operators[key] = _raw(operator)
+        return replace(found, operator=self._operators.get(key, found.operator)).evidence_id
+
+    async def _data(self, found: Contradiction) -> bytes | None:
+        """Calldata of the proof; None where the contract takes no words for that store."""
+        domain = found.first.domain
+        if domain not in self._numbers:
+            number = await self._number(await self._its_form(), separator(domain))
+            if number is None:
+                return None
+            self._numbers[domain] = number
+        return prove_data(found, self._numbers[domain])
+
+    async def _number(self, form: ProofForm, wanted: bytes) -> int | None:
+        """Of the store with this separator among those of the contract."""
+        several = "uint256" in form.domains
+        for number in range(_MOST_DOMAINS if several else 1):
+            data = _selector(form.domains) + (number.to_bytes(32, "big") if several else b"")
+            seen = await self._nodes.agreed_value("eth_call", self._call(data), "latest", read=read_simulated)
+            if seen.refused is not None:
+                return None
+            if await self._answer(self.address, data, "bytes32") == wanted:
+                return number
+        return None
+
+    async def _answer(self, to: bytes, data: bytes, kind: str) -> Any:
+        call = {"to": "0x" + to.hex(), "data": "0x" + data.hex()}
+        raw: Any = await self._nodes.agreed_value("eth_call", call, "latest")
+        try:
+            return decode([kind], bytes.fromhex(str(raw)[2:]))[0]
+        except (DecodingError, ValueError):
+            raise ChainError(f"0x{to.hex()} answers {str(raw)[:40]!r}: correct watch.penalties") from None
+
+    async def proven_by(self, kept: KeptEvidence, head: int) -> ProvenBy | None:
         """Who was first; None where no endpoint says."""
-        form = await self._its_form()
+        form, evidence_id = await self._its_form(), await self.name_of(kept.found)
         topics: list[str | None] = ["0x" + event_topic(form.contract, "Proven").hex(), None, None]
         topics[form.evidence_topic] = "0x" + evidence_id.hex()
         wanted = {
@@ -193,8 +259,13 @@ class ProofContract:
     # --- sending -----------------------------------------------------------------------------------------------------
 
     async def gas(self, kept: KeptEvidence) -> int | None:
-        """That a proof uses; None where no endpoint says."""
-        return await self._costs.gas(self._call(prove_data(kept.found)), "latest")
+        """That a proof needs at most; None where no endpoint says. It may have to show much more than it uses."""
+        data = await self._data(kept.found)
+        return None if data is None else await self._costs.gas(self._call(data), "latest")
+
+    async def balance_wei(self, payer: bytes) -> int:
+        """What a key has."""
+        return await self._nodes.highest_reached("eth_getBalance", "0x" + payer.hex(), "latest", read=quantity)
 
     async def gas_price_wei(self) -> int:
         """What a unit of gas costs now."""
@@ -214,12 +285,12 @@ class ProofContract:
         """
         if self.signer is None:
             raise ChainError("no gas key: evidence is kept and not proven")
-        gas = await self.gas(kept)
-        if gas is None:
+        gas, data = await self.gas(kept), await self._data(kept.found)
+        if gas is None or data is None:
             raise ChainError("no endpoint estimates the gas of the proof")
         unsigned = Unsigned(
             chain_id=self._chain_id, nonce=nonce, fees=await self._costs.fees(above, _URGENT),
-            gas=gas_limit(gas, 0, MOST_GAS, MOST_GAS), to=self.address, data=prove_data(kept.found),
+            gas=max(gas, min(gas * 6 // 5, MOST_GAS)), to=self.address, data=data,
         )  # fmt: skip
         return unsigned.signed(await self.signer.sign(unsigned.preimage))
 
@@ -257,3 +328,12 @@ def _sender(answer: Any) -> str:
     if isinstance(answer, FeedError):
         raise answer
     return str(answer["from"]).lower()
+
+
+def _selector(signature: str) -> bytes:
+    name, kinds = signature.removesuffix(")").split("(")
+    return selector(name, kinds.split(",") if kinds else [])
+
+
+def _raw(address: str) -> bytes:
+    return bytes.fromhex(address[2:])

@@ -126,8 +126,8 @@ class Prover:
 
     async def _refused(self, kept: KeptEvidence, verdict: ProofVerdict, head: BlockHead) -> None:
         name = verdict.refused or ""
-        if await self._contract.is_recorded(kept.evidence_id):
-            by = await self._contract.proven_by(kept.evidence_id, head.number)
+        if await self._contract.is_recorded(kept):
+            by = await self._contract.proven_by(kept, head.number)
             who, block, tx = (b"", None, "") if by is None else (by.prover, by.block, by.tx_hash)
             note = "somebody else was first" if who != self._contract.payer else ""
             self._settle(kept, EvidenceState.PROVEN, note=note, landed_block=block, prover=who, tx_hash=tx)
@@ -211,11 +211,11 @@ class Prover:
         """Proofs that a reorganisation has taken back are to be sent again."""
         self._head = head.number
         for kept in self._young():
-            if not await self._contract.is_recorded(kept.evidence_id):
+            if not await self._contract.is_recorded(kept):
                 self._rows.update(kept.evidence_id, state=EvidenceState.FOUND.value, landed_block=None, prover=b"",
                                   note="a reorganisation took the proof back")  # fmt: skip
 
 
 def _case(kept: KeptEvidence) -> tuple[object, ...]:
     """What one penalty is for."""
-    return kept.found.operator, kept.found.first.domain, kept.found.first.epoch
+    return kept.found.operator, kept.found.first.domain, max(kept.found.first.epoch, kept.found.second.epoch)

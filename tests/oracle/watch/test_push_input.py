@@ -31,6 +31,7 @@ def test_a_push_by_itself_and_inside_other_calls() -> None:
     assert found(other + bytes(7) + CALL) == FOUND, "unaligned, behind another push"
     relayed = bytes(4) + encode(["address", "bytes", "uint256"], ["0x" + "11" * 20, wrap(HERE.store, CALL, []), 7])
     assert found(relayed) == FOUND
+    assert found(relayed, {}) == FOUND, "also where the set is not known"
     assert found(other) is None
     assert found(b"") is None
 
