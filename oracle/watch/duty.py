@@ -17,7 +17,7 @@ from oracle.watch.chain_words import ChainWords
 from oracle.watch.prover import Prover
 from oracle.watch.watcher import Watcher
 
-_LOOK_S, _PROVE_S, _FLUSH_S = 4.0, 1.0, 2.0
+_LOOK_S, _PROVE_S, _FLUSH_S, _KEYS_S = 4.0, 1.0, 2.0, 12.0
 _log = structlog.get_logger("oracle.watch.duty")
 
 
@@ -57,6 +57,7 @@ class WatchDuty:
         }
         if self.prover is not None:
             works["watch: proofs"] = (_PROVE_S, self.prover.tick)
+            works["watch: keys"] = (_KEYS_S, self.learn_keys)
         return {
             name: partial(every, pause_s, partial(self._told_once, name, work), partial(failed, name))
             for name, (pause_s, work) in works.items()
@@ -73,7 +74,13 @@ class WatchDuty:
             await self._told_once(name, chain.look)
         await self.keep()
         if self.prover is not None:
+            await self._told_once("keys", self.learn_keys)
             await self._told_once("proofs", self.prover.tick)
+
+    async def learn_keys(self) -> None:
+        """Ask whose the keys are that were heard."""
+        if self.prover is not None:
+            self.watcher.learn(await self.prover.operators(self.watcher.keys))
 
     async def keep(self) -> None:
         """Write what was heard; forget what is too old to be proven."""

@@ -178,15 +178,19 @@ class ProofContract:
 
     async def name_of(self, found: Contradiction) -> bytes:
         """What the contract calls it: by the operator whose key that is in its book."""
-        form, key = await self._its_form(), found.first.key
+        operator = await self.operator_of(found.first.key)
+        return replace(found, operator=operator or found.operator).evidence_id
+
+    async def operator_of(self, key: bytes) -> bytes | None:
+        """Whose a key is in its book; None where it is nobody's yet, or there is no book."""
+        form = await self._its_form()
         if form.book and key not in self._operators:
             book = await self._answer(self.address, _selector(form.book), "address")
             data, _ = call_of("IKeyBook", "operatorOf", ("0x" + key.hex(),))
             operator = await self._answer(_raw(book), data, "address")
-            if not int(operator, 16):
-                return found.evidence_id
-            self._operators[key] = _raw(operator)
-        return replace(found, operator=self._operators.get(key, found.operator)).evidence_id
+            if int(operator, 16):
+                self._operators[key] = _raw(operator)
+        return self._operators.get(key)
 
     async def _data(self, found: Contradiction) -> bytes | None:
         """Calldata of the proof; None where the contract takes no words for that store."""

@@ -60,6 +60,15 @@ class Prover:
         """Whether there is a gas key."""
         return self._contract.signer is not None
 
+    async def operators(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
+        """Whose these keys are, as far as the contract's book knows them.
+
+        Raises:
+            ChainError: too few endpoints answer.
+        """
+        told = {k: await self._contract.operator_of(k) for k in sorted(keys)}
+        return {k: o for k, o in told.items() if o is not None}
+
     async def tick(self) -> None:
         """Look what became of what was sent, and send what is new.
 

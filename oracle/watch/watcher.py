@@ -13,6 +13,7 @@ from oracle.watch.evidence import EvidenceState
 from oracle.watch.kept import WatchRows
 from oracle.watch.words import SignedWord, words_of, words_of_cut
 
+_MOST_KEYS = 4_096
 _MOST_WAITING = 20_000
 """Words that wait to be written: more than there are of an hour of rounds. Where they cannot be written, the oldest go."""
 _log = structlog.get_logger("oracle.watch.watcher")
@@ -26,8 +27,10 @@ class Watcher:
         now_ms: the clock.
         own: report keys of this process.
         on_own: called with a key of this process that was found to have said two things: its operator signs no more.
-        operator_of: whose a key is.
         most_rounds: in memory.
+
+    Attributes:
+        keys: that were heard.
     """
 
     def __init__(
@@ -37,13 +40,14 @@ class Watcher:
         *,
         own: Iterable[bytes] = (),
         on_own: Callable[[bytes], None] = lambda _key: None,
-        operator_of: Callable[[bytes], bytes] = lambda key: key,
         most_rounds: int = MOST_ROUNDS,
     ) -> None:
         self.rows = rows
         self.heard = 0
         self._now_ms, self._own, self._on_own = now_ms, frozenset(own), on_own
-        self._compare = Comparer(self._recall, operator_of, most_rounds)
+        self.keys: set[bytes] = set(self._own)
+        self._operators: dict[bytes, bytes] = {}
+        self._compare = Comparer(self._recall, self._operator_of, most_rounds)
         self._waiting: dict[SignedWord, None] = {}
         self._unsaved: dict[bytes, Contradiction] = {}
 
@@ -62,6 +66,8 @@ class Watcher:
     def hear(self, word: SignedWord) -> None:
         """A word whose signature was checked."""
         self.heard += 1
+        if len(self.keys) < _MOST_KEYS:
+            self.keys.add(word.key)
         judged = self._compare.hear(word)
         if judged.is_new:
             self._waiting[word] = None
@@ -70,10 +76,15 @@ class Watcher:
         if judged.contradiction is not None:
             self._found(judged.contradiction)
 
-    def regroup(self) -> None:
-        """Whose a key is has become known."""
-        for found in self._compare.regroup():
-            self._found(found)
+    def learn(self, operators: Mapping[bytes, bytes]) -> None:
+        """Whose keys are: an old and a new one of an operator that say two things are one lie."""
+        if any(self._operators.get(k) != o for k, o in operators.items()):
+            self._operators |= operators
+            for found in self._compare.regroup():
+                self._found(found)
+
+    def _operator_of(self, key: bytes) -> bytes:
+        return self._operators.get(key, key)
 
     def flush(self) -> None:
         """Write the words that were heard since the last time, and evidence that could not be written when it was found."""
@@ -91,7 +102,7 @@ class Watcher:
     # --- evidence ----------------------------------------------------------------------------------------------------
 
     def _found(self, found: Contradiction) -> None:
-        own = [w.key for w in (found.first, found.second) if w.key in self._own]
+        own = [k for k in sorted(self._own) if k in _keys(found) or self._operator_of(k) == found.operator]
         state = EvidenceState.OWN if own else EvidenceState.FOUND
         note = (
             "against a key of this process: it is not proven from here, and the key signs nothing any more"
@@ -113,3 +124,7 @@ class Watcher:
             chain_id=found.first.domain.chain_id, store="0x" + found.first.domain.store.hex(),
             round_time=found.first.round_time_s, token=found.index,
         )  # fmt: skip
+
+
+def _keys(found: Contradiction) -> set[bytes]:
+    return {found.first.key, found.second.key}

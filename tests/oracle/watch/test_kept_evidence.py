@@ -73,6 +73,21 @@ def test_evidence_that_could_not_be_written_is_written_later(monkeypatch: pytest
     assert [k.found for k in watcher.rows.evidence()] == [FOUND]
 
 
+def test_an_old_and_a_new_key_are_one_operator_once_that_is_known() -> None:
+    silenced: list[bytes] = []
+    watcher = Watcher(memory_rows(), lambda: 5, own=[ADDRESSES[3]], on_own=silenced.append)
+    for key, said in enumerate((A, B, B, B, A)):
+        watcher.hear(word_by(key, said))
+    assert watcher.keys == set(ADDRESSES)
+    assert watcher.rows.evidence() == []
+    for _ in range(2):
+        watcher.learn({ADDRESSES[0]: b"\x99" * 20, ADDRESSES[1]: b"\x99" * 20})
+    assert [(k.found.operator, k.state) for k in watcher.rows.evidence()] == [(b"\x99" * 20, EvidenceState.FOUND)]
+    watcher.learn(dict.fromkeys(ADDRESSES[2:], b"\x77" * 20))
+    assert [k.state for k in watcher.rows.evidence() if k.found.operator == b"\x77" * 20] == [EvidenceState.OWN]
+    assert set(silenced) == {ADDRESSES[3]}, "also where other keys of this operator said it"
+
+
 def test_who_lies_all_day_does_not_fill_the_disk() -> None:
     watcher = Watcher(memory_rows(), lambda: 5)
     for n in range(MOST_OF_OPERATOR + 50):

@@ -119,15 +119,21 @@ async def test_a_proof_that_a_reorganisation_takes_back_is_sent_again(
     bench = world.guild.bench
     await lie(world, tmp_path, watch)
     snapshot = bench.web3.provider.make_request("evm_snapshot", [])["result"]  # type: ignore[arg-type]
-    for _ in range(2):
-        await watch.prover.tick()
+    bench.ask("evm_setAutomine", False)
+    await mined(world, watch, 2)
     assert watch.states == [PROVEN]
     bench.ask("evm_revert", snapshot)
     world.mine(2)
     assert not world.slashed(0)
-    for _ in range(3):
-        await watch.prover.tick()
+    await mined(world, watch, 3)
     assert (watch.states, world.slashed(0)) == ([PROVEN], True)
+
+
+async def mined(world: WatchedChain, watch: Watch, looks: int) -> None:
+    """Looks of a prover, each followed by a block."""
+    for _ in range(looks):
+        await watch.prover.tick()
+        world.mine()
 
 
 async def test_nobody_proves_against_a_key_of_his_own(world: WatchedChain, tmp_path: Path) -> None:

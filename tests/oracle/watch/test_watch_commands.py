@@ -127,7 +127,7 @@ def test_with_a_key_it_proves_by_itself_and_a_running_process_keeps_its_queue(de
     watch = with_key(desk)
     with sole_writer(desk.folder / "o.db"):
         assert desk.run("watch", "--once", watch=watch).exit_code == 1, "one database, one process"
-    for _ in range(2):
+    for _ in range(3):
         done = desk.said("watch", "--once", watch=watch)
     assert done["evidence"]["proven"] == 1
     assert desk.world.slashed(0)
