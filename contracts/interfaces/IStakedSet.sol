@@ -38,7 +38,11 @@ interface IStakedSet {
     /// @notice Only a source that opts operators in by itself: as `join` and `leave` of the operator.
     function joinFor(address operator) external;
     function leaveFor(address operator) external;
+    /// @notice Anybody: cut an operator that is jailed, or whose stake has gone, from every set that it has weight in.
+    function remove(address operator) external;
+    /// @notice Only the rewards contract, by a report that weight T signed: as `jail`, for absence.
+    function jailAbsent(address operator, uint48 until) external;
     /// @notice Only the penalties contract: no freeze takes the operator until then, and anybody may remove it from the sets that
-    ///         it is in.
+    ///         it is in. Of several calls the last counts, also where it ends sooner: the penalties know of all cases.
     function jail(address operator, uint48 until) external;
 }

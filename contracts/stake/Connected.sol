@@ -3,7 +3,7 @@ pragma solidity 0.8.28;
 
 import {IStakedSet} from "../interfaces/IStakedSet.sol";
 
-/// @title Contracts that name one another: each is told once, by its deployer, who the others are
+/// @title Contracts that name one another: each is told once who the others are
 abstract contract Connected {
     address private immutable maker;
     /// @notice Who signs, by stake.
@@ -31,11 +31,12 @@ abstract contract Connected {
         _;
     }
 
-    constructor() {
-        maker = msg.sender;
+    /// @param maker_ calls `connect`; a deployment proxy makes contracts for others, so it is not the sender
+    constructor(address maker_) {
+        maker = maker_;
     }
 
-    /// @notice Once, by the deployer: who the others are. Before it nothing here can be used.
+    /// @notice Once, by the maker: who the others are. Before it nothing here can be used.
     function connect(IStakedSet set_, address penalties_, address rewards_) external {
         if (msg.sender != maker) revert NotAllowed(msg.sender);
         if (address(set) != address(0)) revert BadConnection();

@@ -12,7 +12,7 @@ from eth_hash.auto import keccak
 
 import contracts
 
-PENALTIES, REGISTRY = "IPenalties", "OperatorRegistry"
+PENALTIES, REGISTRY = "Penalties", "OperatorRegistry"
 """The two contracts that take evidence, by the names of their ABIs: the first is what a watch expects."""
 _WITH_ERRORS = ("PriceStore", "OperatorDirectory", REGISTRY, PENALTIES)
 

@@ -46,7 +46,7 @@ class Exit(LrtOracleError, click.ClickException):
 
 
 class Commands(click.Group):
-    """PushTurns the project's own errors and the system's into one line and an exit status; any other is a bug and keeps its trace."""
+    """Turns the project's own errors and the system's into one line and an exit status; any other is a bug and keeps its trace."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""

@@ -148,7 +148,7 @@ def fresh_observation(source: SourceSpec, outcome: Outcome, now_ms: int) -> Obse
 
 
 class _Intake:
-    """PushTurns outcomes into inputs; holds what all sources of one round share."""
+    """Turns outcomes into inputs; holds what all sources of one round share."""
 
     __slots__ = ("index", "legs", "now_ms", "past", "suspects", "windows")
 

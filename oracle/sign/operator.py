@@ -81,6 +81,8 @@ class Operator:
         self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report], terms: bytes = NO_TERMS
     ) -> SignedValues | Refusal:
         """As `sign_values`, wherever the key is; a refusal where it did not sign: the operator is mute for this round."""
+        if (refusal := self.outlived(signers, round_time_s)) is not None:
+            return refusal
         return self.sign_values(signers, round_time_s, view, terms)
 
     def _values(self, round_time_s: int, items: bytes, terms: bytes, signature: bytes) -> SignedValues:
@@ -134,7 +136,7 @@ class Operator:
         clock_ok: bool,
     ) -> Refusal | None:
         """Do everything before a signature: once this returns None, what will be signed is in the journal."""
-        refusal = self.unable(now_ms, clock_ok=clock_ok)
+        refusal = self.outlived(signers, round_time_s) or self.unable(now_ms, clock_ok=clock_ok)
         if refusal is not None:
             return refusal
         hashes = {index: keccak(item) for index, item in split_items(items).items()}
@@ -145,6 +147,10 @@ class Operator:
         except (JournalError, sqlite3.Error) as e:
             return self.refuse(RefusalCode.JOURNAL, f"not signed, for it must be in the journal first: {e}")
         return None
+
+    def outlived(self, signers: SignerSet, round_time_s: int) -> Refusal | None:
+        """Why it signs nothing of a round for a set: it has expired by then, and the store refuses it. None if it has not."""
+        return self.refuse(RefusalCode.WRONG_EPOCH, signers.expired_text) if signers.has_expired(round_time_s) else None
 
     def unable(self, now_ms: int, *, clock_ok: bool) -> Refusal | None:
         """Why it signs nothing at present; None if it does."""

@@ -21,6 +21,8 @@ FIRST_S = 1_900_000_000
 LIMITS = (Limits(5, 500, 60), Limits(1, 9_999, 1))
 MAX_AGE_S, DELAY_S, OVERLAP_S, DISPUTE_S = 60, 100, 40, 50
 LEAVE_S = 400
+LONGEST_S = DELAY_S + 3_600
+"""The shortest longest epoch that a store with this delay takes."""
 STEPS = 3
 """Of the agreement, in which certificates are signed."""
 
@@ -65,6 +67,10 @@ class Evm:
         at = str(self.evm.deploy(OWNER, raw + encode([abi_type(i) for i in inputs], args)))
         self.abis[at] = {e["name"]: e for e in artifact.abi if e["type"] == "function"}
         return at
+
+    def pay(self, sender: str, to: str, data: bytes, value: int) -> None:
+        """A call with ether, which is taken."""
+        self.evm.message_call(sender, to, data, value=value)
 
     def send(self, to: str, data: bytes, sender: str = OWNER) -> tuple[str, bytes]:
         try:
