@@ -73,6 +73,15 @@ class NpmPackages:
         predeploys = self.folder / "@eth-optimism" / "contracts" / "artifacts" / "contracts" / "L2" / "predeploys"
         return read(predeploys / f"{name}.sol" / f"{name}.json")
 
+    def symbiotic(self, name: str) -> NpmArtifact:
+        """Contract ``name`` of Symbiotic's core v1 or rewards: the package of the rewards carries both, compiled."""
+        path = self.folder / "@symbioticfi" / "rewards" / "out" / f"{name}.sol" / f"{name}.json"
+        try:
+            raw = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise MissingPackage(path) from None
+        return NpmArtifact(abi=raw["abi"], bytecode=raw["bytecode"]["object"])
+
     def multicall3(self) -> str:
         """Creation code of Multicall3 (hex with 0x)."""
         path = self.folder / "viem" / "constants" / "contracts.ts"
@@ -87,4 +96,4 @@ class NpmPackages:
 
 _INSTALLED = NpmPackages(ROOT / "node_modules")
 uniswap, balancer, aave = _INSTALLED.uniswap, _INSTALLED.balancer, _INSTALLED.aave
-optimism, multicall3 = _INSTALLED.optimism, _INSTALLED.multicall3
+optimism, multicall3, symbiotic = _INSTALLED.optimism, _INSTALLED.multicall3, _INSTALLED.symbiotic

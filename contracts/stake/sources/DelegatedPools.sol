@@ -121,19 +121,28 @@ abstract contract DelegatedPools is IStakeSource, Connected {
     /// @dev What a restaker earned up to now is counted; shares of a generation that ended are forgotten.
     function _settled(address operator, address restaker) internal returns (Pool storage pool, Position storage position) {
         (pool, position) = (pools[operator], positions[operator][restaker]);
-        (uint256 shares, uint256 generation) = (position.shares, position.generation);
-        bool over = generation != pool.generation;
+        for (uint256 i; i < assetList.length; ++i) _count(operator, restaker, assetList[i]);
+        if (position.generation == pool.generation) return (pool, position);
+        (position.shares, position.leaving, position.generation) = (0, 0, pool.generation);
         for (uint256 i; i < assetList.length; ++i) {
-            address asset = assetList[i];
-            uint256 now_ = perShare[operator][generation][asset];
-            uint256 before = countedTo[operator][restaker][asset];
-            if (now_ != before && shares != 0) {
-                earned[operator][restaker][asset] += (now_ - before) * shares >> POINT;
-            }
-            if (over) now_ = perShare[operator][pool.generation][asset];
-            if (now_ != before) countedTo[operator][restaker][asset] = now_;
+            countedTo[operator][restaker][assetList[i]] = perShare[operator][pool.generation][assetList[i]];
         }
-        if (over) (position.shares, position.leaving, position.generation) = (0, 0, pool.generation);
+    }
+
+    /// @dev The position in the pool as it is now; shares do not change, so rewards need not be counted.
+    function _present(address operator, address restaker) internal returns (Pool storage pool, Position storage position) {
+        (pool, position) = (pools[operator], positions[operator][restaker]);
+        if (position.generation != pool.generation) _settled(operator, restaker);
+    }
+
+    /// @dev What a restaker earned in one asset, up to now or to the end of its generation.
+    function _count(address operator, address restaker, address asset) internal {
+        Position storage position = positions[operator][restaker];
+        uint256 whole = perShare[operator][position.generation][asset];
+        uint256 counted = countedTo[operator][restaker][asset];
+        if (whole == counted) return;
+        countedTo[operator][restaker][asset] = whole;
+        if (position.shares != 0) earned[operator][restaker][asset] += (whole - counted) * position.shares >> POINT;
     }
 
     /// @dev Tokens of shares, rounded down.

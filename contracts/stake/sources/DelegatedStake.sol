@@ -143,8 +143,8 @@ contract DelegatedStake is DelegatedPools {
         if (!pool.enrolled) revert NotEnrolled(operator);
         if (pool.openCases != 0) revert CaseOpen(operator);
         if (amount == 0 || amount + pool.tokens > type(uint96).max) revert BadAmount(amount);
+        // at most 2^96 tokens with at most 2^32 shares each: see _endIfEmpty
         shares = pool.shares == 0 ? amount : amount * pool.shares / pool.tokens;
-        if (shares + pool.shares > type(uint128).max) revert BadAmount(amount);
         pool.tokens += uint96(amount);
         pool.shares += uint128(shares);
         position.shares += uint128(shares);
@@ -159,7 +159,7 @@ contract DelegatedStake is DelegatedPools {
     ///         operator's keys can have signed while they counted, and `windowS` after the restaker's last deposit at least, so
     ///         that nobody comes for one reward.
     function requestExit(address operator, uint256 shares) external nonReentrant returns (uint256 opensAt) {
-        (Pool storage pool, Position storage position) = _settled(operator, msg.sender);
+        (Pool storage pool, Position storage position) = _present(operator, msg.sender);
         if (shares > position.shares) revert BadAmount(shares);
         pool.leaving = pool.leaving - position.leaving + uint128(shares);
         (position.leaving, position.opensAt) = (uint128(shares), 0);
@@ -192,7 +192,7 @@ contract DelegatedStake is DelegatedPools {
 
     /// @notice Anybody: an exit that was not taken in its window counts again.
     function lapse(address operator, address restaker) external nonReentrant {
-        (Pool storage pool, Position storage position) = _settled(operator, restaker);
+        (Pool storage pool, Position storage position) = _present(operator, restaker);
         uint128 shares = position.leaving;
         if (shares == 0) revert NothingLeaving();
         if (block.timestamp <= _closesAt(pool, position)) revert NotLapsed(_closesAt(pool, position));
@@ -203,7 +203,7 @@ contract DelegatedStake is DelegatedPools {
 
     /// @notice Pay the caller what it earned with an operator.
     function claim(address asset, address operator) external nonReentrant returns (uint256 amount) {
-        _settled(operator, msg.sender);
+        _count(operator, msg.sender, asset);
         amount = earned[operator][msg.sender][asset];
         earned[operator][msg.sender][asset] = 0;
         _pay(msg.sender, asset, amount);

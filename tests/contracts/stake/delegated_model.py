@@ -114,9 +114,12 @@ class DelegatedModel:
         """What was earned up to now is counted, rounded down."""
         pool, position = self.pools[operator], self.positions[operator][restaker]
         for asset in self.terms.assets:
-            position.earned[asset] += self.fresh(pool, position, asset)
-            position.counted[asset] = pool.per_share[asset]
+            self.count(pool, position, asset)
         return pool, position
+
+    def count(self, pool: PoolModel, position: PositionModel, asset: str) -> None:
+        position.earned[asset] += self.fresh(pool, position, asset)
+        position.counted[asset] = pool.per_share[asset]
 
     @staticmethod
     def fresh(pool: PoolModel, position: PositionModel, asset: str) -> int:
@@ -147,7 +150,6 @@ class DelegatedModel:
         pool, position = self.pools[operator], self.positions[operator][restaker]
         if shares > position.shares:
             raise ModelRefused("BadAmount")
-        self.settle(operator, restaker)
         pool.leaving += shares - position.leaving
         position.leaving, position.opens_at = shares, 0
         if shares:
@@ -187,7 +189,6 @@ class DelegatedModel:
             raise ModelRefused("NothingLeaving")
         if now <= self.closes_at(operator, restaker, now):
             raise ModelRefused("NotLapsed")
-        self.settle(operator, restaker)
         pool.leaving -= position.leaving
         position.leaving = position.opens_at = 0
 
@@ -195,7 +196,9 @@ class DelegatedModel:
         amount = self.pending(operator, restaker, asset)
         if not amount:
             raise ModelRefused("NothingDue")
-        self.settle(operator, restaker)[1].earned[asset] = 0
+        position = self.positions[operator][restaker]
+        self.count(self.pools[operator], position, asset)
+        position.earned[asset] = 0
         self.owed[asset] -= amount
         return amount
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -103,13 +104,13 @@ class QuickCalls:
 class DelegatedWorld:
     """The contract, the tokens around it, and purses for everybody."""
 
-    def __init__(self, *, side: type[BoundSide] | None = None) -> None:
+    def __init__(self, side: Callable[[Evm], SetSide] = BoundSide) -> None:
         self.evm = evm = Evm()
         self.diva = evm.create(contracts.load("DivETH", DEMO))
         self.token = evm.create(contracts.load("WdivETH", DEMO), self.diva)
         self.coin = evm.create(compiled()["Token"], "COIN", 6)
         self.values = evm.create(stand_in("RateStandIn"), self.token)
-        self.side: SetSide = (side or BoundSide)(evm)
+        self.side = side(evm)
         assets = (ETHER, self.coin, self.token)
         self.terms = Terms(self.token, TREASURY, WINDOW_S, self.side.answer_s, MAX_COMMISSION_BPS, assets)
         self.source = self.deploy()

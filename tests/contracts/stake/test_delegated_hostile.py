@@ -8,7 +8,6 @@ import pytest
 from eth_utils.crypto import keccak
 
 import contracts
-
 from tests.contracts.evm_process import GUARDIAN, OWNER, STRANGER, TREASURY
 from tests.contracts.stake.delegated_world import (
     ETHER,
@@ -35,7 +34,15 @@ class HostileWorld:
         self.evm = evm = world.evm
         self.token = evm.create(stand_in("CallingToken"))
         values = evm.create(stand_in("RateStandIn"), self.token)
-        terms: tuple[Any, ...] = (OWNER, self.token, values, TREASURY, WINDOW_S, MAX_COMMISSION_BPS, [ETHER, self.token])
+        terms: tuple[Any, ...] = (
+            OWNER,
+            self.token,
+            values,
+            TREASURY,
+            WINDOW_S,
+            MAX_COMMISSION_BPS,
+            [ETHER, self.token],
+        )
         self.source = evm.create(contracts.load("DelegatedStake"), *terms)
         evm.ok(self.source, "connect", world.side.at, self.token, self.token)
         self.calls = world.quick("DelegatedStake", self.source)

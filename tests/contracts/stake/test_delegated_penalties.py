@@ -88,7 +88,10 @@ def test_deposits_and_withdrawals_wait_while_a_case_is_open(world: DelegatedWorl
     assert calls("deposit", OPERATOR, WAD, sender=CARL)[0] == "CaseOpen"
     assert calls("withdraw", OPERATOR, sender=BEN)[0] == "CaseOpen"
     evm.jump(5 * DAY)
-    assert calls.words("positionOf", OPERATOR, BEN)[OPENS_AT : CLOSES_AT + 1] == (opens_at, opens_at + WINDOW_S + 5 * DAY)
+    assert calls.words("positionOf", OPERATOR, BEN)[OPENS_AT : CLOSES_AT + 1] == (
+        opens_at,
+        opens_at + WINDOW_S + 5 * DAY,
+    )
     assert calls("lapse", OPERATOR, BEN, sender=STRANGER)[0] == "NotLapsed"
     world.prove(OPERATOR, WAD // 2, 2)
     evm.jump(DAY)

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.28;
+
+import {
+    ISymbioticDelegator,
+    ISymbioticMiddleware,
+    ISymbioticNetwork,
+    ISymbioticOperatorRewards,
+    ISymbioticRegistry,
+    ISymbioticSlasher,
+    ISymbioticStakerRewards,
+    IWrappedEther
+} from "../../interfaces/ISymbiotic.sol";
+import {IStakeSource} from "../../interfaces/IStakeSource.sol";
+import {Connected} from "../Connected.sol";
+import {SymbioticVaults} from "./SymbioticVaults.sol";
+
+/// @title A network of Symbiotic that is its own middleware, and pays by Symbiotic's own reward contracts
+/// @notice An operator's commission is claimed at DefaultOperatorRewards, by a proof of all it has earned; the rest goes to the vaults
+///         that its stake lies in, in proportion to what counts of it, and is claimed there at DefaultStakerRewards.
+abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
+    /// @notice Gas that reading one vault may take: a fourth is usual, the rest for long histories, which are searched by halves.
+    uint256 public constant READ_GAS = 400_000;
+    uint256 private constant BPS = 10_000;
+    /// @notice Operators in one root; the commission of any beyond is sent to them.
+    uint256 public constant MAX_EARNERS = 128;
+    /// @notice How long a new commission waits until it counts, so that stakers can leave or know.
+    uint48 public constant COMMISSION_DELAY_S = 7 days;
+    uint256 private constant PAY_GAS = 700_000;
+
+    /// @param next counts from `at` on
+    struct Commission {
+        uint16 bps;
+        uint16 next;
+        uint48 at;
+    }
+
+    /// @param due commissions that no root contains yet
+    struct Ledger {
+        uint256 due;
+        address[] earners;
+        mapping(address operator => uint256) earned;
+    }
+
+    /// @param networkRegistry, middlewareService of Symbiotic's core
+    /// @param operatorRewardsFactory, stakerRewardsFactory of Symbiotic's rewards
+    /// @param wrappedEther what ether is paid as; Symbiotic's rewards know no ether
+    /// @param lastStepS what remains of a vault's epoch for the penalty's last step
+    /// @param lagS stakers are paid by the shares they had so long ago
+    /// @param maxCommissionBps the most that an operator keeps of its rewards
+    struct Settings {
+        address networkRegistry;
+        address middlewareService;
+        address operatorRewardsFactory;
+        address stakerRewardsFactory;
+        address wrappedEther;
+        uint48 lastStepS;
+        uint48 lagS;
+        uint16 maxCommissionBps;
+    }
+
+    /// @notice Which vaults count, and what is in them.
+    SymbioticVaults public immutable vaults;
+    /// @notice Holds the operators' commissions: Symbiotic's own contract, made by its factory for this network.
+    ISymbioticOperatorRewards public immutable operatorRewards;
+    ISymbioticStakerRewards private immutable stakerRewardsFactory;
+    IWrappedEther private immutable wrappedEther;
+    /// @notice What remains of a vault's epoch for the penalty's last step.
+    uint48 public immutable lastStepS;
+    /// @notice Stakers are paid by the shares they had so long ago.
+    uint48 public immutable lagS;
+    /// @notice The most that an operator keeps of its rewards.
+    uint16 public immutable maxCommissionBps;
+
+    uint256 private lock = 1;
+    mapping(address operator => Commission) private commissions;
+    mapping(address asset => Ledger) private ledgers;
+    /// @notice Symbiotic's contract that pays a vault's stakers: without fee and admin, since it was made from here.
+    mapping(address vault => address) public stakerRewardsOf;
+    /// @notice Shares of stakers that their contract did not take yet.
+    mapping(address vault => mapping(address asset => uint256)) public unpaid;
+
+    /// @notice From `at` on the operator keeps so much of its rewards.
+    event CommissionSet(address indexed operator, uint256 bps, uint256 at);
+    /// @notice An operator earned a commission, the stakers of its vaults the rest.
+    event Rewarded(address indexed operator, address indexed asset, uint256 commission, uint256 rest);
+    /// @notice The stakers of a vault can claim it.
+    event StakersPaid(address indexed vault, address indexed asset, uint256 amount);
+    /// @notice Their contract did not take it: `payStakers` tries again.
+    event StakersWait(address indexed vault, address indexed asset, uint256 amount);
+    /// @notice The leaves of a root in their order: each operator with all it has earned ever.
+    event RootPublished(address indexed asset, bytes32 root, uint256 amount, address[] operators, uint256[] totals);
+
+    /// @notice A setting is zero, out of its range, or does not fit the times of the set.
+    error BadSettings();
+    /// @notice Less gas than a vault may need: with less it would seem to have nothing.
+    error TooLittleGas();
+    /// @notice A call from inside another one.
+    error Reentrant();
+    /// @notice More than maxCommissionBps.
+    error BadCommission(uint256 bps);
+    /// @notice The operator has no stake here that a reward could be for.
+    error NothingStaked(address operator);
+    /// @notice The ether that was sent is not the amount.
+    error BadAmount(uint256 amount);
+    /// @notice The token refused the call.
+    error TokenRefused(address asset);
+
+    modifier nonReentrant() {
+        if (lock != 1) revert Reentrant();
+        lock = 2;
+        _;
+        lock = 1;
+    }
+
+    /// @dev Registers itself as a network, and as that network's middleware: nothing else can ever slash for it.
+    constructor(Settings memory s, SymbioticVaults.Settings memory listing) {
+        if (s.lastStepS == 0 || s.lagS == 0 || s.maxCommissionBps > BPS) revert BadSettings();
+        if (s.wrappedEther.code.length == 0 || s.stakerRewardsFactory.code.length == 0) revert BadSettings();
+        (stakerRewardsFactory, wrappedEther) =
+            (ISymbioticStakerRewards(s.stakerRewardsFactory), IWrappedEther(s.wrappedEther));
+        (lastStepS, lagS, maxCommissionBps) = (s.lastStepS, s.lagS, s.maxCommissionBps);
+        vaults = new SymbioticVaults(listing);
+        ISymbioticRegistry(s.networkRegistry).registerNetwork();
+        ISymbioticMiddleware(s.middlewareService).setMiddleware(address(this));
+        operatorRewards = ISymbioticOperatorRewards(ISymbioticOperatorRewards(s.operatorRewardsFactory).create());
+    }
+
+    /// @dev A capture must be slashable until its last word is proven, the dispute over and the last step done.
+    function _connected() internal view override {
+        if (vaults.minReachS() < set.answerS() + vaults.disputeS() + lastStepS) revert BadSettings();
+    }
+
+    /// @inheritdoc ISymbioticNetwork
+    function adopt(ISymbioticDelegator delegator, ISymbioticSlasher slasher, bool vetoes) external {
+        if (msg.sender != address(vaults)) revert NotAllowed(msg.sender);
+        delegator.setMaxNetworkLimit(0, type(uint256).max);
+        if (vetoes) slasher.setResolver(0, address(this), "");
+    }
+
+    // ---------------------------------------------------------------------------------------------------- commission
+
+    /// @notice The caller, an operator: keep so much of the rewards, from COMMISSION_DELAY_S on.
+    function setCommission(uint16 bps) external {
+        if (bps > maxCommissionBps) revert BadCommission(bps);
+        uint48 at = uint48(block.timestamp) + COMMISSION_DELAY_S;
+        commissions[msg.sender] = Commission(commissionOf(msg.sender), bps, at);
+        emit CommissionSet(msg.sender, bps, at);
+    }
+
+    /// @notice What an operator keeps of its rewards now; nothing unless it said so.
+    function commissionOf(address operator) public view returns (uint16) {
+        Commission storage c = commissions[operator];
+        return block.timestamp >= c.at ? c.next : c.bps;
+    }
+
+    // --------------------------------------------------------------------------------------------------------- reward
+
+    /// @inheritdoc IStakeSource
+    /// @dev To the operator by its commission, and to the stakers of its vaults. Ether is wrapped.
+    function reward(address operator, address asset, uint256 amount) external payable onlyRewards nonReentrant {
+        if (msg.value != (asset == address(0) ? amount : 0)) revert BadAmount(amount);
+        if (asset == address(0)) {
+            asset = address(wrappedEther);
+            wrappedEther.deposit{value: amount}();
+        }
+        uint256 commission = amount * commissionOf(operator) / BPS;
+        emit Rewarded(operator, asset, commission, amount - commission);
+        _share(operator, asset, amount - commission);
+        if (commission != 0) _earn(operator, asset, commission);
+    }
+
+    /// @notice Anybody: hand the stakers of a vault what their contract did not take before.
+    function payStakers(address vault, address asset) external nonReentrant {
+        _payStakers(vault, asset);
+    }
+
+    /// @notice Anybody: put all commissions of an asset into a new root, so that operators can claim them.
+    function publish(address asset) external nonReentrant returns (bytes32 root) {
+        Ledger storage ledger = ledgers[asset];
+        uint256 amount = ledger.due;
+        if (amount == 0) revert BadAmount(0);
+        ledger.due = 0;
+        address[] memory operators = ledger.earners;
+        uint256[] memory totals = new uint256[](operators.length);
+        for (uint256 i; i < totals.length; ++i) {
+            totals[i] = ledger.earned[operators[i]];
+        }
+        root = _root(operators, totals);
+        emit RootPublished(asset, root, amount, operators, totals);
+        _allow(asset, address(operatorRewards), amount);
+        operatorRewards.distributeRewards(address(this), asset, amount, root);
+    }
+
+    /// @notice All that an operator has earned of an asset as commission, published or not.
+    function earnedOf(address operator, address asset) external view returns (uint256) {
+        return ledgers[asset].earned[operator];
+    }
+
+    /// @dev Only this contract, of itself: so that all of it fails or nothing.
+    function distribute(address vault, address asset, uint256 amount) external {
+        if (msg.sender != address(this)) revert NotAllowed(msg.sender);
+        _allow(asset, stakerRewardsOf[vault], amount);
+        // whose shares count: as of before the reward was in sight; the contract takes no fee
+        bytes memory data = abi.encode(uint48(block.timestamp) - lagS, uint256(0), "", "");
+        ISymbioticStakerRewards(stakerRewardsOf[vault]).distributeRewards(address(this), asset, amount, data);
+    }
+
+    function _share(address operator, address asset, uint256 amount) private {
+        address[] memory all = vaults.vaults();
+        uint256[] memory worth = new uint256[](all.length);
+        uint256 total;
+        for (uint256 i; i < all.length; ++i) {
+            worth[i] = _stakeIn(all[i], operator);
+            total += worth[i];
+        }
+        if (total == 0) revert NothingStaked(operator);
+        for (uint256 i; i < all.length; ++i) {
+            if (worth[i] == 0) continue;
+            // by what is left of both, so that the last vault gets what rounding kept back
+            uint256 part = amount * worth[i] / total;
+            (amount, total) = (amount - part, total - worth[i]);
+            unpaid[all[i]][asset] += part;
+            _payStakers(all[i], asset);
+        }
+    }
+
+    function _payStakers(address vault, address asset) private {
+        uint256 amount = unpaid[vault][asset];
+        if (amount == 0) return;
+        if (stakerRewardsOf[vault] == address(0)) {
+            ISymbioticStakerRewards.InitParams memory none =
+                ISymbioticStakerRewards.InitParams(vault, 0, address(0), address(0), address(0));
+            stakerRewardsOf[vault] = stakerRewardsFactory.create(none);
+        }
+        unpaid[vault][asset] = 0;
+        _need(PAY_GAS);
+        try this.distribute{gas: PAY_GAS}(vault, asset, amount) {
+            emit StakersPaid(vault, asset, amount);
+        } catch {
+            unpaid[vault][asset] = amount;
+            emit StakersWait(vault, asset, amount);
+        }
+    }
+
+    function _earn(address operator, address asset, uint256 amount) private {
+        Ledger storage ledger = ledgers[asset];
+        uint256 before = ledger.earned[operator];
+        if (before == 0) {
+            if (ledger.earners.length == MAX_EARNERS) {
+                return _call(asset, abi.encodeWithSignature("transfer(address,uint256)", operator, amount));
+            }
+            ledger.earners.push(operator);
+        }
+        ledger.earned[operator] = before + amount;
+        ledger.due += amount;
+    }
+
+    /// @dev Leaves and pairs as OpenZeppelin's proofs have them, in a complete tree: leaf i is node 2n - 2 - i, the root node 0.
+    function _root(address[] memory operators, uint256[] memory totals) private pure returns (bytes32) {
+        uint256 size = 2 * operators.length - 1;
+        bytes32[] memory tree = new bytes32[](size);
+        for (uint256 i; i < operators.length; ++i) {
+            bytes32 leaf = keccak256(abi.encode(operators[i], totals[i]));
+            tree[size - 1 - i] = keccak256(abi.encode(leaf));
+        }
+        for (uint256 i = operators.length - 1; i > 0; --i) {
+            (bytes32 a, bytes32 b) = (tree[2 * i - 1], tree[2 * i]);
+            tree[i - 1] = a < b ? keccak256(abi.encode(a, b)) : keccak256(abi.encode(b, a));
+        }
+        return tree[0];
+    }
+
+    function _stakeIn(address vault, address operator) internal view returns (uint256) {
+        (bool done, bytes memory answer) =
+            _read(abi.encodeCall(SymbioticVaults.stakeIn, (vault, operator, asideOf(vault, operator))));
+        return done ? abi.decode(answer, (uint256)) : 0;
+    }
+
+    /// @dev A read of one vault, with its own gas: a vault that fails is alone with it. Never for lack of gas.
+    function _read(bytes memory call) internal view returns (bool, bytes memory) {
+        _need(READ_GAS);
+        return address(vaults).staticcall{gas: READ_GAS}(call);
+    }
+
+    function _need(uint256 gas) internal view {
+        if (gasleft() < gas + gas / 32 + 20_000) revert TooLittleGas();
+    }
+
+    /// @notice Collateral of an operator in a vault that waits for the end of a dispute.
+    function asideOf(address vault, address operator) public view virtual returns (uint256);
+
+    function _allow(address asset, address spender, uint256 amount) private {
+        _call(asset, abi.encodeWithSignature("approve(address,uint256)", spender, amount));
+    }
+
+    /// @dev Some tokens answer nothing.
+    function _call(address asset, bytes memory data) private {
+        (bool done, bytes memory answer) = asset.call(data);
+        if (!done || asset.code.length == 0) revert TokenRefused(asset);
+        if (answer.length != 0 && !abi.decode(answer, (bool))) revert TokenRefused(asset);
+    }
+}

@@ -1,0 +1,1 @@
+"""Operators by stake: what the contracts that hold it have to be told, and what they say."""
