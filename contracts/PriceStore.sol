@@ -23,12 +23,14 @@ contract PriceStore is StoreSigners, StoreItems {
     /// @param maxPushAgeS 1 to 3600
     /// @param rotationDelayS 0 to 30 days
     /// @param overlapS 0 to 1 day
+    /// @param longestEpochS 0 for no limit, else at least rotationDelayS + 1 hour and at most 365 days
     struct Settings {
         address owner;
         address guardian;
         uint256 maxPushAgeS;
         uint256 rotationDelayS;
         uint256 overlapS;
+        uint256 longestEpochS;
     }
 
     /// @notice For how many seconds after its roundTime a batch is accepted.
@@ -56,7 +58,15 @@ contract PriceStore is StoreSigners, StoreItems {
     )
         StoreRoles(settings.owner, settings.guardian)
         StoreFeeds(classes)
-        StoreSigners(settings.rotationDelayS, settings.overlapS, signers, weights, threshold, stepThreshold)
+        StoreSigners(
+            settings.rotationDelayS,
+            settings.overlapS,
+            settings.longestEpochS,
+            signers,
+            weights,
+            threshold,
+            stepThreshold
+        )
     {
         if (settings.maxPushAgeS == 0 || settings.maxPushAgeS > 3600) revert BadSettings();
         maxPushAgeS = settings.maxPushAgeS;

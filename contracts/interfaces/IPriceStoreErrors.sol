@@ -9,7 +9,8 @@ interface IPriceStoreErrors {
     error NotGuardian(address caller);
     /// @notice Only the owner or the set owner may call this; a set declared in an emergency only the owner replaces.
     error NotSetOwner(address caller);
-    /// @notice No owner, a time out of bounds (a rotation delay is 0 or more than 30 s), no or too many classes or signers, or
+    /// @notice No owner, a time out of bounds (a rotation delay is 0 or more than 30 s, a longest epoch 0 or an hour more than
+    ///         that), a set that would start after the last roundTime that there is, no or too many classes or signers, or
     ///         not one weight for each signer.
     error BadSettings();
     /// @notice This signer is zero, a duplicate, not in the set, or has no weight.
@@ -35,6 +36,8 @@ interface IPriceStoreErrors {
     error SecondRound(uint256 roundTime, uint256 seen);
     /// @notice Signed for a signer set that was not in force at roundTime or whose overlap is over. `current`: in force now.
     error WrongEpoch(uint256 given, uint256 current);
+    /// @notice The signer set of this epoch was in force, but signs no round from `expiresAt` on: it was not replaced in time.
+    error Expired(uint256 roundTime, uint256 expiresAt);
     /// @notice The signatures announce a kind (255, then this byte) that this store does not know.
     error UnknownKind(uint256 kind);
     /// @notice No signer set can be armed: there is no next one, it is armed or needs no arming, or it begins within 30 s. In

@@ -43,6 +43,6 @@ interface IStakedSet {
     /// @notice Only the rewards contract, by a report that weight T signed: as `jail`, for absence.
     function jailAbsent(address operator, uint48 until) external;
     /// @notice Only the penalties contract: no freeze takes the operator until then, and anybody may remove it from the sets that
-    ///         it is in.
+    ///         it is in. Of several calls the last counts, also where it ends sooner: the penalties know of all cases.
     function jail(address operator, uint48 until) external;
 }

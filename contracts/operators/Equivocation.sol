@@ -60,6 +60,11 @@ function epochOf(bytes calldata batch) pure returns (uint256) {
     return uint48(bytes6(batch[0:6]));
 }
 
+/// @dev Round that the word was signed for.
+function roundTimeOf(bytes calldata batch) pure returns (uint256) {
+    return uint32(bytes4(batch[6:10]));
+}
+
 /// @dev Reverts unless both are of one round and hold different items of the token; the first item counts, as in the store.
 function contradict(bytes calldata a, bytes calldata b, uint16 index) pure {
     if (bytes4(a[6:10]) != bytes4(b[6:10])) revert NoContradiction();

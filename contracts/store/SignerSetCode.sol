@@ -2,10 +2,11 @@
 pragma solidity 0.8.28;
 
 // The signer set stored as the code of a data contract (the SSTORE2 pattern): reading one cold account is cheaper than
-// reading a slot per signer. The code is 0x00 (STOP: it cannot be executed), then words of 32 bytes: activeAt 8 |
-// stepThreshold 12 | threshold 12, then address 20 | weight 12 for each signer.
+// reading a slot per signer. The code is 0x00 (STOP: it cannot be executed), then words of 32 bytes: lastRound 4 |
+// activeAt 4 | stepThreshold 12 | threshold 12, then address 20 | weight 12 for each signer.
 
-/// @dev Deploys the data contract; returns 0 if that failed. `head`: activeAt 64 | stepThreshold 96 | threshold 96.
+/// @dev Deploys the data contract; returns 0 if that failed. `head`: lastRound 32 | activeAt 32 | stepThreshold 96 |
+///      threshold 96.
 function writeSigners(uint256 head, uint256[] memory members) returns (address pointer) {
     bytes memory data = abi.encodePacked(hex"00", head, members);
     // PUSH2 length, DUP1, PUSH1 10, RETURNDATASIZE, CODECOPY, RETURNDATASIZE, RETURN: returns the bytes that follow
@@ -42,7 +43,21 @@ function stepThresholdOf(uint256 words) pure returns (uint256 threshold) {
 /// @dev First roundTime that the set may sign; 0 for the first set.
 function activeAtOf(uint256 words) pure returns (uint256 activeAt) {
     assembly ("memory-safe") {
-        activeAt := shr(192, mload(words))
+        activeAt := shr(224, shl(32, mload(words)))
+    }
+}
+
+/// @dev Last roundTime that the set may sign; all ones, the last there is, for a set that never expires.
+function lastRoundOf(uint256 words) pure returns (uint256 lastRound) {
+    assembly ("memory-safe") {
+        lastRound := shr(224, mload(words))
+    }
+}
+
+/// @dev The first word, as `writeSigners` took it.
+function headOf(uint256 words) pure returns (uint256 head) {
+    assembly ("memory-safe") {
+        head := mload(words)
     }
 }
 

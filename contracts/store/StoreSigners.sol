@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-import {activeAtOf, memberAt, readSigners, stepThresholdOf, thresholdOf, writeSigners} from "./SignerSetCode.sol";
+import {
+    activeAtOf,
+    headOf,
+    lastRoundOf,
+    memberAt,
+    readSigners,
+    stepThresholdOf,
+    thresholdOf,
+    writeSigners
+} from "./SignerSetCode.sol";
 import {StoreSignatures} from "./StoreSignatures.sol";
 
 /// @title Signer sets: k of n by weight, in epochs that end by time alone
 /// @dev A round belongs to the set in force at its roundTime. The time of a change is stored before it comes, in the word
-///      that each push reads; when storage advances afterwards makes no difference.
+///      that each push reads; when storage advances afterwards makes no difference. When a set expires is in its own code,
+///      written when it was named: no call prolongs it.
 abstract contract StoreSigners is StoreSignatures {
     uint256 internal constant MAX_AHEAD_S = 30;
     uint256 private constant LOW_96 = type(uint96).max;
@@ -14,11 +24,15 @@ abstract contract StoreSigners is StoreSignatures {
     uint256 private constant EMERGENCY = 1 << 216;
     uint256 private constant TIME_AT = 217;
     uint256 private constant NEVER = (1 << 39) - 1;
+    uint256 private constant LAST_TIME = type(uint32).max;
+    uint256 private constant LEAST_TURN_S = 1 hours;
 
     /// @notice Seconds from `setSigners` until the next set takes over.
     uint256 public immutable rotationDelayS;
     /// @notice Seconds for which rounds from before that moment are still accepted from the previous set; 0 in an emergency.
     uint256 public immutable overlapS;
+    /// @notice For how many seconds from its start a set may sign rounds; 0: until another takes over, however long.
+    uint256 public immutable longestEpochS;
 
     /// @dev Each: time 39 | emergency 1 | count 8 | epoch 48 | pointer 160. The time of `set` is when the next set takes over
     ///      (all ones: not known); of `previousSet`, when it ended; of `nextSet`, its activeAt. The emergency bit means that
@@ -49,6 +63,7 @@ abstract contract StoreSigners is StoreSignatures {
     constructor(
         uint256 rotationDelayS_,
         uint256 overlapS_,
+        uint256 longestEpochS_,
         address[] memory signers,
         uint96[] memory weights,
         uint96 threshold,
@@ -56,8 +71,12 @@ abstract contract StoreSigners is StoreSignatures {
     ) {
         if (rotationDelayS_ > 30 days || overlapS_ > 1 days) revert BadSettings();
         if (rotationDelayS_ != 0 && rotationDelayS_ <= MAX_AHEAD_S) revert BadSettings();
-        (rotationDelayS, overlapS) = (rotationDelayS_, overlapS_);
-        set = _pack(1, 0, signers, weights, threshold, stepThreshold) | (NEVER << TIME_AT);
+        // who follows must have the time to be named and armed
+        bool tooShort = longestEpochS_ < rotationDelayS_ + LEAST_TURN_S;
+        if (longestEpochS_ != 0 && (tooShort || longestEpochS_ > 365 days)) revert BadSettings();
+        (rotationDelayS, overlapS, longestEpochS) = (rotationDelayS_, overlapS_, longestEpochS_);
+        uint256 lastRound = _lastRound(block.timestamp, longestEpochS_);
+        set = _pack(1, lastRound << 32, signers, weights, threshold, stepThreshold) | (NEVER << TIME_AT);
         emit SignersSet(1, threshold, stepThreshold, signers, weights, block.timestamp);
         emit EpochStarted(1, 0);
     }
@@ -129,7 +148,7 @@ abstract contract StoreSigners is StoreSignatures {
 
     // --------------------------------------------------------------------------------------------------------- read
 
-    /// @notice The set in force now: batches made now are signed for this epoch.
+    /// @notice The set in force now: batches made now are signed for this epoch, before it `expiresAt`.
     function signerSet()
         external
         view
@@ -164,6 +183,12 @@ abstract contract StoreSigners is StoreSignatures {
         (, threshold, stepThreshold,,) = _unpack(_setInForce());
     }
 
+    /// @notice The first roundTime that the set in force may not sign any more, other than by the start of the next one;
+    ///         `type(uint256).max` if there is none. From then on nothing is accepted until another set takes over.
+    function expiresAt() external view returns (uint256) {
+        return _expiresAt(readSigners(address(uint160(_setInForce())), 0));
+    }
+
     /// @notice Until when rounds of the epoch before the one in `signerSet` are accepted, if their roundTime is before its
     ///         start; 0 if there was none. A batch older than maxPushAgeS is refused anyway, so a longer overlapS adds nothing.
     function overlapEnds() external view returns (uint256) {
@@ -187,6 +212,7 @@ abstract contract StoreSigners is StoreSignatures {
         }
         (words, weight) = _verifyWeight(packed, digest_, signatures);
         if (roundTime < activeAtOf(words)) revert WrongEpoch(epoch, _epochOf(set));
+        if (roundTime > lastRoundOf(words)) revert Expired(roundTime, _expiresAt(words));
     }
 
     /// @dev The set of an epoch other than the one in storage: it has taken over since, or it is the one before; else reverts.
@@ -224,6 +250,11 @@ abstract contract StoreSigners is StoreSignatures {
         return (before >> TIME_AT) + (before & EMERGENCY == 0 ? overlapS : 0);
     }
 
+    function _expiresAt(uint256 words) private pure returns (uint256) {
+        uint256 lastRound = lastRoundOf(words);
+        return lastRound == LAST_TIME ? type(uint256).max : lastRound + 1;
+    }
+
     function _epochOf(uint256 packed) private pure returns (uint48) {
         return uint48(packed >> 160);
     }
@@ -240,19 +271,28 @@ abstract contract StoreSigners is StoreSignatures {
     ) private returns (uint48 epoch) {
         epoch = _epochOf(set) + 1;
         uint256 activeAt = block.timestamp + rotationDelayS;
-        nextSet = _pack(epoch, activeAt, signers, weights, threshold, stepThreshold) | (activeAt << TIME_AT) | emergency;
+        if (activeAt > LAST_TIME) revert BadSettings();
+        uint256 times = (_lastRound(activeAt, longestEpochS) << 32) | activeAt;
+        nextSet = _pack(epoch, times, signers, weights, threshold, stepThreshold) | (activeAt << TIME_AT) | emergency;
         bool certain = emergency != 0 || rotationDelayS == 0;
         set = (set & LOW_216) | ((certain ? activeAt : NEVER) << TIME_AT) | emergency;
         emit SignersSet(epoch, threshold, stepThreshold, signers, weights, activeAt);
         _advanceEpoch();
     }
 
+    /// @dev Last roundTime of a set that starts then; all ones if none is too late.
+    function _lastRound(uint256 start, uint256 longestEpochS_) private pure returns (uint256) {
+        uint256 last = start + longestEpochS_ - 1;
+        return longestEpochS_ == 0 || last > LAST_TIME ? LAST_TIME : last;
+    }
+
     /// @dev The threshold is more than half of the weight, so that any two batches share a signer. With less,
     ///      two halves could each sign a different price for the same round, and the first to land would win; this
     ///      way at least one signer has signed both, which is provable.
+    /// @param times lastRound 32 | activeAt 32
     function _pack(
         uint48 epoch,
-        uint256 activeAt,
+        uint256 times,
         address[] memory signers,
         uint96[] memory weights,
         uint96 threshold,
@@ -262,7 +302,7 @@ abstract contract StoreSigners is StoreSignatures {
         uint256 total = _total(members);
         if (threshold > total || uint256(threshold) * 2 <= total) revert BadThreshold(threshold, total);
         if (stepThreshold > total || stepThreshold < threshold) revert BadThreshold(stepThreshold, total);
-        uint256 head = (activeAt << 192) | (uint256(stepThreshold) << 96) | threshold;
+        uint256 head = (times << 192) | (uint256(stepThreshold) << 96) | threshold;
         return (members.length << 208) | (uint256(epoch) << 160) | _storeMembers(head, members);
     }
 
@@ -292,8 +332,7 @@ abstract contract StoreSigners is StoreSignatures {
             members[index] &= ~LOW_96;
         }
         if (_total(members) < thresholdOf(words)) revert BadThreshold(thresholdOf(words), _total(members));
-        uint256 head = (activeAtOf(words) << 192) | (stepThresholdOf(words) << 96) | thresholdOf(words);
-        return ((packed >> 160) << 160) | _storeMembers(head, members);
+        return ((packed >> 160) << 160) | _storeMembers(headOf(words), members);
     }
 
     function _total(uint256[] memory members) private pure returns (uint256 total) {

@@ -110,6 +110,11 @@ RULES = (
         ),
     ),
     Rule(
+        "a set that nobody replaced expires",
+        _SIGNERS,
+        (("if (roundTime > lastRoundOf(words)) revert Expired(roundTime, _expiresAt(words));", ""),),
+    ),
+    Rule(
         "another kind of signature is told by its name",
         _SIGNATURES,
         (("if (length != 0 && uint8(signatures[0]) == OTHER_KIND)", "if (false)"),),
@@ -136,7 +141,7 @@ def stores() -> dict[str, NpmArtifact]:
 
     It takes a while: ask before the chain of a measurement begins, whose clock goes on.
     """
-    paths = [_ROOT / _STORE, *sorted(_ROOT.glob("store/*.sol")), *sorted(_ROOT.glob("interfaces/*.sol"))]
+    paths = [_ROOT / _STORE, *sorted(_ROOT.glob("store/*.sol")), *sorted(_ROOT.glob("interfaces/IPriceStore*.sol"))]
     texts = {path.relative_to(_ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
     settings = json.loads((contracts.ARTIFACTS / "PriceStore.json").read_text(encoding="utf-8"))["settings"]
     kinds = {_WHOLE: texts} | {rule.name: lacking(rule, texts) for rule in RULES}

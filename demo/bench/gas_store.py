@@ -50,7 +50,7 @@ class BenchStore:
     async def create(cls, ground: BenchChain, artifact: NpmArtifact, *, tokens: int, signers: int) -> BenchStore:
         """Deploy one, register tokens, and write each once."""
         everyone = [address_text(address_of(key)) for key in keys(2 * signers - 1)]
-        roles = (ground.payer, ground.payer, _MAX_AGE_S, 0, 0)
+        roles = (ground.payer, ground.payer, _MAX_AGE_S, 0, 0, 0)
         weights = [1] * len(everyone)
         contract = await ground.create(artifact, roles, [_LIMITS], everyone, weights, signers, len(everyone))
         for i in range(tokens):

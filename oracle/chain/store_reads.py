@@ -20,6 +20,8 @@ from oracle.report.wire import decode_slot
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignerSet
 
+NEVER_EXPIRES = (1 << 256) - 1
+"""What a store answers where only another set ends the epoch."""
 _MOST_FEEDS = 65_536
 
 
@@ -52,12 +54,14 @@ class StoreReads:
             raise ChainError(f"no contract at {self._store}: deploy the store first, or correct targets.*.store")
         at = "latest" if block is None else hex(block)
         epoch, threshold, signers, weights = await self.read("signerSet", block=at)
+        (expires_s,) = await self.read("expiresAt", block=at)
         return SignerSet(
             domain=self.domain,
             epoch=epoch,
             threshold=threshold,
             signers=tuple(bytes.fromhex(s[2:]) for s in signers),
             weights=tuple(weights),
+            expires_s=None if expires_s == NEVER_EXPIRES else int(expires_s),
         )
 
     async def read(self, function: str, *args: Any, block: str = "latest") -> tuple[Any, ...]:

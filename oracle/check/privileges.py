@@ -95,7 +95,8 @@ def _roles(facts: StoreFacts) -> Iterator[_Row]:
     yield (
         "owner", _who(facts.owner) + (" (a plain key)" if facts.owner_is_key else " (a contract)"),
         "replace signers; and at once: remove signers; register tokens; replace guardian and set owner; resume", delay_s,
-        "its own signers, and so any price, " + (f"{delay_s} s after everybody saw it coming" if delay_s else "at once"),
+        "its own signers, and so any price, " + (f"{delay_s} s after everybody saw it coming" if delay_s else "at once")
+        + ("" if group.expires_s is None else f"; no price at all from {group.expires_s} (Unix s) on, if it sets none in time"),
     )  # fmt: skip
     if facts.set_owner is not None:
         yield (
@@ -162,6 +163,7 @@ def _group(group: SignerGroup) -> dict[str, Any]:
         "threshold": str(group.threshold),
         "step_threshold": str(group.strong),
         "weight": str(group.total),
+        "expires_s": group.expires_s,
         "members": [
             {
                 "address": checksummed(m.address),
@@ -182,13 +184,14 @@ def _coming(facts: StoreFacts) -> dict[str, Any] | None:
 
 
 def _cautions(facts: StoreFacts) -> list[str]:
-    """A rotation that comes to nothing, a step threshold out of reach; and what is unsafe with real money, which nothing is on a local chain."""
-    always = [*_unarmed(facts), *_weak(facts)]
+    """Signers that expire, a rotation that comes to nothing, a step threshold out of reach; and what is unsafe with real money, which nothing is on a local chain."""
+    always = [*_expiring(facts), *_unarmed(facts), *_weak(facts)]
     if facts.chain_id in LOCAL_CHAINS:
         return always
     return always + cautions(
         rotation_delay_s=facts.rotation_delay_s,
         overlap_s=facts.overlap_s,
+        longest_epoch_s=facts.longest_epoch_s,
         max_push_age_s=facts.max_push_age_s,
         weights=[m.weight for m in facts.group.members],
         threshold=facts.group.threshold,
@@ -211,6 +214,21 @@ def _unarmed(facts: StoreFacts) -> Iterator[str]:
         f"epoch {epoch} is due at {at_s} (Unix s) and is not armed: it never takes over unless {need} signs for it more than"
         f" {MAX_AHEAD_S} s before: `lrt-oracle arm {facts.target}` shows who has signed, and carries it"
     )
+
+
+def _expiring(facts: StoreFacts) -> Iterator[str]:
+    """Whether the set has expired, or does so before another one could be named, armed and take over."""
+    epoch, ends_s = facts.group.epoch, facts.group.expires_s
+    if ends_s is None or facts.time_s + facts.rotation_delay_s < ends_s:
+        return
+    next_s = facts.next_epoch[1] if facts.next_epoch is not None else None
+    if next_s is not None and facts.armed and next_s <= ends_s:
+        return
+    what = "expired" if facts.time_s >= ends_s else "expires"
+    until = "until another set takes over: have the owner call setSigners now, and the signers arm it"
+    if facts.next_epoch is not None:
+        until = f"until epoch {facts.next_epoch[0]} takes over at {next_s}{'' if facts.armed else ', if it is armed by then'}"
+    yield f"epoch {epoch} {what} at {ends_s} (Unix s): the store takes no round from then on, {until}"
 
 
 def _weak(facts: StoreFacts) -> Iterator[str]:

@@ -10,13 +10,14 @@ from oracle.check.corruption_cost import BondedSigner
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerGroup:
-    """A signer set: who counts from when with which thresholds."""
+    """A signer set: who counts from when until when (None: until others do) with which thresholds."""
 
     epoch: int
     threshold: int
     strong: int
     members: tuple[BondedSigner, ...]
     from_s: int = 0
+    expires_s: int | None = None
 
     @property
     def total(self) -> int:
@@ -84,6 +85,7 @@ class StoreFacts:
     max_push_age_s: int
     rotation_delay_s: int
     overlap_s: int
+    longest_epoch_s: int
     overlap_ends_s: int
     group: SignerGroup
     next_epoch: tuple[int, int] | None

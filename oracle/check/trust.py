@@ -17,6 +17,7 @@ from oracle.chain.next_signers import read_set
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import abi_type, selector
 from oracle.chain.store_client import StoreClient
+from oracle.chain.store_reads import NEVER_EXPIRES
 from oracle.check.corruption_cost import BondedSigner
 from oracle.check.privileges import document
 from oracle.check.store_facts import Bonding, MoveLimits, SignerGroup, StoreFacts
@@ -85,6 +86,7 @@ class StoreReader:
             BondedSigner(address=_raw(s), weight=int(w), bond=b)
             for s, w, b in zip(signers, weights, bonds, strict=True)
         )
+        expires_s = await self._number("expiresAt")
         owner, pending, guardian, set_owner = [await self._who(r) for r in _ROLES]
         feeds = await self._feeds()
         coming, at_s = await self._client.read("nextSigners", block=self._at)
@@ -104,8 +106,15 @@ class StoreReader:
             max_push_age_s=await self._number("maxPushAgeS"),
             rotation_delay_s=await self._number("rotationDelayS"),
             overlap_s=await self._number("overlapS"),
+            longest_epoch_s=await self._number("longestEpochS"),
             overlap_ends_s=await self._number("overlapEnds") if epoch > 1 else 0,
-            group=SignerGroup(epoch=epoch, threshold=threshold, strong=strong, members=members),
+            group=SignerGroup(
+                epoch=epoch,
+                threshold=threshold,
+                strong=strong,
+                members=members,
+                expires_s=None if expires_s == NEVER_EXPIRES else expires_s,
+            ),
             next_epoch=(int(coming), int(at_s)) if has_next else None,
             next_group=await self._next(int(coming), int(at_s)) if has_next else None,
             armed=bool(await self._number("armed")),
@@ -161,6 +170,7 @@ class StoreReader:
             strong=next_set.strong,
             members=tuple(BondedSigner(address=a, weight=w) for a, w in members),
             from_s=at_s,
+            expires_s=signers.expires_s,
         )
 
     # --- the registry --------------------------------------------------------------------------------------------

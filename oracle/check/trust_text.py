@@ -14,7 +14,9 @@ def trust_lines(row: Mapping[str, Any]) -> list[str]:
     head = f"trust  {row['target']}: store {row['store']} on {row['chain']}"
     if "error" in row:
         return [f"{head}: {row['error']}"]
-    lines = [f"{head}, block {row['block']}, epoch {row['signers']['epoch']}"]
+    ends = row["signers"]["expires_s"]
+    until = "" if ends is None else f", which expires at {ends} (Unix s)"
+    lines = [f"{head}, block {row['block']}, epoch {row['signers']['epoch']}{until}"]
     lines += [
         f"  {r['role']}{': ' + r['who'] if r['who'] else ''}; {r['power']}; {_delay(r['delay_s'])}; at worst {r['worst']}"
         for r in row["roles"]

@@ -30,6 +30,7 @@ from oracle.cli.shell import Exit, ExitCode, checked_config, comma_list, comma_n
 @click.option("--max-push-age", "max_push_age_s", type=int, help="Seconds after which a batch is refused.")
 @click.option("--rotation-delay", "rotation_delay_s", type=int, help="Seconds until new signers count.")
 @click.option("--overlap", "overlap_s", type=int, help="Seconds for which the previous signers still count then.")
+@click.option("--longest-epoch", "longest_epoch_s", type=int, help="Seconds after which signers expire; 0: never.")
 @click.option("--min-gap", "min_gap_s", type=int, help="Seconds between two writes of a feed (first class).")
 @click.option("--step-bps", type=int, help="A price further away than this waits (first class).")
 @click.option("--step-wait", "step_wait_s", type=int, help="How many seconds it waits (first class).")

@@ -63,6 +63,7 @@ def store_cautions(section: StoreSection, chain_id: int) -> list[str]:
     return cautions(
         rotation_delay_s=section.rotation_delay_s,
         overlap_s=section.overlap_s,
+        longest_epoch_s=section.longest_epoch_s,
         max_push_age_s=section.max_push_age_s,
         weights=section.all_weights,
         threshold=section.threshold,

@@ -48,6 +48,7 @@ class StoreSettings:
         guardian: may pause; None for the owner alone.
         rotation_delay_s: from a change of signers to the moment from which it counts.
         overlap_s: for which the signers before are still taken then.
+        longest_epoch_s: for which a set signs from its start on, unless another takes over; 0: for ever.
         classes: what a feed can be bound to.
         class_of: class of a feed by its number; feeds that are not named are in the first.
         owner: to whom the ownership is offered; None: the deploying key keeps it.
@@ -64,6 +65,7 @@ class StoreSettings:
     guardian: bytes | None = None
     rotation_delay_s: int = 0
     overlap_s: int = 0
+    longest_epoch_s: int = 0
     classes: tuple[ClassLimits, ...] = (ClassLimits(),)
     class_of: Mapping[str, int] = field(default_factory=dict)
     owner: bytes | None = None
@@ -88,6 +90,7 @@ def settings_of(section: StoreSection) -> StoreSettings:
         guardian=_bytes(section.guardian),
         rotation_delay_s=section.rotation_delay_s,
         overlap_s=section.overlap_s,
+        longest_epoch_s=section.longest_epoch_s,
         classes=tuple(_limits(c) for c in section.classes),
         class_of={feed: i for i, c in enumerate(section.classes) for feed in c.feeds},
         owner=_bytes(section.owner),
@@ -118,7 +121,7 @@ def _bytes(text: str | None) -> bytes | None:
     return None if text is None else address(text)
 
 
-FIXED_KEYS = ("max_push_age_s", "rotation_delay_s", "overlap_s", "classes")
+FIXED_KEYS = ("max_push_age_s", "rotation_delay_s", "overlap_s", "longest_epoch_s", "classes")
 """Nobody can change these once the store is made."""
 CHANGED_BY = {
     "signers": "setSigners",
@@ -141,6 +144,7 @@ def table_of(settings: StoreSettings) -> dict[str, Any]:
         "max_push_age_s": settings.max_push_age_s,
         "rotation_delay_s": settings.rotation_delay_s,
         "overlap_s": settings.overlap_s,
+        "longest_epoch_s": settings.longest_epoch_s,
         "classes": [
             {"min_gap_s": c.min_gap_s, "step_bps": c.step_bps, "step_wait_s": c.step_wait_s} for c in settings.classes
         ],
@@ -150,7 +154,7 @@ def table_of(settings: StoreSettings) -> dict[str, Any]:
 def constructor_args(settings: StoreSettings, owner: str) -> list[Any]:
     """The store's constructor arguments. ``owner``: checksummed address of the deploying key."""
     guardian = settings.guardian or bytes(20)
-    delays = (settings.rotation_delay_s, settings.overlap_s)
+    delays = (settings.rotation_delay_s, settings.overlap_s, settings.longest_epoch_s)
     return [
         (owner, guardian, settings.max_push_age_s, *delays),
         [(c.min_gap_s, c.step_bps, c.step_wait_s) for c in settings.classes],

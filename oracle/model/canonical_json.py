@@ -19,6 +19,10 @@ T = TypeVar("T")
 Reader: TypeAlias = Callable[[Any], Any]
 
 
+ADDED_LATER = {"added_later": True}
+"""Metadata of a field that stored records of older versions lack: they are read with its default, a JSON type."""
+
+
 class Undecodable(LrtOracleError, ValueError):
     """Stored bytes do not fit the type: another version wrote them, or they are damaged."""
 
@@ -109,8 +113,11 @@ def _plain(kind: Any, value: Any) -> Any:
 def _record(kind: Any) -> Reader:
     name, readers = stored_name(kind), {k: _reader(hint) for k, hint in get_type_hints(kind).items()}
     known, parts = {"is", *readers}, tuple(readers.items())
+    added = {f.name: f.default for f in fields(kind) if f.metadata.get("added_later")}
 
     def read(value: Any) -> Any:
+        if added and isinstance(value, dict):
+            value = {**added, **value}
         if not isinstance(value, dict) or value.get("is") != name or value.keys() != known:
             raise Undecodable(f"not a {name} of this version")
         return kind(**{k: reader(value[k]) for k, reader in parts})

@@ -54,6 +54,7 @@ class MembersReader:
 
         Raises:
             MembersUnknown: the store has not been read yet, or the round is older than what is known.
+            EpochExpired: it is nobody's.
         """
         return self._looked_at().at(round_time_s)
 

@@ -4,7 +4,8 @@ A round is of the sets as they were on chain ``lag_s`` before its round_time, wh
 lag with which a change is certain: PriceStore takes no signature that arms a set, and takes back no end of one, in the last
 MAX_AHEAD_S before it takes over. So a member knows the members of a round once it has seen a block of that time or later, and
 members that have looked at different times have the same answer. A signer that is removed at once by the store is a member of
-the rounds for so long; the store counts its signature for nothing from its block on.
+the rounds for so long; the store counts its signature for nothing from its block on. A set that expires has no rounds from
+then on, and no other has them before it takes over.
 
 The randomness of an epoch is the hash of the first block that is not older than activeAt - MAX_AHEAD_S: keys and weights were
 fixed before it was made. It counts for rounds from MAX_AHEAD_S after that block's own time on; before that, and in the first
@@ -25,6 +26,10 @@ from oracle.sign.stored_sets import SetState, StoredSet
 
 class MembersUnknown(LrtOracleError, RuntimeError):
     """It cannot be said whose round that is: why, and what to do."""
+
+
+class EpochExpired(MembersUnknown):
+    """A round is nobody's: its signer set had expired by then, and no other had taken over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +86,11 @@ class ChainOfSets:
 
         Raises:
             MembersUnknown: it is older than all that is known.
+            EpochExpired: it is nobody's.
         """
         stored = self.stored_at(round_time_s)
+        if stored.signers.has_expired(round_time_s):
+            raise EpochExpired(f"round {round_time_s} is nobody's: {stored.signers.expired_text}")
         randomness = randomness_of(stored, self.seeds.get(stored.from_s), round_time_s)
         return RoundMembers(
             signers=stored.signers,

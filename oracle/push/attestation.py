@@ -82,6 +82,8 @@ class Attesters:
         signers = self.signers
         if signers is None:
             return None
+        if signers.has_expired(self._now_ms() // MS):
+            return SignerQuorum(weight=0, threshold=signers.threshold, missing=(signers.expired_text,))
         outcome = newest.outcomes.get(self._target) if newest is not None else None
         missing = [f"{o.name} is not among the store's signers" for o in self._operators if o not in self._members]
         mute = {o.address for o in self._members if o.is_mute(self._now_ms())}

@@ -37,7 +37,7 @@ from oracle.sign.signed_batch import CollectedSignatures
 _DAY_MS = 86_400_000
 _REMEMBERED = 50
 """Landed pushes that are read back: which transaction brought what the store holds, and what a push costs."""
-_STALE_SET = frozenset({"WrongEpoch", "BadSignature", "BelowThreshold"})
+_STALE_SET = frozenset({"WrongEpoch", "Expired", "BadSignature", "BelowThreshold"})
 _PACE = TargetPace()
 _NOBODY_ELSE = OtherOperators()
 _log = structlog.get_logger("oracle.push.target")

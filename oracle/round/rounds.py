@@ -109,7 +109,11 @@ class Rounds:
         in_order = sorted(
             seats, key=lambda name: name != home
         )  # the round of a store is known by the target that asks first
-        asks = {n: self._ask(seats[n], round_time_s, results) for n in in_order if self._takes_part(seats[n])}
+        asks = {
+            n: self._ask(seats[n], round_time_s, results)
+            for n in in_order
+            if self._takes_part(seats[n]) and not seats[n].signers.has_expired(round_time_s)
+        }
         return FoldedRound(
             round_time_s=round_time_s,
             now_ms=now_ms,
@@ -298,6 +302,8 @@ class Rounds:
         if seat is None:
             return f"target {folded.home} is not connected: who signs there is not known"
         present = seat.at(folded.round_time_s)
+        if present.signers.has_expired(folded.round_time_s):
+            return f"target {folded.home}: {present.signers.expired_text}"
         if outcome is not None and self._has_seat(present):
             return outcome.why
         epoch = present.signers.epoch

@@ -16,7 +16,7 @@ from oracle.sign.messages import Agreement
 
 _BPS = 10_000
 NOBODY: Document = {
-    "target": None, "running": True, "epoch": None, "round": None, "weight": None, "threshold": None, "clock_offset_ms": None,
+    "target": None, "running": True, "epoch": None, "epoch_expires_s": None, "round": None, "weight": None, "threshold": None, "clock_offset_ms": None,
     "warnings": [], "rounds": None, "operators": [],
 }  # fmt: skip
 """Of a process that has no operators."""
@@ -32,6 +32,7 @@ def operators_document(view: OperatorsView | None) -> Document:
         "target": view.target,
         "running": view.running,
         "epoch": str(signers.epoch) if signers is not None else None,
+        "epoch_expires_s": signers.expires_s if signers is not None else None,
         "round": newest.round_time_s if newest is not None else None,
         "weight": str(sum(signers.weights)) if signers is not None else None,
         "threshold": str(signers.threshold) if signers is not None else None,
@@ -114,6 +115,8 @@ def operators_lines(document: Mapping[str, Any]) -> list[str]:
     head = f"store {document['target']}: {rounds['sealed']} rounds sealed in the last hour, {rounds['lost']} lost"
     if document["threshold"] is not None:
         head += f"; {document['threshold']} of weight {document['weight']} needed"
+    if document["epoch_expires_s"] is not None:
+        head += f"; epoch {document['epoch']} expires at {document['epoch_expires_s']} (Unix s)"
     said = [] if document["running"] else ["no running process answers: this is what its database knows"]
     said += [f"! {w}" for w in document["warnings"]]
     said += [f"  lost: {r['text']} ({r['rounds']} rounds, last {r['newest']})" for r in rounds["lost_why"]]

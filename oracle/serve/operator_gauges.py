@@ -107,6 +107,10 @@ def _store_metrics(view: OperatorsView) -> Iterator[Metric]:
         ("round_attempts", "attempts that rounds took", "attempts"),
     ):
         yield _counter(name, text, target, {(view.target,): view.totals.get(total, 0)})
+    newest = view.hour.newest
+    if newest is not None and newest.signers.expires_s is not None:
+        yield _gauge("signer_set_expires_timestamp_seconds", "when the signer set of the newest round expires", target,
+                     {(view.target,): newest.signers.expires_s})  # fmt: skip
     yield _gauge("operator_warnings", "what is wrong with the operators of this process: see /readyz", (),
                  {(): len(view.warnings)})  # fmt: skip
 

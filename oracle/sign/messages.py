@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from oracle.model.canonical_json import ADDED_LATER
 from oracle.model.types import Report
 from oracle.report.wire import decode_items
 from oracle.sign.eip712 import NO_TERMS, Domain, batch_bytes
@@ -25,18 +26,35 @@ class RefusalCode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerSet:
-    """Who may sign for a store in an epoch: addresses in the store's order, weights beside them."""
+    """Who may sign for a store in an epoch: addresses in the store's order, weights beside them.
+
+    ``expires_s``: the first round_time (Unix s) that they may not sign any more, whether others follow or not; None where
+    only another set ends the epoch.
+    """
 
     domain: Domain
     epoch: int
     signers: tuple[bytes, ...]
     weights: tuple[int, ...]
     threshold: int
+    expires_s: int | None = field(default=None, metadata=ADDED_LATER)
 
     @property
     def members(self) -> dict[bytes, int]:
         """Weight of each signer that has some, in the store's order: who was removed at once stays listed, with none."""
         return {a: w for a, w in zip(self.signers, self.weights, strict=True) if w}
+
+    def has_expired(self, round_time_s: int) -> bool:
+        """Whether a round comes too late for this set: the store takes nothing of it."""
+        return self.expires_s is not None and round_time_s >= self.expires_s
+
+    @property
+    def expired_text(self) -> str:
+        """What is to be said of a round that comes too late."""
+        return (
+            f"the signer set of epoch {self.epoch} expired at {self.expires_s} (Unix s): the store takes no later round until"
+            " its owner sets the next signers and they arm it"
+        )
 
     def weight_of(self, addresses: Sequence[bytes]) -> int:
         """Sum of the weights of distinct signers of the set."""

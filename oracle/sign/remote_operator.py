@@ -34,6 +34,8 @@ class RemoteOperator(Operator):
         self, signers: SignerSet, round_time_s: int, view: Mapping[int, Report], terms: bytes = NO_TERMS
     ) -> SignedValues | Refusal:
         """As Operator.request_values: one request to the signer."""
+        if (refusal := self.outlived(signers, round_time_s)) is not None:
+            return refusal
         items = encode_items(view)
         at = (signers.domain, signers.epoch, round_time_s)
         try:

@@ -11,6 +11,7 @@ from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignerSet
 
 _WORD = 32
+_LAST_TIME = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ def decode_members(domain: Domain, epoch: int, code: bytes) -> StoredSet | None:
     if code[:1] != b"\0" or len(words) < 2 or len(words[-1]) != _WORD:  # noqa: PLR2004 - a head and a member
         return None
     head, members = words[0], words[1:]
+    last_s = int.from_bytes(head[:4], "big")
     return StoredSet(
         signers=SignerSet(
             domain=domain,
@@ -66,7 +68,8 @@ def decode_members(domain: Domain, epoch: int, code: bytes) -> StoredSet | None:
             signers=tuple(w[:20] for w in members),
             weights=tuple(int.from_bytes(w[20:], "big") for w in members),
             threshold=int.from_bytes(head[20:], "big"),
+            expires_s=None if last_s == _LAST_TIME else last_s + 1,
         ),
         strong=int.from_bytes(head[8:20], "big"),
-        from_s=int.from_bytes(head[:8], "big"),
+        from_s=int.from_bytes(head[4:8], "big"),
     )

@@ -109,12 +109,13 @@ class Bench:
         limits: Sequence[tuple[int, int, int]] = (WIDE,),
         guardian: str | None = None,
         delays: tuple[int, int] = (0, 0),
+        longest: int = 0,
         max_age: int = 60,
     ) -> None:
         self.web3, self.owner = web3, Account.from_key(OWNER_KEY)
         self.keys = KEYS[: len(weights)]
         signers = [Account.from_key(k).address for k in self.keys]
-        settings = (self.owner.address, guardian or self.owner.address, max_age, *delays)
+        settings = (self.owner.address, guardian or self.owner.address, max_age, *delays, longest)
         strong = step_threshold or threshold
         self.store = self.create("PriceStore", settings, list(limits), signers, list(weights), threshold, strong)
         self.epoch = 1

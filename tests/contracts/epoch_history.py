@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from tests.contracts.epoch_world import AHEAD_S, arm, pause, push, resume, rotate
-from tests.contracts.evm_process import DELAY_S
+from tests.contracts.evm_process import DELAY_S, LONGEST_S
 from tests.contracts.set_models import WAD
 from tests.contracts.store_words import Signers
 from tests.contracts.whole_set import BOTH, FIRST_SET, WIDE_BOTH, WholeSet
 
 TURNS = st.one_of(
-    st.tuples(st.just("jump"), st.sampled_from([1, 10, 29, 31, 69, DELAY_S - 31, DELAY_S, 500])),
+    st.tuples(st.just("jump"), st.sampled_from([1, 10, 29, 31, 69, DELAY_S - 31, DELAY_S, 500, LONGEST_S - 1_000])),
     st.tuples(st.just("rotate"), st.integers(1, 4)),
     st.tuples(st.just("emergency"), st.integers(1, 4)),
     st.tuples(st.just("arm"), st.integers(2, 3)),
@@ -25,7 +25,8 @@ TURNS = st.one_of(
 class Reign:
     """Who was in force when: kept from what was called and when, and from nothing that the store says."""
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, now: int, made_s: int, longest_s: int) -> None:
+        self.made_s, self.longest_s = made_s, longest_s
         self.sets, self.begins = [FIRST_SET], [0]
         self.next: tuple[Signers, int] | None = None
         self.sure, self.now = False, now
@@ -44,14 +45,21 @@ class Reign:
             return self.next[0]
         return next(s for s, b in zip(self.sets[::-1], self.begins[::-1], strict=True) if b <= round_time)
 
+    def is_over(self, round_time: int) -> bool:
+        """Whether a round comes too late for the set that would be its own."""
+        coming = [self.next[1]] if self.next is not None and self.sure else []
+        begun_s = max((b for b in (*self.begins, *coming) if b <= round_time), default=0)
+        return bool(self.longest_s) and round_time >= (begun_s or self.made_s) + self.longest_s
+
 
 class History:
     """A store and what happened to it, act by act."""
 
-    def __init__(self) -> None:
-        self.whole, self.known, self.taken = WholeSet(), [FIRST_SET], 0
+    def __init__(self, longest_s: int = 0) -> None:
+        self.whole, self.known, self.taken = WholeSet(longest_s=longest_s), [FIRST_SET], 0
+        made_s = self.whole.evm.now
         self.whole.evm.jump(1_000)
-        self.reign = Reign(self.whole.evm.now)
+        self.reign = Reign(self.whole.evm.now, made_s, longest_s)
 
     def jump(self, seconds: int) -> None:
         self.whole.evm.jump(seconds)
@@ -94,4 +102,5 @@ class History:
             for index in (BOTH, WIDE_BOTH):
                 told = push(self.whole, signers, round_time, WAD, index)
                 assert told or (signers.epoch, signers.keys) == (right.epoch, right.keys)
+                assert told or not self.reign.is_over(round_time)
                 self.taken += not told

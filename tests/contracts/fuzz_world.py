@@ -15,6 +15,7 @@ from tests.contracts.evm_process import (
     GUARDIAN,
     KEYS,
     LIMITS,
+    LONGEST_S,
     MAX_AGE_S,
     OVERLAP_S,
     OWNER,
@@ -45,14 +46,15 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
+        self.longest_s = LONGEST_S if seed % 2 else 0
         self.evm = Evm()
         first = Signers(1, (0, 1, 2, 3, 4), (3, 2, 2, 1, 1), 5, 7)
-        who = (OWNER, GUARDIAN, MAX_AGE_S, DELAY_S, OVERLAP_S)
+        who = (OWNER, GUARDIAN, MAX_AGE_S, DELAY_S, OVERLAP_S, self.longest_s)
         limits = [(one.min_gap_s, one.step_bps, one.step_wait_s) for one in LIMITS]
         args = [who, limits, self.addresses(first.keys), list(first.weights), first.threshold, first.strong]
         self.store = self.evm.create(contracts.load("PriceStore"), *args)
         self.domain = Domain(chain_id=1, store=bytes.fromhex(self.store[2:]))
-        self.model = StoreModel(LIMITS, first, MAX_AGE_S, DELAY_S, OVERLAP_S, self.evm.now)
+        self.model = StoreModel(LIMITS, first, MAX_AGE_S, DELAY_S, OVERLAP_S, self.evm.now, self.longest_s)
         for index, has in TOKENS.items():
             name = f"T{index}/ETH".encode().ljust(32, b"\0")
             assert self.evm.ok(self.store, "register", name, *has, index >> 13) == index
@@ -82,6 +84,7 @@ class World:
             self.bonds.step,
             self.roles,
             self.arm,
+            *((self.lets_expire, self.renew) if self.longest_s else ()),
         )
         self.rng.choice(kinds)()
         self.check()
@@ -191,6 +194,23 @@ class World:
     def wait(self) -> None:
         self.evm.jump(self.rng.choice((1, 1, 5, 10, 30, 60, 100, 150)))
         self.note("wait")
+
+    def lets_expire(self) -> None:
+        """To about the end of the set in force, if that is still to come."""
+        self.model.now = self.evm.now
+        self.model.move_on()
+        left_s = self.model.signers.expires_s - self.evm.now
+        if left_s > 0 and self.rng.random() < 0.2:
+            self.evm.jump(max(1, left_s + self.rng.choice((-DELAY_S - 1, -31, -1, 0, 1, 60))))
+            self.note("wait")
+
+    def renew(self) -> None:
+        """A whole rotation, late or in time."""
+        self.model.now = self.evm.now
+        if self.rng.random() < 0.2 and not self.rotate(OWNER):
+            self.arm()
+            self.evm.jump(self.rng.choice((1, DELAY_S)))
+            self.arm()
 
     def roles(self) -> None:
         rng, model, evm = self.rng, self.model, self.evm

@@ -42,10 +42,11 @@ class PushMachine(RuleBasedStateMachine):
     """One world; rules draw an act, the models say what must come of it."""
 
     seen: ClassVar[Counter[str]] = Counter()
+    longest_s: ClassVar[int] = 0
 
     def __init__(self) -> None:
         super().__init__()
-        self.set = WholeSet()
+        self.set = WholeSet(longest_s=self.longest_s)
         self.evm, self.store, self.registry = self.set.evm, self.set.store, self.set.registry
         self.many = self.evm.create(compiled()["Many"])
         self.pushed: list[PushedBatch] = []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.contracts.store_words import (
+    EVER,
     HALT,
     Item,
     Limits,
@@ -19,7 +20,6 @@ from tests.contracts.store_writes import after, once_more
 
 AHEAD_S = 30
 SPREADS = 2**14
-EVER = 2**39 - 1
 
 
 @dataclass
@@ -32,6 +32,7 @@ class StoreModel:
     delay_s: int
     overlap_s: int
     now: int
+    longest_s: int = 0
     tokens: dict[int, ModelToken] = field(default_factory=dict)
     has: dict[int, tuple[bool, bool]] = field(default_factory=dict)
     halted: set[int] = field(default_factory=set)
@@ -44,6 +45,9 @@ class StoreModel:
     set_owner: str = ""
     met: list[tuple[bytes, ModelToken, bool]] = field(default_factory=list)
     """Of the newest push: each item, the token after it, whether it wrote. A batch may hold a token twice."""
+
+    def __post_init__(self) -> None:
+        self.signers = self._begins(self.signers, self.now, 0)
 
     # --- tokens --------------------------------------------------------------------------------------------------
 
@@ -86,9 +90,13 @@ class StoreModel:
     def set_signers(self, new: Signers, *, emergency: bool = False) -> None:
         """Say who comes next; nobody is forgotten whose time has come."""
         self.move_on()
-        self.following = replace(new, since_s=self.now + self.delay_s)
+        begins_s = self.now + self.delay_s
+        self.following = self._begins(new, begins_s, begins_s)
         self.emergency, self.comes = emergency, emergency or not self.delay_s
         self.move_on()
+
+    def _begins(self, one: Signers, at_s: int, since_s: int) -> Signers:
+        return replace(one, since_s=since_s, expires_s=at_s + self.longest_s if self.longest_s else EVER)
 
     def arm(self, who: Sequence[int], valid: Sequence[bool]) -> None:
         if self.following is None or self.comes or self.now + AHEAD_S >= self.following.since_s:
@@ -153,6 +161,13 @@ class StoreModel:
         raise ModelRefused("WrongEpoch")
 
     @staticmethod
+    def _check_time(signers: Signers, round_time: int) -> None:
+        if round_time < signers.since_s:
+            raise ModelRefused("WrongEpoch")
+        if round_time >= signers.expires_s:
+            raise ModelRefused("Expired")
+
+    @staticmethod
     def _weight(signers: Signers, who: Sequence[int], valid: Sequence[bool]) -> int:
         weight, last = 0, -1
         for index, good in zip(who, valid, strict=True):
@@ -187,8 +202,7 @@ class StoreModel:
             raise ModelRefused("TooFarAhead")
         signers = self._of_epoch(epoch, round_time)
         weight = self._weight(signers, who, valid)
-        if round_time < signers.since_s:
-            raise ModelRefused("WrongEpoch")
+        self._check_time(signers, round_time)
         tokens, met = dict(self.tokens), []
         for one in (batch[at : at + 30] for at in range(10, len(batch), 30)):
             item = read_item(one)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 LOW_32 = 2**32 - 1
+EVER = 2**256 - 1
 PRICE = 2**88 - 1
 MARKET, REDEMPTION = 0, 1
 WATCH, HALT = 2, 4
@@ -21,7 +22,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Signers:
-    """A set of signers. ``since_s``: its first round time."""
+    """A set of signers. ``since_s``: its first round time; ``expires_s``: the first that it may not sign any more."""
 
     epoch: int
     keys: tuple[int, ...]
@@ -29,6 +30,7 @@ class Signers:
     threshold: int
     strong: int
     since_s: int = 0
+    expires_s: int = EVER
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from tests.contracts.evm_process import DELAY_S, GUARDIAN, OWNER, STRANGER, sign
 from tests.contracts.store_words import LOW_32, Signers
 from tests.contracts.whole_set import FIRST_SET, WholeSet, key_address
 
+LAST_ROUND = 2**32 - 1
+"""Of a set that never expires."""
+
 
 @pytest.fixture
 def whole() -> WholeSet:
@@ -51,7 +54,7 @@ def test_arming_is_for_one_set_at_one_store(whole: WholeSet) -> None:
     first = whole.evm.ok(whole.store, "armDigest")
     pointer = int(whole.evm.evm.storage(whole.store, NEXT_AT)) & (1 << 160) - 1
     code = bytes(whole.evm.evm.get_code("0x" + pointer.to_bytes(20, "big").hex()))
-    head = whole.evm.now + DELAY_S << 192 | NEW.strong << 96 | NEW.threshold
+    head = LAST_ROUND << 224 | whole.evm.now + DELAY_S << 192 | NEW.strong << 96 | NEW.threshold
     members = b"".join(
         bytes.fromhex(key_address(k)[2:]) + w.to_bytes(12, "big") for k, w in zip(NEW.keys, NEW.weights, strict=True)
     )
@@ -121,7 +124,7 @@ def test_an_emergency_ends_an_epoch_armed_or_not(whole: WholeSet) -> None:
 def test_a_delay_in_which_nobody_could_be_armed_is_refused() -> None:
     whole = WholeSet()
     for delay, error in ((1, "BadSettings"), (30, "BadSettings"), (0, ""), (31, "")):
-        settings_ = (OWNER, GUARDIAN, 60, delay, 0)
+        settings_ = (OWNER, GUARDIAN, 60, delay, 0, 0)
         args = settings_, [(1, 1, 1)], [key_address(0)], [1], 1, 1
         assert created(whole, *args) == error
 

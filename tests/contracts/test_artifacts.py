@@ -82,7 +82,7 @@ def test_the_code_on_chain_is_the_artifact_s_but_for_its_immutables(web3: Web3) 
         for place in places:
             code[place["start"] : place["start"] + place["length"]] = bytes(place["length"])
     assert bytes(code) == contracts.load("PriceStore").runtime
-    own = {"chainAtStart", "separatorAtStart", "maxPushAgeS", "rotationDelayS", "overlapS"}
+    own = {"chainAtStart", "separatorAtStart", "maxPushAgeS", "rotationDelayS", "overlapS", "longestEpochS"}
     assert set(data["immutableReferences"]) == own | {"limits", "waits", "classes"}
 
 

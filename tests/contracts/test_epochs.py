@@ -26,7 +26,7 @@ from tests.contracts.epoch_world import (
     slot,
     stored,
 )
-from tests.contracts.evm_process import DELAY_S, MAX_AGE_S, OVERLAP_S, STRANGER
+from tests.contracts.evm_process import DELAY_S, LONGEST_S, MAX_AGE_S, OVERLAP_S, STRANGER
 from tests.contracts.set_models import WAD
 from tests.contracts.store_words import LOW_32
 from tests.contracts.whole_set import BOTH, FIRST_SET, WIDE_BOTH, WholeSet, packed
@@ -90,10 +90,10 @@ def test_in_an_overlap_the_old_set_never_shuts_the_new_one_out(whole: WholeSet) 
 
 
 @settings(max_examples=80, deadline=None)
-@given(turns=st.lists(TURNS, min_size=8, max_size=40))
-def test_epochs_end_by_time(turns: list[tuple[str, int]]) -> None:
-    """Over random histories: at no time is a batch taken of a set that is not in force at its roundTime."""
-    history = History()
+@given(turns=st.lists(TURNS, min_size=8, max_size=40), longest_s=st.sampled_from([0, LONGEST_S]))
+def test_epochs_end_by_time(turns: list[tuple[str, int]], longest_s: int) -> None:
+    """Over random histories: at no time is a batch taken of a set that is not in force at its roundTime, or has expired."""
+    history = History(longest_s)
     for act, n in turns:
         history.reign.tick(history.whole.evm.now)
         getattr(history, act)(n)

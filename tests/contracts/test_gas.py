@@ -132,7 +132,7 @@ async def test_the_chain_of_a_measurement_never_follows_the_machine_s_clock() ->
 
 
 def _store_args(payer: str) -> tuple[object, ...]:
-    return (payer, payer, 60, 0, 0), [(1, 500, 600)], [payer], [1], 1, 1
+    return (payer, payer, 60, 0, 0, 0), [(1, 500, 600)], [payer], [1], 1, 1
 
 
 def test_a_rule_that_reads_otherwise_by_now_ends_the_run() -> None:

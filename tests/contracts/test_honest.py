@@ -22,7 +22,6 @@ from pathlib import Path
 
 import pytest
 
-import contracts
 from feeds.units import Bps, Wad
 from oracle.agree.messages import FeedRefusal
 from oracle.model.status import Status, Why
@@ -32,45 +31,15 @@ from oracle.sign.eip712 import Domain, address_of, batch_bytes
 from oracle.sign.messages import Refusal, RefusalCode, Signature, SignerSet
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
-from tests.contracts.contract_tools import compiled
-from tests.contracts.evm_process import DISPUTE_S, KEYS, LEAVE_S, OWNER, STRANGER, TREASURY, Evm, signature
+from tests.contracts.courts import OF_TWO, STORES, Court, domain_of
+from tests.contracts.evm_process import KEYS
 from tests.oracle.network.agreement_world import BRIEF, agreements_here, ask_of
 
 HISTORIES = int(os.environ.get("LRT_ORACLE_CONTRACT_HONEST", "40"))
-PEOPLE, FEEDS, STORES = (0, 1, 2, 3, 4), (0, 1, 2), (1, 2)
+PEOPLE, FEEDS = (0, 1, 2, 3, 4), (0, 1, 2)
 ROUND_S, MAX_AGE_S, FIRST_S = 10, 60, 1_900_000_000
 MUTE_MS = (MAX_AGE_S + ROUND_S) * 1_000
-ZERO = "0x" + "00" * 20
 WAD = 10**18
-
-
-class Court:
-    """A registry of each store on an EVM in this process, with everybody's bond in it."""
-
-    def __init__(self) -> None:
-        self.evm = Evm()
-        self.evm.evm.set_balance(OWNER, 10**40)
-        self.token = self.evm.create(compiled()["Token"], "wdivETH", 18)
-        self.evm.ok(self.token, "mint", OWNER, 10**30)
-        self.registries = {d: self._registry(d) for d in map(self.domain, STORES)}
-
-    @staticmethod
-    def domain(number: int) -> Domain:
-        return Domain(chain_id=number, store=bytes([number]) * 20)
-
-    def _registry(self, domain: Domain) -> str:
-        store = "0x" + domain.store.hex()
-        settings = (store, domain.chain_id, OWNER, OWNER, TREASURY, ZERO, LEAVE_S + DISPUTE_S, DISPUTE_S)
-        made = self.evm.create(contracts.load("OperatorRegistry"), self.token, settings, LEAVE_S)
-        self.evm.ok(self.token, "approve", made, 2**256 - 1)
-        for key in PEOPLE:
-            who = "0x" + address_of(KEYS[key]).hex()
-            signed = signature(key, self.evm.ok(made, "consent", who, OWNER))
-            self.evm.ok(made, "bond", who, WAD, signed[:32], signed[32:])
-        return made
-
-    def prove(self, domain: Domain, a: Said, b: Said, index: int) -> str:
-        return self.evm.call(self.registries[domain], "prove", a.evidence, b.evidence, index, sender=STRANGER)[0]
 
 
 class Said:
@@ -126,7 +95,7 @@ class History:
         self.said: list[Said] = []
         self.kept: set[int] = set()
         self.seen: Counter[str] = Counter()
-        self.epochs = {Court.domain(n): self._signers(Court.domain(n), 1) for n in STORES}
+        self.epochs = {domain_of(n): self._signers(domain_of(n), 1) for n in STORES}
         self.journals = {k: [self._journal(k, newborn=True), self._journal(k)] for k in PEOPLE}
         self.last_signed_s = dict.fromkeys(PEOPLE, 0)
         self.people: dict[Domain, list[dict[int, Heard]]] = {}
@@ -295,15 +264,15 @@ def judged(
         shutil.rmtree(place)
         seen.update(history.seen)
         for a, b, index in words(history.said):
-            verdicts[court.prove(a.domain, a, b, index) or "proven"] += 1
+            verdicts[court.prove(a.domain, a.evidence, b.evidence, index) or "proven"] += 1
         for a, b in zip(history.said, history.said[1:], strict=False):
-            verdicts[court.prove(a.domain, a, b, next(iter(a.items))) or "proven"] += 1
+            verdicts[court.prove(a.domain, a.evidence, b.evidence, next(iter(a.items))) or "proven"] += 1
     return seen, verdicts
 
 
 @pytest.fixture(scope="module")
 def court() -> Court:
-    return Court()
+    return Court(PEOPLE)
 
 
 @pytest.fixture
@@ -319,7 +288,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def test_keys_that_keep_their_journal_are_never_proven_to_have_said_two_things(court: Court, folder: Path) -> None:
     """No accusation holds; and the histories were no idle ones: journals refused, sets changed, batches came about."""
     seen, verdicts = judged(court, range(HISTORIES), folder)
-    assert set(verdicts) <= {"NoContradiction", "Unbonded"}
+    assert set(verdicts) <= {"NoContradiction", *OF_TWO}
     assert verdicts["NoContradiction"] > HISTORIES
     wanted = {
         "round",
@@ -335,9 +304,7 @@ def test_keys_that_keep_their_journal_are_never_proven_to_have_said_two_things(c
         str(RefusalCode.MUTE),
     }
     assert set(seen) >= wanted
-    for registry in court.registries.values():
-        told = [court.evm.ok(registry, "operators", "0x" + address_of(KEYS[k]).hex()) for k in PEOPLE]
-        assert [(shares, slashed) for _, shares, _, _, slashed in told] == [(WAD, False)] * len(PEOPLE)
+    assert court.proven() == []
 
 
 def test_keys_that_forget_are_caught_by_the_same_accusations(court: Court, folder: Path) -> None:

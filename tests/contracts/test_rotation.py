@@ -162,5 +162,5 @@ def test_a_change_before_the_last_one_counts_replaces_it(web3: Web3) -> None:
 
 @pytest.mark.parametrize(("delay_s", "overlap_s"), [(30 * 86_400 + 1, 0), (0, 86_401), (1, 0), (30, 0)])
 def test_delays_have_limits(web3: Web3, delay_s: int, overlap_s: int) -> None:
-    who = (ADDRESSES[0], ADDRESSES[0], 60, delay_s, overlap_s)
+    who = (ADDRESSES[0], ADDRESSES[0], 60, delay_s, overlap_s, 0)
     assert Bench(web3).create_refusal("PriceStore", who, [WIDE], ADDRESSES[:1], [1], 1, 1) == ("BadSettings",)

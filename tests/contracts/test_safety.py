@@ -77,7 +77,7 @@ def test_a_class_binds_its_limits_to_the_index(bench: Bench) -> None:
     ],
 )
 def test_limits_have_limits(bench: Bench, limits: list[tuple[int, int, int]], error: tuple[Any, ...]) -> None:
-    who = (bench.owner.address, bench.owner.address, 60, 0, 0)
+    who = (bench.owner.address, bench.owner.address, 60, 0, 0, 0)
     assert bench.create_refusal("PriceStore", who, limits, ADDRESSES[:1], [1], 1, 1) == error
 
 

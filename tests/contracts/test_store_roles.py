@@ -126,7 +126,8 @@ def test_every_error_of_the_store_comes_with_its_arguments(bench: Bench) -> None
         "SecondRound",
         "UnknownFunction",
         "TooLate",
-    }  # in _safety and _epochs
+        "Expired",
+    }  # in _safety, _epochs and _expiry
     assert {g[0] for g in got} | elsewhere == {name for name, _ in errors("PriceStore").values()}
 
 
@@ -136,7 +137,7 @@ def test_every_error_of_the_store_comes_with_its_arguments(bench: Bench) -> None
 )
 def test_the_constructor_checks_owner_and_age(web3: Web3, owner: bool, max_age_s: int, taken: bool) -> None:
     bench = Bench(web3)
-    who = (bench.owner.address if owner else ZERO, ZERO, max_age_s, 0, 0)
+    who = (bench.owner.address if owner else ZERO, ZERO, max_age_s, 0, 0, 0)
     args = [who, [WIDE], ADDRESSES[:3], [1, 1, 1], 2, 2]
     if taken:
         assert bench.create("PriceStore", *args).functions.maxPushAgeS().call() == max_age_s
@@ -221,7 +222,7 @@ def test_a_set_without_a_majority_or_with_holes_is_refused(
 ) -> None:
     addresses = [Account.from_key(k).address if k else ZERO for k in signers]
     assert bench.refusal(bench.store.functions.setSigners(addresses, weights, threshold, threshold)) == error
-    args = [(bench.owner.address, ZERO, 60, 0, 0), [WIDE], addresses, weights, threshold, threshold]
+    args = [(bench.owner.address, ZERO, 60, 0, 0, 0), [WIDE], addresses, weights, threshold, threshold]
     assert bench.create_refusal("PriceStore", *args) == error
 
 

@@ -90,19 +90,20 @@ class WholeSet:
     """Store, views over it, registry; all deployed, registered, and with a first round landed."""
 
     evm: Evm = field(default_factory=Evm)
+    longest_s: int = 0
     shown: tuple[dict[int, int], int, Ramp] | None = None
 
     def __post_init__(self) -> None:
         evm, names = self.evm, [f"T{i}/ETH" for i in FIRST_TOKENS]
         limits = [(one.min_gap_s, one.step_bps, one.step_wait_s) for one in LIMITS]
-        who = (OWNER, GUARDIAN, MAX_AGE_S, DELAY_S, OVERLAP_S)
+        who = (OWNER, GUARDIAN, MAX_AGE_S, DELAY_S, OVERLAP_S, self.longest_s)
         signers = [key_address(k) for k in FIRST_SET.keys]
         first = FIRST_SET
         self.store = evm.create(
             contracts.load("PriceStore"), who, limits, signers, list(first.weights), first.threshold, first.strong
         )
         self.domain = Domain(chain_id=1, store=bytes.fromhex(self.store[2:]))
-        self.model = StoreModel(LIMITS, first, MAX_AGE_S, DELAY_S, OVERLAP_S, evm.now)
+        self.model = StoreModel(LIMITS, first, MAX_AGE_S, DELAY_S, OVERLAP_S, evm.now, self.longest_s)
         self.owner, self.pending, self.guardian, self.names = OWNER, ZERO, GUARDIAN, set(names)
         self.set_owner = ZERO
         for (index, has), name in zip(FIRST_TOKENS.items(), names, strict=True):
@@ -187,6 +188,7 @@ class WholeSet:
         addresses = tuple(key_address(k) for k in current.keys)
         told = evm.ok(self.store, "signerSet")
         assert told == (current.epoch, current.threshold, addresses, current.weights)
+        assert evm.ok(self.store, "expiresAt") == current.expires_s
         assert evm.ok(self.store, "thresholds") == (current.threshold, current.strong)
         assert evm.ok(self.store, "nextSigners") == coming
         assert evm.ok(self.store, "armed") == (coming != (0, 0) and model.comes)

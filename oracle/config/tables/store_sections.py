@@ -20,6 +20,9 @@ _MAX_SIGNERS, _MAX_CLASSES = 255, 8
 _MAX_WEIGHT = (1 << 96) - 1
 _LEAST_DELAY_S = DAY_S
 _LONGEST_UNBONDING_S = 365 * DAY_S
+_LONGEST_EPOCH_S = 365 * DAY_S
+_LEAST_TURN_S = 3_600
+"""Beyond the delay, a longest epoch leaves at least this much time to name the next set."""
 _WIDE_BPS = 2_000
 _AHEAD_S = 30
 """Rounds may lie so far ahead of a block: a set is armed before its time by more than that."""
@@ -145,6 +148,14 @@ class StoreSection:
         least=0,
         most=DAY_S,
     )
+    longest_epoch_s: int = key(
+        0,
+        "for this long from its start a signer set signs rounds; without another one that has taken over the store then takes"
+        f" nothing. 0: for ever; else at least `rotation_delay_s` + {_LEAST_TURN_S}",
+        least=0,
+        most=_LONGEST_EPOCH_S,
+        see="[contracts.md](contracts.md#sets-that-expire)",
+    )
     classes: tuple[LimitsSection, ...] = field(default_factory=lambda: (LimitsSection(),))
     registry: RegistrySection | None = None
 
@@ -169,6 +180,10 @@ class StoreSection:
         if 0 < self.rotation_delay_s <= _AHEAD_S:
             text = f"no set could be armed so soon; write 0, or more than {_AHEAD_S}"
             yield "rotation_delay_s", f"rotation_delay_s = {self.rotation_delay_s}: {text}"
+        least_s = self.rotation_delay_s + _LEAST_TURN_S
+        if 0 < self.longest_epoch_s < least_s:
+            text = f"{self.longest_epoch_s} is out of range: write {least_s} to {_LONGEST_EPOCH_S}, or 0 for no end"
+            yield "longest_epoch_s", f"{text}; who follows must be named rotation_delay_s before"
         yield from self._class_problems()
         yield from self._unbonding_problems()
 
@@ -207,6 +222,9 @@ class StoreSection:
     def _unbonding_problems(self) -> Iterator[tuple[str, str]]:
         if self.registry is None:
             return
+        if self.registry.epoch_s < self.longest_epoch_s:
+            text = f"{self.registry.epoch_s} is less than longest_epoch_s = {self.longest_epoch_s}: write at least that"
+            yield "registry.epoch_s", text
         least_s = self.longest_s + self.registry.dispute_s
         if least_s > _LONGEST_UNBONDING_S:
             text = (
@@ -225,6 +243,7 @@ def cautions(
     *,
     rotation_delay_s: int,
     overlap_s: int,
+    longest_epoch_s: int,
     max_push_age_s: int,
     weights: Sequence[int],
     threshold: int,
@@ -247,6 +266,12 @@ def cautions(
         warnings.append(
             f"overlap_s = {overlap_s} is less than max_push_age_s = {max_push_age_s}: batches under way are refused when the"
             " signers change; write at least as much"
+        )
+    turn_s = longest_epoch_s - rotation_delay_s
+    if longest_epoch_s and turn_s < DAY_S:
+        warnings.append(
+            f"longest_epoch_s = {longest_epoch_s}: the next signers must be set within {turn_s} s of each epoch's start, or the"
+            f" store takes nothing for a while; write at least {rotation_delay_s + DAY_S}"
         )
     if owner_is_key:
         warnings.append(

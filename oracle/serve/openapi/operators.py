@@ -79,6 +79,10 @@ OPERATORS = object_of(
         "target": text("name of the home store; null: this process has no operators", nullable=True),
         "running": flag("a running process says it; false: its database alone was asked"),
         "epoch": text("of the signer set of the newest round", nullable=True),
+        "epoch_expires_s": whole(
+            "the first round_time that this set may not sign any more, Unix s; null: only another set ends it",
+            nullable=True,
+        ),
         "round": whole("the newest round that is known", nullable=True),
         "weight": text("of all in that set", nullable=True),
         "threshold": text("weight that seals a round", nullable=True),

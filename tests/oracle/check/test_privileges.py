@@ -21,7 +21,7 @@ BONDING = Bonding(
 )  # fmt: skip
 FACTS = StoreFacts(
     target="t", chain="ethereum", chain_id=1, store=b"\x55" * 20, block=1, time_s=100, owner=b"\1" * 20, owner_is_key=True,
-    pending_owner=None, guardian=None, max_push_age_s=60, rotation_delay_s=0, overlap_s=0, overlap_ends_s=0,
+    pending_owner=None, guardian=None, max_push_age_s=60, rotation_delay_s=0, overlap_s=0, longest_epoch_s=0, overlap_ends_s=0,
     group=SignerGroup(epoch=1, threshold=3, strong=4, members=tuple(BondedSigner(address=bytes([i]) * 20, weight=1) for i in range(1, 6))),
     next_epoch=None, next_group=None, armed=False, set_owner=None, paused=(), bonding=None,
     classes=(MoveLimits(number=0, min_gap_s=10, step_bps=500, step_wait_s=600, feeds=("A/B",)),),
@@ -33,6 +33,63 @@ def test_on_a_chain_that_is_not_local_what_is_unsafe_is_told() -> None:
     for word in ("no guardian", "rotation_delay_s = 0", "the owner is a plain key", "overlap_s = 0"):
         assert word in text
     assert document(replace(FACTS, chain_id=31_337))["cautions"] == []
+
+
+@pytest.mark.parametrize(
+    ("ends_s", "coming", "armed", "said"),
+    [
+        (None, None, False, ""),
+        (111, None, False, ""),
+        (
+            110,
+            None,
+            False,
+            "expires at 110 (Unix s): the store takes no round from then on, until another set takes over",
+        ),
+        (
+            100,
+            None,
+            False,
+            "expired at 100 (Unix s): the store takes no round from then on, until another set takes over",
+        ),
+        (110, 110, True, ""),
+        (
+            110,
+            110,
+            False,
+            "expires at 110 (Unix s): the store takes no round from then on, until epoch 2 takes over at 110, if",
+        ),
+        (
+            110,
+            111,
+            True,
+            "expires at 110 (Unix s): the store takes no round from then on, until epoch 2 takes over at 111",
+        ),
+    ],
+)
+def test_check_warns_before_a_set_expires(ends_s: int | None, coming: int | None, armed: bool, said: str) -> None:
+    """A rotation delay ahead, as nobody who is named later can follow in time; not where the next set does."""
+    group = replace(FACTS.group, expires_s=ends_s)
+    facts = replace(
+        FACTS, chain_id=31_337, rotation_delay_s=10, longest_epoch_s=9_000 if ends_s else 0, group=group, armed=armed,
+        next_epoch=None if coming is None else (2, coming),
+    )  # fmt: skip
+    told = document(facts)
+    assert [c for c in told["cautions"] if "expire" in c] == (
+        [] if not said else [c for c in told["cautions"] if said in c]
+    )
+    assert len([c for c in told["cautions"] if c.startswith("epoch 1 expire")]) == bool(said)
+    assert told["signers"]["expires_s"] == ends_s
+    (owner,) = (r["worst"] for r in told["roles"] if r["role"] == "owner")
+    assert (f"no price at all from {ends_s} (Unix s) on" in owner) is (ends_s is not None)
+    assert (f", which expires at {ends_s} (Unix s)" in trust_lines(told)[0]) is (ends_s is not None)
+
+
+def test_an_epoch_that_leaves_no_day_to_name_the_next_set_is_told() -> None:
+    for longest_s, told in ((0, False), (86_400 + 5_000, True), (2 * 86_400, False)):
+        facts = replace(FACTS, rotation_delay_s=86_400, longest_epoch_s=longest_s)
+        text = f"longest_epoch_s = {longest_s}: the next signers must be set within {longest_s - 86_400} s"
+        assert any(text in c for c in document(facts)["cautions"]) is told
 
 
 def worst(**limits: Any) -> str:

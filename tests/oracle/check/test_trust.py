@@ -223,6 +223,27 @@ async def test_a_rotation_to_come_is_shown_with_its_time_and_its_signers(site: S
     await site.rpc("evm_revert", snapshot)
 
 
+async def test_the_end_of_a_set_is_shown(site: Site) -> None:
+    """Of a store whose sets expire: of the set in force and of the one to come, and a caution once it is over."""
+    settings = replace(SETTINGS, registry=None, owner=None, guardian=None, longest_epoch_s=3 * DAY_S)
+    made = await site.deployer.deploy(settings, [], salt="expires")
+    snapshot = (await site.rpc("evm_snapshot"))["result"]
+    store = site.contract("PriceStore", made.store)
+    ends_s = await store.expiresAt().call()
+    signers = [AsyncWeb3.to_checksum_address(s) for s in SIGNERS]
+    await store.setSigners(signers, [4, 3, 2], 6, 7).transact(ME)
+    row = await site.row(store=made.store)
+    next_s = (await store.nextSigners().call())[1]
+    assert (row["signers"]["expires_s"], row["next_signers"]["expires_s"]) == (ends_s, next_s + 3 * DAY_S)
+    assert not any(c.startswith("epoch 1 expire") for c in row["cautions"])
+    await site.rpc("evm_increaseTime", 3 * DAY_S + 1)
+    await site.rpc("evm_mine")
+    row = await site.row(store=made.store)
+    assert [c for c in row["cautions"] if c.startswith(f"epoch 1 expired at {ends_s} (Unix s)")]
+    await site.rpc("evm_revert", snapshot)
+    assert (await site.row())["signers"]["expires_s"] is None
+
+
 async def test_a_pause_and_a_contract_as_owner_are_seen(site: Site) -> None:
     snapshot = (await site.rpc("evm_snapshot"))["result"]
     await site.rpc("anvil_impersonateAccount", GUARDIAN)

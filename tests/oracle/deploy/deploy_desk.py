@@ -39,6 +39,7 @@ guardian = "{GUARDIAN}"
 max_push_age_s = 90
 rotation_delay_s = 172800
 overlap_s = 300
+longest_epoch_s = 432000
 [[stores.main.classes]]
 min_gap_s = 10
 step_bps = 400

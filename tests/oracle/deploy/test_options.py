@@ -24,6 +24,7 @@ def test_everything_in_the_section_is_on_the_chain(desk: DeployDesk) -> None:
     assert store.pendingOwner().call() == SAFE.address
     assert store.guardian().call() == GUARDIAN
     assert (store.maxPushAgeS().call(), store.rotationDelayS().call(), store.overlapS().call()) == (90, 172_800, 300)
+    assert (store.longestEpochS().call(), held["settings"]["longest_epoch_s"]) == (432_000, 432_000)
     assert store.signerSet().call() == [1, 6, SIGNERS, [4, 3, 3]]
     assert store.thresholds().call() == [6, 7]
     usd = store.indexOf(b"ETH/USD".ljust(32, b"\0")).call()
@@ -47,12 +48,12 @@ def test_everything_in_the_section_is_on_the_chain(desk: DeployDesk) -> None:
 
 def test_what_is_given_on_the_command_line_goes_first(desk: DeployDesk) -> None:
     done = desk.deploy(
-        "main", "--guardian", TREASURY, "--overlap", "7", "--min-gap", "3", "--signers", ",".join(SIGNERS[:2]),
+        "main", "--guardian", TREASURY, "--overlap", "7", "--longest-epoch", "0", "--min-gap", "3", "--signers", ",".join(SIGNERS[:2]),
         "--threshold", "2", "--step-threshold", "2",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert desk.store.guardian().call() == TREASURY
-    assert desk.store.overlapS().call() == 7
+    assert (desk.store.overlapS().call(), desk.store.longestEpochS().call()) == (7, 0)
     assert desk.store.limitsOf(0).call() == (3, 400, 900)
     assert desk.store.signerSet().call() == [1, 2, SIGNERS[:2], [1, 1]], "the section's weights belong to its signers"
 
@@ -191,6 +192,9 @@ def test_a_threshold_that_is_too_low_is_refused_with_what_to_write(desk: DeployD
             "2 is too low for independent operators: agreement holds for a faulty weight f <= min(W - T, 2T - W - 1) = 0",
         ),
         (["main", "--rotation-delay", "9999999"], "rotation_delay_s: 9999999 is out of range: write 0 to 2592000"),
+        (["main", "--longest-epoch", "31536001"], "longest_epoch_s: 31536001 is out of range: write 0 to 31536000"),
+        (["main", "--longest-epoch", "176399"], "176399 is out of range: write 176400 to 31536000, or 0 for no end"),
+        (["main", "--longest-epoch", "864001"], "864000 is less than longest_epoch_s = 864001: write at least that"),
         (["main", "--min-gap", "0"], "min_gap_s: 0 is out of range: write 1 to 3600"),
         (["main", "--weights", "1,2"], "weights: 2 for 3 signers"),
         (["main", "--weights", "1,x"], "write whole numbers"),

@@ -22,11 +22,11 @@ WAD = 10**18
 class OwnedStore:
     """A store of one feed. Blocks come as ``block`` makes them."""
 
-    def __init__(self, rng: random.Random, *, delay_s: int = DELAY_S) -> None:
+    def __init__(self, rng: random.Random, *, delay_s: int = DELAY_S, longest_s: int = 0) -> None:
         self.rng, self.evm = rng, Evm()
         self.counts: Counter[str] = Counter()
         signers, weights, threshold = self.drawn()
-        roles = (OWNER, GUARDIAN, MAX_AGE_S, delay_s, OVERLAP_S)
+        roles = (OWNER, GUARDIAN, MAX_AGE_S, delay_s, OVERLAP_S, longest_s)
         self.store = self.evm.create(
             contracts.load("PriceStore"), roles, [(1, 9_999, 1)], signers, weights, threshold, threshold
         )

@@ -19,7 +19,7 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.rpc_answers import BlockHead
 from oracle.chain.store_reads import StoreReads
 from oracle.network.members_reader import KNOWN_S, MembersReader
-from oracle.network.membership import MembersUnknown, RoundMembers
+from oracle.network.membership import EpochExpired, MembersUnknown, RoundMembers
 from oracle.sign.eip712 import Domain
 from tests.contracts.contract_tools import KEYS, Bench, Item, connected, signatures
 from tests.oracle.push.fault_proxy import FaultyNode, Mood
@@ -160,6 +160,34 @@ async def test_a_store_that_was_made_just_now_has_members_and_one_that_is_none_s
     async with site.reader() as reader:
         with pytest.raises(ChainError, match="this is not a PriceStore"):
             await reader.refresh()
+
+
+async def test_the_end_of_a_set_is_read_with_it(site: Site) -> None:
+    """From its own code, and by the store's word: the same; after it a round is nobody's, until the next set has it."""
+    longest_s = DELAY_S + 3_600
+    ending = Site(Bench(site.bench.web3, delays=(DELAY_S, OVERLAP_S), longest=longest_s), site.url)
+    ends_s = ending.bench.now + longest_s
+    ending.bench.at(ends_s - 50)
+    store, plain = (StoreReads((one.url,), one.domain) for one in (ending, site))
+    try:
+        async with ending.reader() as reader:
+            await reader.refresh()
+            assert reader.at(ends_s - 1).signers == await store.connect()
+            assert (await store.connect()).expires_s == ends_s
+            with pytest.raises(EpochExpired):
+                reader.at(ends_s)
+            active_s = ending.name((0, 1, 2, 3))
+            for at_s in (active_s - 5, active_s):
+                ending.bench.at(at_s)
+                await reader.refresh()
+            with pytest.raises(EpochExpired):
+                reader.at(active_s - 1)
+            assert reader.at(active_s).signers == await store.connect()
+            assert reader.at(active_s).signers.expires_s == active_s + longest_s
+        assert (await plain.connect()).expires_s is None
+    finally:
+        await store.close()
+        await plain.close()
 
 
 async def test_an_endpoint_that_lies_changes_no_member(site: Site) -> None:

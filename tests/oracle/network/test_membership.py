@@ -12,6 +12,7 @@ from oracle.agree.leaders import NO_RANDOMNESS, leader_order
 from oracle.chain.store_rules import MAX_AHEAD_S
 from oracle.network.membership import (
     ChainOfSets,
+    EpochExpired,
     MembersUnknown,
     Seed,
     SetChange,
@@ -24,6 +25,7 @@ from oracle.sign.stored_sets import SetState, StoredSet
 from tests.oracle.network.owned_store import DELAY_S, OwnedStore
 
 ROUND_S, STEP_S = 10, 5
+LONGEST_S = DELAY_S + 3_600
 
 
 def known(changes: list[SetChange], head_s: int, lag_s: int = MAX_AHEAD_S) -> ChainOfSets:
@@ -51,6 +53,40 @@ def test_whatever_the_owner_does_no_round_is_lost(seed: int) -> None:
             rounds[members.signers.epoch] += 1
     assert rounds.total() > 250
     assert len(rounds) > 3, "sets did follow each other"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nobody_has_a_round_of_an_expired_set(seed: int) -> None:
+    """By the rule a round is nobody's exactly where the store refuses it as expired; the next set's rounds are taken again."""
+    rng = random.Random(50 + seed)
+    owned = OwnedStore(rng, longest_s=LONGEST_S)
+    rounds: Counter[str] = Counter()
+    for _ in range(700):
+        owned.evm.jump(STEP_S if rng.random() < 0.99 else rng.choice((1_000, LONGEST_S)))
+        if rng.random() < 0.15:
+            owned.act()
+            owned.note()
+        if owned.now % ROUND_S == 0 and owned.now >= owned.changes[0].time_s + MAX_AHEAD_S:
+            sets = known(owned.changes, owned.now)
+            try:
+                signers, wanted = sets.at(owned.now).signers, ""
+            except EpochExpired:
+                signers, wanted = sets.stored_at(owned.now).signers, "Expired"
+            assert owned.push(signers, owned.now) == wanted
+            owned.note()
+            rounds[wanted] += 1
+    assert min(rounds[""], rounds["Expired"]) > 20, rounds
+
+
+def test_a_set_has_no_round_from_its_end_on_and_is_still_looked_at() -> None:
+    ending = replace(OLD, signers=replace(OLD.signers, expires_s=900))
+    sets = known([SetChange(500, SetState(present=ending, coming=NEW, ends_s=1_000))], 990)
+    assert sets.at(899).signers.epoch == 1
+    for round_s in (900, 999):
+        with pytest.raises(EpochExpired, match="epoch 1 expired at 900"):
+            sets.at(round_s)
+        assert sets.newest_at(round_s) == ending.signers, "who looks sees who was there"
+    assert sets.at(1_000).signers == NEW.signers
 
 
 def test_the_histories_are_no_idle_ones() -> None:

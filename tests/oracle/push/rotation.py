@@ -32,11 +32,11 @@ DELAY_S = 100
 RATE = 105 * WAD // 100
 
 
-async def put_store(url: str, folder: Path) -> Place:
+async def put_store(url: str, folder: Path, longest_s: int = 0) -> Place:
     deployer = Deployer(url, coincurve.PrivateKey(bytes(account(0).key)))
     settings = StoreSettings(
         signers=HERE, weights=(1, 1, 1), threshold=2, max_push_age_s=MAX_PUSH_AGE_S, rotation_delay_s=DELAY_S,
-        overlap_s=MAX_PUSH_AGE_S,
+        overlap_s=MAX_PUSH_AGE_S, longest_epoch_s=longest_s,
     )  # fmt: skip
     made = await deployer.deploy(settings, [])
     for feed, spec in SPECS.items():
@@ -49,10 +49,10 @@ async def put_store(url: str, folder: Path) -> Place:
 
 
 @asynccontextmanager
-async def world(folder: Path, *, phase: int = 0) -> AsyncIterator[FaultWorld]:
+async def world(folder: Path, *, phase: int = 0, longest_s: int = 0) -> AsyncIterator[FaultWorld]:
     """The world at a time that is so far into four seconds, after which prices repeat."""
     with anvil.running() as node:
-        place = await put_store(node.url, folder)
+        place = await put_store(node.url, folder, longest_s)
         async with FaultWorld(place, 0, timeout_ms=PATIENT_MS) as made:
             await made.rpc("evm_setAutomine", False)
             head_s = int((await made.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)

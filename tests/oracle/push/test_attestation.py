@@ -228,6 +228,15 @@ async def test_nothing_is_signed_without_a_seat_or_of_a_round_that_was_not_seale
         await attesters.collect_signatures(lost, [0, 1])
 
 
+async def test_of_a_set_that_has_expired_nothing_can_be_brought_to_a_push(hall: Hall) -> None:
+    done = await hall.round()
+    for expires_s, weight in ((ROUND_S + 1, 3), (ROUND_S, 0)):
+        quorum = hall.attesters("main", replace(SIGNERS, expires_s=expires_s)).quorum(done)
+        assert quorum is not None
+        assert (quorum.weight, quorum.reachable) == (weight, bool(weight))
+        assert any(f"epoch 1 expired at {ROUND_S} (Unix s)" in m for m in quorum.missing) is not bool(weight)
+
+
 def test_a_key_that_is_to_come_is_no_stranger(hall: Hall) -> None:
     two = replace(SIGNERS, signers=SIGNERS.signers[:2], weights=SIGNERS.weights[:2])
     attesters = hall.attesters("main", SIGNERS)

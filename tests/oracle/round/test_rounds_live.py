@@ -229,6 +229,26 @@ async def test_a_new_signer_set_takes_over_at_its_round(tmp_path: Path) -> None:
     assert epochs == [[(1, 1, 1)] * 3] * 2 + [[(2, 3, 4)] * 3] * 2
 
 
+async def test_after_the_end_of_a_set_nobody_agrees_until_the_next_one_begins(tmp_path: Path) -> None:
+    """No round is made of it, nothing is published unsigned in its place, and the reason is told."""
+    rounds, operator = keyed(tmp_path, home_of(networked=True))
+    first_s = T0 // 1_000
+    ending = seat("first", operator.address)
+    ending = replace(ending, signers=replace(ending.signers, expires_s=first_s + 1))
+    after = replace(ending.signers, epoch=2, expires_s=None)
+    rounds.take_seat(replace(ending, after=after, from_s=first_s + 3))
+    agreements = agreements_here([operator], now_ms=lambda: T0)
+    epochs: list[list[int]] = []
+    for second in range(4):
+        done = await agreed_round(rounds, agreements, first_s + second, observed(T0 + second * 1_000))
+        rounds.commit(done)
+        epochs.append([r.seal.epoch for r in done.records if r.seal is not None])
+        told = f"target first: the signer set of epoch 1 expired at {first_s + 1} (Unix s): "
+        assert done.unsealed.startswith(told) is not bool(done.records)
+        assert (done.outcomes == {}) is not bool(done.records)
+    assert epochs == [[1] * 3, [], [], [2] * 3]
+
+
 async def test_a_round_that_others_sealed_is_published_as_they_did_once(tmp_path: Path) -> None:
     """Learned later, of a round that came to nothing here: the same reports, and of a round that is known nothing anew."""
     rounds, operator = keyed(tmp_path, home_of(networked=True))

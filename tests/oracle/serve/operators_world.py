@@ -22,6 +22,7 @@ def signers_of(count: int) -> SignerSet:
     return SignerSet(
         domain=Domain(chain_id=31_337, store=bytes(range(20))), epoch=7,
         signers=tuple(bytes([i + 1]) * 20 for i in range(count)), weights=(100,) * count, threshold=100 * (count * 2 // 3 + 1),
+        expires_s=ROUND_S + 86_400,
     )  # fmt: skip
 
 

@@ -9,12 +9,18 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from oracle.chain.store_reads import StoreReads
 from oracle.serve.metrics import Metrics
+from oracle.serve.operator_documents import operators_document, operators_lines
 from oracle.serve.operators import labels
 from oracle.sign.messages import Refusal, RefusalCode
+from oracle.watch.chain_words import ChainWords
+from oracle.watch.duty import WatchDuty
+from oracle.watch.watcher import Watcher
 from tests.oracle.serve.endpoint_client import NOW_MS
 from tests.oracle.serve.exposition import samples
 from tests.oracle.serve.operators_world import ODD, seen
+from tests.oracle.watch.watch_world import HERE, memory_rows
 
 API_MD = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 WHOLE_UNITS = ("milliseconds", "minutes", "hours", "days", "percent", "bytes_total_bytes", "kilobytes")
@@ -35,6 +41,9 @@ def full() -> Metrics:
     metrics.refused(Refusal(operator="alice", code=RefusalCode.MUTE, text="mute", feeds=(), address=b"\x01" * 20))
     metrics.misfire("round")
     metrics.held("late")
+    watcher, store = Watcher(memory_rows(), lambda: NOW_MS), StoreReads(("http://127.0.0.1:1",), HERE)
+    chain = ChainWords(store, watcher.rows, watcher.hear)
+    metrics.watch.watch = WatchDuty(watcher, (), {"home": chain}, None, keep_s=1, now_ms=lambda: NOW_MS)
     return metrics
 
 
@@ -120,3 +129,18 @@ def test_who_leaves_the_set_leaves_the_metrics_and_no_two_series_are_one() -> No
     assert len(rows) == len(set(rows))
     metrics.operators.view = lambda: replace(view, rows=view.rows[:1])
     assert "operator-2" not in metrics.render().decode()
+
+
+def test_a_set_that_does_not_expire_has_no_time_to_show() -> None:
+    view, metrics = seen(), Metrics(lambda: NOW_MS)
+    metrics.operators.view = lambda: view
+    name = b"lrt_oracle_signer_set_expires_timestamp_seconds{target="
+    assert name in metrics.render()
+    newest = view.hour.newest
+    assert newest is not None
+    newest = replace(newest, signers=replace(newest.signers, expires_s=None))
+    view = replace(view, hour=replace(view.hour, newest=newest))
+    assert name not in metrics.render()
+    document = operators_document(view)
+    assert document["epoch_expires_s"] is None
+    assert "expires" not in "\n".join(operators_lines(document))

@@ -65,8 +65,18 @@ def test_who_is_missing_is_seen_at_a_glance_with_its_reason_and_ourselves_first(
     assert missing["hour"]["missing"] == [{"text": missing["why"], "rounds": 360, "newest": SERVED_S + 3_590}]
     assert guilty["hour"]["evidence"]["newest"][0]["text"] == "two_items: its key signed two different items"
     assert document["rounds"]["lost_why"][0]["text"] == "values of weight 300, 400 are needed"
+    ends_s = SERVED_S + 86_400
+    assert document["epoch_expires_s"] == ends_s
     lines = "\n".join(operators_lines(document))
-    for said in (DIALLING, "two_items", "359 rounds sealed", "1 lost", "not true any more", "* alice"):
+    for said in (
+        f"epoch 7 expires at {ends_s} (Unix s)",
+        DIALLING,
+        "two_items",
+        "359 rounds sealed",
+        "1 lost",
+        "not true any more",
+        "* alice",
+    ):
         assert said in lines
 
 

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.28;
+
+import {SetPlan} from "./SetPlan.sol";
+import {IKeyBook} from "../interfaces/IKeyBook.sol";
+import {IStakedSet} from "../interfaces/IStakedSet.sol";
+
+/// @title StakedSet: the operators with the most stake sign
+/// @notice Owns the store. Once an epoch anybody has stakes frozen and the next set made of them (`rotate`); anybody has an operator
+///         that was proven guilty, or whose stake has gone, cut from the sets that it is in (`remove`). Nobody names signers.
+contract StakedSet is SetPlan {
+    /// @notice When stakes were last frozen; 0 if never.
+    uint48 public frozenAt;
+    /// @notice The newest epoch that a set was made for; 0 if none was, or if the last freeze made none.
+    uint48 public scheduledEpoch;
+    /// @notice When that set takes over, if it is armed by then.
+    uint48 public scheduledAt;
+
+    /// @notice So much stake has left that T is not reached: no set was made. T goes on falling with each freeze.
+    event Silent(uint48 indexed epochBefore, uint256 threshold, uint256 total);
+    /// @notice The operator's weight in the set of this epoch is 0 from now on.
+    event RemovedFrom(address indexed operator, uint48 indexed epoch);
+    /// @notice The store refused: the operator has no weight there, or the others' does not reach T, or the set begins within 30 s.
+    event NotRemovedFrom(address indexed operator, uint48 indexed epoch);
+
+    /// @notice Stakes can be frozen then, not before.
+    error TooEarly(uint256 from);
+    /// @notice Fewer operators than the least can be members.
+    error TooFewMembers(uint256 members, uint256 least);
+    /// @notice The operator was not proven guilty and has its stake, or is in no set with weight that can be spared.
+    error NothingToRemove(address operator);
+
+    /// @param store_ whose signers this decides; it is owned by this contract, or is offered to it later
+    /// @param book_ whose keys sign
+    /// @param sources_ where stake lies, 1 to 4
+    /// @param settings fixed from here on
+    /// @param maker_ connects this with the penalties and the rewards
+    constructor(address store_, IKeyBook book_, address[] memory sources_, Settings memory settings, address maker_)
+        SetPlan(store_, book_, sources_, settings, maker_)
+    {}
+
+    // ------------------------------------------------------------------------------------------------------- change
+
+    /// @notice Freeze stakes and make the next set of them; anybody may, once an epoch, and again as soon as it is certain that a set
+    ///         was not armed in time.
+    /// @return epoch of the set that was made; 0 if too much stake has left
+    function rotate() external returns (uint48 epoch) {
+        if (address(set) == address(0)) revert BadConnection();
+        Next memory next = _next();
+        uint256 due = _nextRotateAt(next.epochBefore);
+        if (block.timestamp < due) revert TooEarly(due);
+        if (next.members.length < minMembers) revert TooFewMembers(next.members.length, minMembers);
+        frozenAt = uint48(block.timestamp);
+        uint32 closes = ++freezes + 1;
+        address[] memory from = sources();
+        for (uint256 i; i < next.rows.length; ++i) {
+            _closeWindows(from, next.rows[i].operator, next.answers[i], closes);
+        }
+        return next.threshold > next.total ? _stayed(next) : _made(next);
+    }
+
+    /// @inheritdoc IStakedSet
+    /// @dev From the previous, present and next set, at once. One set that cannot spare it does not keep it from another. Who is in
+    ///      jail is cut whatever sources do; otherwise, of a source that does not answer it has what it had.
+    function remove(address operator) external {
+        uint256 jailedAt = candidateOf[operator].jailedAt;
+        bool emptied = block.timestamp >= jailedUntil(operator) && _look(operator) < minStake;
+        uint48 epoch = _epochInForce();
+        bool done;
+        for (uint48 i = epoch - 1; i <= epoch + 1; ++i) {
+            if (!emptied && jailedAt < _captureOf(i)) continue;
+            if (_removeFrom(i, operator)) done = true;
+        }
+        if (!done) revert NothingToRemove(operator);
+    }
+
+    // --------------------------------------------------------------------------------------------------------- read
+
+    /// @inheritdoc IStakedSet
+    function store() external view returns (address) {
+        return address(signerStore);
+    }
+
+    /// @notice When `rotate` can be called next, as far as is known now: a set that is not armed by then can be replaced sooner than
+    ///         one that is.
+    function nextRotateAt() external view returns (uint256) {
+        return _nextRotateAt(_epochInForce());
+    }
+
+    // ------------------------------------------------------------------------------------------------------ rotation
+
+    function _nextRotateAt(uint48 epoch) private view returns (uint256 at) {
+        at = frozenAt == 0 ? 0 : frozenAt + epochS;
+        if (scheduledEpoch <= epoch) return at;
+        // the next set has not taken over: if it is armed it will; if not, it can be replaced from its time on
+        if (at < scheduledAt || !signerStore.armed()) at = scheduledAt;
+    }
+
+    function _epochInForce() private view returns (uint48 epoch) {
+        (epoch,,,) = signerStore.signerSet();
+    }
+
+    /// @dev No set can be made. What would be in force is what the next one is compared with.
+    function _stayed(Next memory next) private returns (uint48) {
+        (address[] memory keys, address[] memory operators, uint96[] memory weights) = _columns(next.members);
+        silentRecord = _write(next.threshold, next.total, keys, operators, weights);
+        (silentEpoch, silentAt, scheduledEpoch) = (next.epochBefore, uint48(block.timestamp), 0);
+        emit Silent(next.epochBefore, next.threshold, next.total);
+        return 0;
+    }
+
+    function _made(Next memory next) private returns (uint48 epoch) {
+        epoch = next.epochBefore + 1;
+        uint96 threshold = uint96(next.threshold);
+        (address[] memory keys, address[] memory operators, uint96[] memory weights) = _columns(next.members);
+        uint48 provableUntil = uint48(block.timestamp + answerS);
+        _record(epoch, block.timestamp, provableUntil, _write(threshold, next.total, keys, operators, weights));
+        for (uint256 i; i < operators.length; ++i) candidateOf[operators[i]].boundUntil = provableUntil;
+        newestBound = provableUntil;
+        (scheduledEpoch, scheduledAt) = (epoch, uint48(block.timestamp + rotationDelayS));
+        emit SetFrozen(epoch, uint48(block.timestamp), provableUntil, threshold, next.total);
+        signerStore.setSigners(keys, weights, threshold, uint96(next.stepThreshold));
+    }
+
+    function _columns(Row[] memory members)
+        private
+        pure
+        returns (address[] memory keys, address[] memory operators, uint96[] memory weights)
+    {
+        uint256 count = members.length;
+        (keys, operators, weights) = (new address[](count), new address[](count), new uint96[](count));
+        for (uint256 i; i < count; ++i) {
+            (keys[i], operators[i]) = (members[i].key, members[i].operator);
+            weights[i] = uint96(members[i].weight);
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------------- removal
+
+    function _removeFrom(uint48 epoch, address operator) private returns (bool) {
+        address record = _recordOf(epoch);
+        if (record == address(0)) return false;
+        (uint256 words, uint256 count) = _read(record);
+        for (uint256 i; i < count; ++i) {
+            if (_operatorAt(words, count, i) != operator) continue;
+            uint8[] memory indexes = new uint8[](1);
+            indexes[0] = uint8(i);
+            try signerStore.removeSigners(epoch, indexes) {
+                emit RemovedFrom(operator, epoch);
+                return true;
+            } catch {
+                emit NotRemovedFrom(operator, epoch);
+                return false;
+            }
+        }
+        return false;
+    }
+
+    function _connected() internal view override {
+        if (address(set) != address(this)) revert BadConnection();
+    }
+}

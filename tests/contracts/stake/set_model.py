@@ -1,0 +1,122 @@
+"""What the set should know of stakes and make of them, written from the documents: windows, candidates, who is taken, weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.contracts.stake.stake_world import ETHER, JOIN_S
+from tests.contracts.stake.weights_model import Before, ModelSet, Rules, change_limit, model_set
+
+MIN_STAKE, MIN_MEMBERS, MAX_MEMBERS = 10 * ETHER, 3, 7
+RULES = Rules(3_400, 6_700, 8_000)
+
+
+@dataclass
+class Window:
+    """Of one source and operator: the lowest since the last freeze, what counted then, whether the source failed then."""
+
+    lowest: int
+    counted: int = 0
+    failed: bool = False
+    closes: int = 1
+
+    def counts(self, value: int | None) -> int:
+        """At a freeze; ``None``: the source does not answer."""
+        if value is not None:
+            return min(self.lowest, value)
+        return 0 if self.failed else min(self.lowest, self.counted)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A set by operator: weights, T, and when it was frozen."""
+
+    weights: dict[str, int]
+    threshold: int
+    frozen_s: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.weights.values())
+
+    @property
+    def limit(self) -> int:
+        return change_limit(self.threshold, self.total)
+
+
+@dataclass
+class SetModel:
+    """``values``: by operator and source, what it would say now."""
+
+    sources: int
+    values: dict[str, list[int | None]] = field(default_factory=dict)
+    windows: dict[tuple[str, int], Window] = field(default_factory=dict)
+    joined: dict[str, int] = field(default_factory=dict)
+    freezes: int = 0
+    in_force: Made | None = None
+    silent: Made | None = None
+    scheduled: Made | None = None
+
+    def join(self, who: str, now: int) -> None:
+        for i, value in enumerate(self.values[who]):
+            old = self.windows.get((who, i))
+            if old is not None and old.closes == self.freezes + 1:
+                old.lowest = min(old.lowest, value or 0)
+            else:
+                self.windows[who, i] = Window(value or 0, closes=self.freezes + 1)
+        self.joined[who] = now
+
+    def observe(self, who: str) -> int:
+        """What the operator has; the set has seen it."""
+        for i, value in enumerate(self.values[who]):
+            one = self.windows[who, i]
+            one.lowest = min(one.lowest, one.lowest if value is None else value)
+        return sum(self.windows[who, i].lowest if v is None else v for i, v in enumerate(self.values[who]))
+
+    def stake(self, who: str) -> int:
+        return sum(self.windows[who, i].counts(v) for i, v in enumerate(self.values[who]))
+
+    def chosen(self, now: int) -> list[str]:
+        able = [w for w, at in self.joined.items() if now >= at + JOIN_S and self.stake(w) >= MIN_STAKE]
+        return sorted(able, key=lambda w: (-self.stake(w), int(w, 16)))[:MAX_MEMBERS]
+
+    def next_set(self, now: int) -> tuple[list[str], ModelSet]:
+        """Members by stake, and their weights."""
+        members = self.chosen(now)
+        before = self.silent or self.in_force
+        previous = [0] * len(members)
+        if before is not None:
+            late = {w for w in members if self.silent is not None and self.joined[w] > self.silent.frozen_s}
+            previous = [0 if w in late else before.weights.get(w, 0) for w in members]
+        limits = [m.limit for m in (self.silent, self.in_force) if m is not None]
+        reference = Before(before.threshold if before else 0, min(limits, default=0))
+        return members, model_set([self.stake(w) for w in members], previous, reference, RULES)
+
+    def rotate(self, now: int) -> Made | None:
+        """The set that is made; none: T is not reached."""
+        members, weighed = self.next_set(now)
+        assert len(members) >= MIN_MEMBERS
+        for who in self.joined:
+            for i, value in enumerate(self.values[who]):
+                counted = self.windows[who, i].counts(value)
+                lowest = counted if value is None else value
+                self.windows[who, i] = Window(lowest, counted, value is None, self.freezes + 2)
+        self.freezes += 1
+        made = Made(dict(zip(members, weighed.weights, strict=True)), weighed.threshold, now)
+        if weighed.threshold > weighed.total:
+            self.silent, self.scheduled = made, None
+            return None
+        self.scheduled = made
+        return made
+
+    def takes_over(self) -> None:
+        """The next set was armed, and its time has come."""
+        self.in_force, self.silent, self.scheduled = self.scheduled, None, None
+
+    def removed(self, who: str) -> None:
+        """From the present set, where the others reach T."""
+        if (
+            self.in_force is not None
+            and self.in_force.total - self.in_force.weights.get(who, 0) >= self.in_force.threshold
+        ):
+            self.in_force.weights.pop(who, None)

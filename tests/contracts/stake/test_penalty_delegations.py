@@ -1,0 +1,133 @@
+"""`Penalties` over the module's own delegations, in real wdivETH: who pays for a lie, who is paid, and who gets it back.
+
+The set, the key book and the token's value are stand-ins.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+import contracts
+from tests.contracts.contract_tools import WAD
+from tests.contracts.evm_process import GUARDIAN, OWNER, STRANGER, TREASURY
+from tests.contracts.stake.delegated_world import DEMO, ETHER, stand_in
+from tests.contracts.stake.penalty_world import (
+    ANSWER_S,
+    DAY,
+    LEAST,
+    STORE,
+    TAKEN,
+    Lie,
+    PenaltyWorld,
+    operator,
+    standin,
+)
+
+RESTAKER = "0x" + "9" * 40
+OWN, DELEGATED = 10 * WAD, 90 * WAD
+SEVEN = (3, 2, 2, 1, 1, 1, 1)
+
+
+class DelegatedPenalties(PenaltyWorld):
+    """Operators with a tenth of their pools of their own; the rest is one restaker's."""
+
+    def __init__(self) -> None:
+        super().__init__(SEVEN, stake=0)
+        evm = self.evm
+        diva = evm.create(contracts.load("DivETH", DEMO))
+        self.token = evm.create(contracts.load("WdivETH", DEMO), diva)
+        values = evm.create(stand_in("RateStandIn"), self.token)
+        terms = (OWNER, self.token, values, TREASURY, DAY, 2_000, [ETHER])
+        self.source = evm.create(contracts.load("DelegatedStake"), *terms)
+        self.sources = [self.source]
+        self.set = evm.create(standin("SetStandIn"), ANSWER_S)
+        evm.ok(self.set, "connect", OWNER, STORE)
+        self.penalties = evm.create(contracts.load("Penalties"), *self.arguments())
+        evm.ok(self.set, "connect", self.penalties, STORE)
+        evm.ok(self.source, "connect", self.set, self.penalties, OWNER)
+        evm.evm.message_call(OWNER, self.token, b"", value=2_000 * WAD)
+        self.whole = 0
+        for number in range(len(SEVEN)):
+            self.delegate(operator(number), operator(number), OWN)
+            self.delegate(RESTAKER, operator(number), DELEGATED)
+        self.freeze(1)
+
+    def delegate(self, who: str, to: str, tokens: int) -> None:
+        evm = self.evm
+        evm.evm.set_balance(who, 10**24)
+        if who == to:
+            evm.ok(self.source, "enroll", 0, sender=who)
+        evm.ok(self.token, "transfer", who, tokens)
+        evm.ok(self.token, "approve", self.source, tokens, sender=who)
+        evm.ok(self.source, "deposit", to, tokens, sender=who)
+        self.whole += tokens
+
+    def held(self, who: str) -> int:
+        return int(self.evm.ok(self.token, "balanceOf", who))
+
+    def tokens(self, number: int, who: str) -> int:
+        """Of a restaker with an operator."""
+        return int(self.evm.ok(self.source, "positionOf", operator(number), who)[1])
+
+    def pool(self, number: int) -> int:
+        return self.tokens(number, operator(number)) + self.tokens(number, RESTAKER)
+
+
+@pytest.fixture
+def world() -> DelegatedPenalties:
+    return DelegatedPenalties()
+
+
+def test_a_lie_costs_the_operator_and_who_delegated_to_it_alike(world: DelegatedPenalties) -> None:
+    case_id = world.lied(1)
+    put = 100 * LEAST
+    assert world.tokens(1, operator(1)) == OWN - OWN // 100
+    assert world.tokens(1, RESTAKER) == DELEGATED - DELEGATED // 100
+    assert world.evm.call(world.source, "withdraw", operator(1), sender=RESTAKER)[0] != ""
+    before = world.held(TREASURY)
+    world.carry_out(case_id)
+    assert (world.held(STRANGER), world.held(TREASURY) - before) == (put // 20, put - put // 20)
+    assert world.outcome(case_id) == TAKEN
+    assert [world.pool(n) for n in (0, 2, 3)] == [OWN + DELEGATED] * 3
+    assert world.held(world.source) == world.whole - put
+
+
+def test_a_top_up_takes_what_is_left_of_the_pool(world: DelegatedPenalties) -> None:
+    case_id = world.lied(1)
+    for other in (3, 4, 5):
+        world.lied(other)
+    world.ok("topUp", case_id, sender=GUARDIAN)
+    assert world.pool(1) == 0
+    world.carry_out(case_id)
+    assert world.held(STRANGER) == 100 * WAD * 5 // 100
+    assert world.held(TREASURY) == 100 * WAD * 95 // 100
+
+
+def test_a_give_back_leaves_every_position_as_it_was(world: DelegatedPenalties) -> None:
+    case_id = world.lied(1)
+    world.lied(3)
+    world.ok("topUp", case_id)
+    assert world.pool(1) < OWN + DELEGATED - WAD
+    world.give_back(case_id)
+    assert (world.tokens(1, operator(1)), world.tokens(1, RESTAKER)) == (OWN, DELEGATED)
+
+
+def test_an_exit_that_is_open_ends_with_a_proof(world: DelegatedPenalties) -> None:
+    """Stake that could leave in this very block is put aside if the proof comes first; and it opens after the last word is old."""
+    world.evm.ok(world.source, "requestExit", operator(1), DELEGATED, sender=RESTAKER)
+    world.evm.jump(ANSWER_S)
+    assert world.evm.call(world.source, "withdraw", operator(1), sender=RESTAKER)[0] == "TooEarly"
+    world.prove(Lie(keys=(1, 1)))
+    world.evm.jump(1)
+    assert world.evm.call(world.source, "withdraw", operator(1), sender=RESTAKER)[0] == "CaseOpen"
+    assert world.tokens(1, RESTAKER) == DELEGATED - DELEGATED // 100
+
+
+def test_an_operator_that_proves_itself_loses_more_of_its_own_than_it_finds(world: DelegatedPenalties) -> None:
+    """With a tenth of the pool of its own: with less than a twentieth it would not, see `finderBps`."""
+    case_id = world.prove(Lie(keys=(1, 1)), sender=operator(1))
+    before = world.held(operator(1))
+    world.carry_out(case_id)
+    found = world.held(operator(1)) - before
+    assert found == 100 * LEAST // 20
+    assert found < OWN - world.tokens(1, operator(1))

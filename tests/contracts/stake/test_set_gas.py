@@ -1,0 +1,60 @@
+"""What the set costs those who call it: the table of docs/contracts.md, by transactions on a node."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from web3 import Web3
+
+from demo.world import anvil
+from tests.contracts.contract_tools import connected
+from tests.contracts.evm_process import FIRST_S
+from tests.contracts.stake.node_evm import NodeEvm
+from tests.contracts.stake.stake_world import DAY_S, ETHER, PENALTIES, StakeWorld
+
+pytestmark = pytest.mark.chain
+PAGE = (Path(__file__).parent.parent.parent.parent / "docs" / "contracts.md").read_text(encoding="utf-8")
+ONE_PERCENT = 0.01
+OPERATORS = (5, 13, 31)
+
+
+@pytest.fixture
+def web3() -> Iterator[Web3]:
+    with anvil.running(extra=("--timestamp", str(FIRST_S - 10))) as node, connected(node.url) as w:
+        yield w
+
+
+def documented(name: str) -> list[int]:
+    """Figures of a row, for 5, 13 and 31 operators."""
+    (row,) = re.findall(rf"^\| {re.escape(name)} \|(.*)\|$", PAGE, re.MULTILINE)
+    return [int(cell.replace(",", "")) for cell in row.split("|")]
+
+
+@pytest.mark.parametrize("count", OPERATORS)
+def test_the_set_costs_what_the_docs_say(web3: Web3, count: int) -> None:
+    evm = NodeEvm(web3)
+    world = StakeWorld(evm, maxMembers=31, sourceGas=300_000)
+    who = world.enter_all(*range(100, 100 + count))
+    used = {}
+    evm.ok(world.set, "observe", who)
+    used["`observe` of all"] = evm.gas
+    world.rotate()
+    used["`rotate`, the first"] = evm.gas
+    world.arm()
+    for i, w in enumerate(who):
+        world.tell(w, (103 + i) * ETHER)
+    world.rotate_at_once()
+    used["`rotate`, each later one"] = evm.gas
+    world.arm()
+    evm.ok(world.set, "jail", who[0], evm.now + DAY_S, sender=PENALTIES)
+    evm.ok(world.set, "remove", who[0])
+    used["`remove`, from two sets"] = evm.gas
+    world.enter(60)
+    used["`join`"] = evm.gas
+    evm.ok(world.set, "leave", sender=who[1])
+    used["`leave`"] = evm.gas
+    at = OPERATORS.index(count)
+    assert used == pytest.approx({name: documented(name)[at] for name in used}, rel=ONE_PERCENT)
