@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from oracle.cli import catalog, earnings, inspect, repair, run, seats, setup
+from oracle.cli import catalog, earnings, inspect, repair, run, seats, setup, watching
 from oracle.cli.shell import Commands
 
 
@@ -37,6 +37,7 @@ for _command in (
     *seats.COMMANDS,
     *earnings.COMMANDS,
     *repair.COMMANDS,
+    *watching.COMMANDS,
 ):
     main.add_command(_command)
 

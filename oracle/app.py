@@ -148,6 +148,8 @@ class App:
         if network is not None:
             network.on_clock = self._on_peers_clock
             tasks["network"] = partial(run_and_tell, network)
+        if self._components.watch is not None:
+            tasks.update(self._components.watch.tasks(failed))
         for name, target in self.targets.items():
             job = f"push {name}"
             push = partial(self._push, target)

@@ -17,6 +17,7 @@ from oracle.assemble.network import MakeMember, agreements_of, home_store, make_
 from oracle.assemble.operators import OperatorBuilder
 from oracle.assemble.targets import Outcomes, TargetBuilder
 from oracle.assemble.watch import operator_watch
+from oracle.assemble.watching import watch_of
 from oracle.config.feed_risks import risks_of
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
@@ -34,6 +35,7 @@ from oracle.sign.key_lock import sole_writer
 from oracle.sign.operator import Operator
 from oracle.sign.remote_operator import RemoteOperator
 from oracle.storage.database import Database, published_by_feed
+from oracle.watch.duty import WatchDuty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class Components:
     live: Live
     operators: tuple[Operator, ...]
     agreements: Agreements
+    watch: WatchDuty | None
     network: OperatorNetwork | None
     outcomes: Outcomes
     targets: Mapping[str, Target]
@@ -69,6 +72,8 @@ class Components:
         """Close everything, connections too."""
         await self.agreements.close()
         self.readers.close()
+        if self.watch is not None:
+            await self.watch.close()
         if self.network is not None:
             await self.network.close()
         for target in self.targets.values():
@@ -129,6 +134,8 @@ def _build(
         operators=builder.made,        outcomes=outcomes, report_keys=builder.owners, network=network,
     )  # fmt: skip
     by_name = {name: targets.target(name, section) for name, section in config.targets.items()}
+    watch = watch_of(config, database, environ, clock.now_ms, agreements=agreements) if config.operators else None
+    metrics.watch.watch = watch
     holds = HoldReporter(config.oracle.round_interval_s, clock.monotonic_ms())
     readers = HistoryReaders(path)
     keyless = [m.name for m in members if m.signer is None and config.operators]
@@ -154,7 +161,7 @@ def _build(
     )
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), agreements=agreements, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        operators=tuple(builder.made), agreements=agreements, watch=watch, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
         opened=opened.pop_all(),
     )  # fmt: skip
 

@@ -12,6 +12,10 @@ from eth_hash.auto import keccak
 
 import contracts
 
+PENALTIES, REGISTRY = "Penalties", "OperatorRegistry"
+"""The two contracts that take evidence, by the names of their ABIs: the first is what a watch expects."""
+_WITH_ERRORS = ("PriceStore", "OperatorDirectory", REGISTRY, PENALTIES)
+
 
 def reason(data: bytes) -> tuple[str, str]:
     """The contract's error by name, and its numbers."""
@@ -30,7 +34,7 @@ def reason(data: bytes) -> tuple[str, str]:
 def errors() -> Mapping[bytes, tuple[str, tuple[str, ...], tuple[str, ...]]]:
     """Errors of the contracts that are called by selector: name, and names and types of their numbers."""
     found = {}
-    for entry in (e for c in ("PriceStore", "OperatorDirectory") for e in contracts.load(c).abi):
+    for entry in (e for c in _WITH_ERRORS for e in contracts.load(c).abi):
         if entry["type"] == "error":
             types = tuple(abi_type(i) for i in entry["inputs"])
             found[selector(entry["name"], types)] = (entry["name"], tuple(i["name"] for i in entry["inputs"]), types)

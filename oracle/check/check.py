@@ -35,6 +35,7 @@ from oracle.check.source_rows import SourceTable, distance_problems, source_tabl
 from oracle.check.trust import trust_documents
 from oracle.check.values import chain_prices, said_by, stored_value_problems, value_problems
 from oracle.check.venues import VENUES_S, ask_venues, venue_values
+from oracle.check.watch_ready import watch_file_problems, watch_problems_on_chain
 from oracle.config.check_addresses import address_problems, fill_from, provider_notes
 from oracle.config.check_legs import one_group_notes
 from oracle.config.feed_sources import sequencer_of
@@ -80,7 +81,8 @@ async def check(
                 document["trust"], contradicted = await trust_documents(resolved)
                 problems, notes = await _stores(resolved)
                 unsigned, signed = await remote_key_findings(resolved.config, environ)
-                document["errors"] += [_problem(p) for p in (*problems, *unsigned, *contradicted)]
+                unproven = await watch_problems_on_chain(resolved.config)
+                document["errors"] += [_problem(p) for p in (*problems, *unsigned, *contradicted, *unproven)]
                 hints = await shared_host_notes(resolved.config, environ), await shared_party_notes(resolved)
                 document["notes"] += [*notes, *signed, *hints[0], *hints[1]]
         except TimeoutError:
@@ -124,6 +126,7 @@ def _without_network(resolved: ResolvedConfig, environ: Mapping[str, str]) -> di
                 *config_problems(resolved, environ),
                 *remote_key_file_problems(resolved.config),
                 *network_file_problems(resolved.config),
+                *watch_file_problems(resolved.config, environ),
             )
         ],
     }

@@ -59,6 +59,7 @@ def configured_texts(config: Config) -> Iterator[ConfiguredText]:
         yield from _declared(f"targets.{name}", target)
     for operator in config.operators:
         yield from _declared(f"operators.{operator.name}", operator)
+    yield from _declared("watch", config.watch)
     for name, feed in config.feeds.items():
         for source in () if feed.off else feed.sources:
             yield from _of_source(f'feeds."{name}".sources["{source.name or source.type}"]', source.params)

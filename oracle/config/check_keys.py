@@ -58,7 +58,7 @@ def report_key(operator: OperatorSection) -> str | None:
     """Address of a report key, 40 hex digits; None where its keyfile does not exist yet, or does not state it."""
     if operator.signer_address is not None:
         return operator.signer_address.lower().removeprefix("0x")
-    return _address(operator.keyfile)
+    return stated_address(operator.keyfile)
 
 
 def _gas_key_authority(config: Config) -> Iterator[Problem]:
@@ -120,21 +120,21 @@ def _payer(target: TargetSection) -> str | None:
         return target.signer_address.lower().removeprefix("0x")
     if target.gas_keyfile is None:
         return None
-    return _address(target.gas_keyfile) or str(Path(target.gas_keyfile).resolve())
+    return stated_address(target.gas_keyfile) or str(Path(target.gas_keyfile).resolve())
 
 
 def payer_address(target: TargetSection) -> str | None:
     """Address of a gas key, 40 hex digits; None where there is none, or its keyfile does not state it."""
     if target.signer_address is not None:
         return target.signer_address.lower().removeprefix("0x")
-    return _address(target.gas_keyfile)
+    return stated_address(target.gas_keyfile)
 
 
 def _payer_key(target: TargetSection) -> str:
     return "signer_address" if target.signer_address is not None else "gas_keyfile"
 
 
-def _address(keyfile: str | None) -> str | None:
+def stated_address(keyfile: str | None) -> str | None:
     """Address that a keyfile states without its passphrase; None where there is no file yet."""
     if keyfile is None or not Path(keyfile).is_file():
         return None

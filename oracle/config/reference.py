@@ -37,6 +37,7 @@ from oracle.config.tables.network_sections import NetworkSection, PeerSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.process_sections import ApiSection, OracleSection
 from oracle.config.tables.store_sections import LimitsSection, RegistrySection, StoreSection
+from oracle.config.tables.watch_sections import WatchSection
 from oracle.model.keys import Key, key_of
 from oracle.model.spec import Bands, Rules, Tuning
 from oracle.runtime.cron import cron_expression
@@ -50,6 +51,7 @@ TABLES: Mapping[str, type[Any]] = {
     "targets": TargetSection,
     "network": NetworkSection,
     "network.peers": PeerSection,
+    "watch": WatchSection,
     "stores": StoreSection,
     "stores.classes": LimitsSection,
     "stores.registry": RegistrySection,

@@ -16,6 +16,7 @@ from oracle.config.check_legs import made_of_problems, one_group_problems
 from oracle.config.check_network import network_problems
 from oracle.config.check_stores import store_problems
 from oracle.config.check_venues import venue_problems
+from oracle.config.check_watch import watch_problems
 from oracle.config.sections import Config
 from oracle.config.source_plans import SourcePlace, SourcePlan, source_plan
 from oracle.config.spec_builder import NO_FILTER, method_problems, spec_of
@@ -50,6 +51,7 @@ def resolve(config: Config) -> ResolvedConfig:
         *store_problems(config),
         *same_server_problems(config),
         *venue_problems(config),
+        *watch_problems(config),
     ]
     specs: dict[str, FeedSpec] = {}
     sources: list[SourcePlan] = []

@@ -20,6 +20,7 @@ from oracle.config.tables.renamed_keys import RENAMED
 from oracle.config.tables.schema import ConfigError, Problem, build
 from oracle.config.tables.shorthand import VIA_FEED, expand
 from oracle.config.tables.store_sections import StoreSection
+from oracle.config.tables.watch_sections import WatchSection
 from oracle.model.keys import required
 
 _ROOT = "config"
@@ -38,6 +39,7 @@ class Config:
     operators: tuple[OperatorSection, ...] = ()
     targets: Mapping[str, TargetSection] = field(default_factory=dict)
     network: NetworkSection | None = None
+    watch: WatchSection = field(default_factory=WatchSection)
     stores: Mapping[str, StoreSection] = field(default_factory=dict)
     feeds: Mapping[str, FeedSection] = field(default_factory=dict)
     catalog: Catalog = field(

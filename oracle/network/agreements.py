@@ -18,6 +18,7 @@ from oracle.agree.state import OwnView
 from oracle.agree.terms import CommonRules, Terms, Timing
 from oracle.agree.wire import MOST_TEXT, Notice
 from oracle.network.cuts import Cuts
+from oracle.network.heard_words import HeardWords
 from oracle.network.round_inbox import RoundInbox
 from oracle.network.round_session import RoundSession
 from oracle.network.sealed_rounds import SealedRounds
@@ -71,10 +72,11 @@ class Agreements:
         self._yields_ms = yields_ms
         self._under_way: dict[tuple[bytes, int], asyncio.Task[RoundOutcome]] = {}
         self._names = {**(names or {}), **{m.address: m.operator.name for m in members}}
+        self.heard = sealed.heard = HeardWords()
         sealed.names = self._names
         self.on_settled: Callable[[RoundOutcome], None] = lambda _: None
         """Called with what became of a round once the next one of its store begins: with all that came late."""
-        self.cuts = Cuts(members, clock, self._transport, self._names, alone=self._alone)
+        self.cuts = Cuts(members, clock, self._transport, self._names, alone=self._alone, heard=self.heard)
         self.inbox = RoundInbox(
             rules, timing.interval_s, self._transport, self._names, self.cuts, sealed, started_s=clock.now_ms() // MS
         )
@@ -129,6 +131,7 @@ class Agreements:
         session = RoundSession(
             terms, seated, views, clock=self._session_clock(terms), transport=self._transport, names=self._names,
             linger_ms=self.timing.grace_ms if self._alone else self.timing.end_ms // 100, alone=self._alone,
+            heard=self.heard,
         )  # fmt: skip
         for refusal in refusals:
             session.note_refusal(refusal)

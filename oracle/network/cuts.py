@@ -17,6 +17,7 @@ from oracle.agree.messages import SealedRound, Want
 from oracle.agree.outcome import RoundOutcome, name_of
 from oracle.agree.terms import Terms
 from oracle.agree.wire import MOST_TEXT, CutAnswer, CutRequest, encode
+from oracle.network.heard_words import HeardWords
 from oracle.network.seats import LocalMember
 from oracle.network.times import AgreementClock
 from oracle.network.transport import Transport
@@ -57,6 +58,7 @@ class Cuts:
         transport: to others.
         names: of members.
         alone: whether nobody else signs.
+        heard: gets the signatures that count, and those given.
     """
 
     def __init__(
@@ -67,9 +69,10 @@ class Cuts:
         names: Mapping[bytes, str],
         *,
         alone: bool,
+        heard: HeardWords | None = None,
     ) -> None:
         self._members, self._clock, self._transport = tuple(members), clock, transport
-        self._names, self._alone = names, alone
+        self._names, self._alone, self._heard = names, alone, heard or HeardWords()
         self._collections: dict[tuple[bytes, int, tuple[int, ...]], _Collection] = {}
         self._given: dict[tuple[bytes, int], dict[tuple[int, ...], int]] = {}
         """By member and round: how often it asked for which batch."""
@@ -96,6 +99,7 @@ class Cuts:
         finally:
             self._collections.pop(key, None)
         signatures = valid_signatures(terms.signers, terms.round_time_s, items, collection.answers.values())
+        self._heard.cut(terms, items, {a: s.compact for a, s in signatures.items()})
         refusals = tuple(a for a in collection.answers.values() if isinstance(a, Refusal))
         batch = seal_batch(terms.signers, terms.round_time_s, items, signatures)
         return CollectedSignatures(batch=batch, refusals=refusals)
@@ -157,6 +161,7 @@ class Cuts:
     ) -> None:
         answer = await self._sign(member, terms, items)
         if isinstance(answer, Signature):
+            self._heard.cut(terms, items, {member.address: answer.compact})
             word = CutAnswer(member.address, indexes, signature=answer.compact)
         else:
             word = CutAnswer(member.address, indexes, code=answer.code.value, text=answer.text[:MOST_TEXT])

@@ -8,7 +8,7 @@ from feeds.decode.values import printable
 from oracle.agree.messages import Advancing, Commit, Message, Propose, Ready, SealedRound, Want
 from oracle.agree.outcome import name_of
 from oracle.agree.terms import CommonRules
-from oracle.agree.verify import Unsound
+from oracle.agree.verify import Unsound, is_signed
 from oracle.agree.wire import (
     MOST_TEXT,
     ArmingWord,
@@ -34,6 +34,8 @@ _AHEAD = 2
 """Intervals ahead of the newest round whose words are kept until they begin."""
 _MOST_FETCHES = 4
 """Answers to one member from one round to the next: each is 64 rounds for a request of some bytes."""
+_MOST_LATE = 8
+"""Commits of a member for rounds that are over, of each round's time: they count for nothing, and are compared."""
 _MOST_EARLY = 8
 """Words kept of a member for rounds that have not begun here: an honest one has said no more by then."""
 
@@ -76,6 +78,8 @@ class RoundInbox:
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
         self._early: dict[bytes, list[Envelope]] = {}
         self._newest_s: dict[bytes, int] = {}
+        self._late: dict[bytes, tuple[int, int]] = {}
+        """By member: the newest round as it spoke late last, and how often it did since that began."""
         self._fetches: dict[tuple[bytes, bytes], tuple[int, int]] = {}
         """By member and terms: the newest round as it asked last, and how often it asked since that began."""
 
@@ -189,7 +193,18 @@ class RoundInbox:
             return "too many words for a round that has not begun"
         if isinstance(word, ValuesWord) and any(k[1] == envelope.round_time_s for k in self._sessions):
             return self._note_other_terms(sender, envelope, word)
+        if isinstance(word, Commit):
+            self._hear_late(sender, envelope, word, newest_s)
         return "a round that is over, or has not begun"
+
+    def _hear_late(self, sender: bytes, envelope: Envelope, word: Commit, newest_s: int) -> None:
+        """A signature for a round that is over decides nothing, and binds its key all the same."""
+        at_s, count = self._late.get(sender, (newest_s, 0))
+        count = count + 1 if at_s == newest_s else 1
+        self._late[sender] = newest_s, count
+        terms = self._sealed.terms_of(envelope.binding, envelope.round_time_s)
+        if count <= _MOST_LATE and terms is not None and word.address in terms.members and is_signed(terms, word):
+            self._sealed.heard.said(terms, word)
 
     def _fetch(self, sender: bytes, envelope: Envelope) -> None:
         """A member asks for sealed rounds: an honest one does so once a round, and once more after a whole answer."""

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -33,6 +34,7 @@ from oracle.agree.terms import Terms
 from oracle.agree.verify import Unsound, hear_values_of, verify
 from oracle.agree.wire import Word, encode, values_word
 from oracle.network.evidence_rows import evidence_words
+from oracle.network.heard_words import HeardWords
 from oracle.network.replies import Replies
 from oracle.network.round_time import RoundTime
 from oracle.network.seats import LocalMember, Utterance
@@ -66,6 +68,7 @@ class RoundSession:
         names: of members, by address.
         linger_ms: so long it waits for the last signatures once weight T is in.
         alone: whether all that can speak are here.
+        heard: gets what counts.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class RoundSession:
         names: Mapping[bytes, str],
         linger_ms: int,
         alone: bool,
+        heard: HeardWords | None = None,
     ) -> None:
         self.terms = terms
         self._clock, self._transport, self._names = clock, transport, names
@@ -96,7 +100,8 @@ class RoundSession:
         self._own_words: list[Word] = []
         self._gifts: dict[bytes, list[Word]] = {}
         self._replies = Replies(self._reply)
-        self._strays = StraySeals(terms)
+        self._heard = heard or HeardWords()
+        self._strays = StraySeals(terms, partial(self._heard.said, terms))
         self._sealed_ms: int | None = None
         self._again_ms = terms.timing.guard_ms
         self.over = False
@@ -205,6 +210,7 @@ class RoundSession:
         """Take in what has arrived, and let time pass, until nothing follows."""
         while self._inbox:
             spoken = self._inbox.popleft()
+            self._heard.said(self.terms, getattr(spoken, "said", None))
             self._arrivals.note(spoken, self._clock.elapsed_ms())
             for seat in self._seats:
                 self._take(seat, hear_spoken(seat.state, spoken, self._time.agreed_ms()))

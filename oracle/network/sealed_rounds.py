@@ -11,6 +11,7 @@ from oracle.agree.state import Instance, OwnView
 from oracle.agree.terms import Terms
 from oracle.agree.verify import Unsound, check_sealed, items_alone
 from oracle.agree.wire import Envelope, Fetch, encode
+from oracle.network.heard_words import HeardWords
 
 _KEPT = 512
 """Of each store: more than an hour of rounds."""
@@ -27,11 +28,13 @@ class SealedRounds:
     Attributes:
         on_learned: as given.
         names: of members, by address.
+        heard: gets rounds that are fetched.
     """
 
     def __init__(self, on_learned: Callable[[RoundOutcome], None] = lambda _: None) -> None:
         self.on_learned = on_learned
         self.names: Mapping[bytes, str] = {}
+        self.heard = HeardWords()
         self._kept: dict[bytes, dict[int, tuple[bytes, SealedRound]]] = {}
         """By store and round: the binding, and the round."""
         self._terms: dict[bytes, Terms] = {}
@@ -46,6 +49,11 @@ class SealedRounds:
         known = self._terms.get(terms.binding)
         if known is None or known.round_time_s <= terms.round_time_s:
             self._terms[terms.binding] = terms
+
+    def terms_of(self, binding: bytes, round_time_s: int) -> Terms | None:
+        """Terms by which a word of a round that is over can be checked; None where they are not known."""
+        terms = self._terms.get(binding)
+        return None if terms is None else replace(terms, round_time_s=round_time_s)
 
     def knows(self, binding: bytes) -> bool:
         """Whether these are terms of a store of this process."""
@@ -110,6 +118,7 @@ class SealedRounds:
             check_sealed(of_round, said)
         except Unsound as e:
             return str(e)
+        self.heard.said(of_round, said)
         self._received[envelope.binding] = self._received.get(envelope.binding, 0) + 1
         if self.has(terms.signers.domain.store, envelope.round_time_s):
             return ""

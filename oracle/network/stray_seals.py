@@ -6,7 +6,7 @@ signatures and for no certificate.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from oracle.agree.messages import Commit
 from oracle.agree.state import FaultEvidence, MemberFault
@@ -23,10 +23,11 @@ class StraySeals:
 
     Args:
         terms: of the instance.
+        on_kept: called with each word that is kept.
     """
 
-    def __init__(self, terms: Terms) -> None:
-        self._terms = terms
+    def __init__(self, terms: Terms, on_kept: Callable[[Commit], None] = lambda _said: None) -> None:
+        self._terms, self._on_kept = terms, on_kept
         self._kept: dict[bytes, list[Commit]] = {}
 
     def keep(self, said: object) -> None:
@@ -36,6 +37,7 @@ class StraySeals:
         kept = self._kept.setdefault(said.address, [])
         if len(kept) < _MOST and said not in kept and is_signed(self._terms, said):
             kept.append(said)
+            self._on_kept(said)
 
     def evidence(self, commits: Iterable[Commit]) -> list[FaultEvidence]:
         """What contradicts a commit that counts, or another one that does not.

@@ -146,6 +146,11 @@ class EigenWorld:
         self.values = evm.create(contracts.load("CollateralValues"), listings)
         self.book = evm.create(contracts.load("KeyBook"), OWNER)
         self.directory = evm.create(contracts.load("OperatorDirectory"))
+        self.connect_set()
+
+    def connect_set(self) -> None:
+        """The set, and who knows whom."""
+        evm = self.evm
         self.set = evm.create(compiled("tests/contracts/solidity/EigenSetStandIn.sol")["EigenSetStandIn"], STORE)
         evm.ok(self.book, "connect", self.set, PENALTIES, REWARDS)
         self.source = self.source_over(self.settings(), self.listed())

@@ -9,13 +9,18 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from oracle.chain.store_reads import StoreReads
 from oracle.serve.metrics import Metrics
 from oracle.serve.operator_documents import operators_document, operators_lines
 from oracle.serve.operators import labels
 from oracle.sign.messages import Refusal, RefusalCode
+from oracle.watch.chain_words import ChainWords
+from oracle.watch.duty import WatchDuty
+from oracle.watch.watcher import Watcher
 from tests.oracle.serve.endpoint_client import NOW_MS
 from tests.oracle.serve.exposition import samples
 from tests.oracle.serve.operators_world import ODD, seen
+from tests.oracle.watch.watch_world import HERE, memory_rows
 
 API_MD = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 WHOLE_UNITS = ("milliseconds", "minutes", "hours", "days", "percent", "bytes_total_bytes", "kilobytes")
@@ -36,6 +41,9 @@ def full() -> Metrics:
     metrics.refused(Refusal(operator="alice", code=RefusalCode.MUTE, text="mute", feeds=(), address=b"\x01" * 20))
     metrics.misfire("round")
     metrics.held("late")
+    watcher, store = Watcher(memory_rows(), lambda: NOW_MS), StoreReads(("http://127.0.0.1:1",), HERE)
+    chain = ChainWords(store, watcher.rows, watcher.hear)
+    metrics.watch.watch = WatchDuty(watcher, (), {"home": chain}, None, keep_s=1, now_ms=lambda: NOW_MS)
     return metrics
 
 

@@ -1,0 +1,214 @@
+"""Commands of the watch: run it alone, and look at and prove what it has found."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oracle.cli.shell import Exit, ExitCode, checked_config, print_result, run_until_signal
+
+if TYPE_CHECKING:
+    from oracle.config.sections import Config
+    from oracle.watch.evidence import KeptEvidence
+    from oracle.watch.kept import WatchRows
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Read the chains once, up to their heads, and end.")
+@click.option("--json", "as_json", is_flag=True, help="With --once: print one JSON document.")
+@click.pass_obj
+def watch(config_path: Path, once: bool, as_json: bool) -> None:
+    """Run the watch alone: what landed at every target is compared, and what contradicts is kept and proven.
+
+    It needs no key of an operator. It signs nothing, and pays for proofs alone.
+    """
+    document = run_until_signal(lambda stop: _watch(config_path, None if once else stop))
+    if once:
+        rows = [f"{t}: read up to block {n}" for t, n in document["blocks"].items()]
+        rows += [f"{state}: {count}" for state, count in document["evidence"].items() if count]
+        print_result(as_json, document, rows)
+
+
+async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any]:
+    import structlog
+
+    from oracle.assemble.watching import watch_of
+    from oracle.runtime.clock import now_ms
+    from oracle.runtime.supervise import Supervisor
+    from oracle.sign.key_lock import sole_writer
+    from oracle.storage.database import Database
+
+    config = checked_config(config_path, network=True).config
+    path = Path(config.oracle.database)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with sole_writer(path):
+        database = Database(path)
+        duty = watch_of(config, database, os.environ, now_ms)
+        if duty is None:
+            database.close()
+            raise Exit("there is nothing to watch: add a [targets.NAME], and leave watch.on true", ExitCode.USAGE)
+        log = structlog.get_logger("oracle.cli.watching")
+
+        def failed(task: str, error: Exception) -> None:
+            log.error("a fault of this program", task=task, error=repr(error))
+
+        try:
+            if stop is None:
+                await duty.look()
+            else:
+                log.warning("watching", targets=list(duty.chains), proves=duty.proves)
+                running = asyncio.create_task(Supervisor(duty.tasks(failed)).run())
+                await stop.wait()
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+            counts = {s.value: n for s, n in duty.watcher.rows.counts().items()}
+            return {"blocks": {n: c.read_block for n, c in duty.chains.items()}, "evidence": counts}
+        finally:
+            await duty.close()
+            database.close()
+
+
+@click.group()
+def evidence() -> None:
+    """Words of operators that contradict each other, as this process's watch has found them."""
+
+
+@evidence.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document: anybody can prove what is in it.")
+@click.pass_obj
+def list_evidence(config_path: Path, as_json: bool) -> None:
+    """What was found, what became of it, and what a proof would cost and bring now."""
+    config = checked_config(config_path, network=True).config
+    with _rows(config) as rows:
+        documents = asyncio.run(_offers(config, rows.evidence()))
+    _print(as_json, documents)
+
+
+@evidence.command("prove")
+@click.argument("name", required=False, metavar="[ID]")
+@click.option("--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Evidence of somebody else, as `evidence list --json` prints it.")  # fmt: skip
+@click.option("--dry", is_flag=True, help="Only say what it would cost and bring.")
+@click.option("--keyfile", type=click.Path(path_type=Path), help="Key that pays instead of the watch's.")
+@click.option(
+    "--passphrase-env",
+    default="LRT_ORACLE_WATCH_PASSPHRASE",
+    show_default=True,
+    help="Variable with the passphrase of that keyfile.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def prove_evidence(
+    config_path: Path,
+    /,
+    *,
+    name: str | None,
+    file: Path | None,
+    dry: bool,
+    keyfile: Path | None,
+    passphrase_env: str,
+    as_json: bool,
+) -> None:
+    """Prove evidence on chain, all that is not settled without an ID; what is proven costs its operator stake.
+
+    ID: the first digits are enough. It cannot be undone; an arbiter may give back within the dispute.
+    """
+    from oracle.watch.by_hand import pick
+
+    config = checked_config(config_path, network=True).config
+    with _rows(config, must_exist=file is None) as rows:
+        names = [name] if file is None else _taken_in(rows, file)
+        chosen = [k for n in names for k in pick(rows, n)]
+        if not chosen:
+            raise Exit("there is no evidence that is not settled", ExitCode.ABSTAINED)
+        if dry:
+            _print(as_json, asyncio.run(_offers(config, chosen)))
+            return
+        payer = None if keyfile is None else (keyfile, passphrase_env)
+        done = asyncio.run(_prove(config, rows, chosen, payer))
+        documents = asyncio.run(_offers(config, done))
+    _print(as_json, documents)
+    if any(d["state"] != "proven" for d in documents):
+        raise SystemExit(ExitCode.ABSTAINED)
+
+
+def _print(as_json: bool, documents: list[dict[str, Any]]) -> None:
+    from oracle.watch.by_hand import lines
+
+    rows = [line for d in documents for line in lines(d)] or ["nothing was found"]
+    print_result(as_json, {"evidence": documents}, rows)
+
+
+async def _offers(config: Config, chosen: list[KeptEvidence]) -> list[dict[str, Any]]:
+    from oracle.watch.by_hand import listed, offer_of
+    from oracle.watch.configured import proof_contract
+
+    contract = proof_contract(config, None)
+    try:
+        return [listed(k, await offer_of(contract, k)) for k in chosen]
+    finally:
+        if contract is not None:
+            await contract.close()
+
+
+async def _prove(
+    config: Config, rows: WatchRows, chosen: list[KeptEvidence], payer: tuple[Path, str] | None
+) -> list[KeptEvidence]:
+    from oracle.assemble.watching import proof_payer
+    from oracle.watch.by_hand import prove
+    from oracle.watch.configured import proof_contract
+
+    with proof_payer(config, os.environ, payer) as signer:
+        contract = proof_contract(config, signer)
+        if contract is None:
+            raise Exit("no contract takes evidence: set watch.penalties in the config", ExitCode.USAGE)
+        try:
+            return await prove(contract, rows, chosen)
+        finally:
+            await contract.close()
+
+
+def _taken_in(rows: WatchRows, file: Path) -> list[str]:
+    """Evidence of somebody else, checked and kept; its ids."""
+    from oracle.runtime.clock import now_ms
+    from oracle.watch.evidence import BadEvidence, EvidenceState, read_document
+
+    try:
+        listed = json.loads(file.read_text(encoding="utf-8"))
+        documents = listed.get("evidence", [listed])
+    except (ValueError, AttributeError) as e:
+        raise Exit(f"{file}: {e}", ExitCode.USAGE) from None
+    ids = []
+    for document in documents:
+        try:
+            found = read_document(document)
+        except BadEvidence as e:
+            raise Exit(f"{file}: {e}", ExitCode.USAGE) from None
+        rows.add(found, EvidenceState.FOUND, now_ms(), f"from {file.name}")
+        ids.append(found.evidence_id.hex())
+    return ids
+
+
+@contextmanager
+def _rows(config: Config, *, must_exist: bool = True) -> Iterator[WatchRows]:
+    from oracle.storage.database import Database
+    from oracle.watch.kept import WatchRows
+
+    path = Path(config.oracle.database)
+    if must_exist and not path.is_file():
+        raise Exit(f"no database at {path}: run the oracle, or `lrt-oracle watch`, first", ExitCode.ABSTAINED)
+    database = Database(path)
+    try:
+        yield WatchRows(database.connection)
+    finally:
+        database.close()
+
+
+COMMANDS = (watch, evidence)

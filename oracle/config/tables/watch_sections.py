@@ -1,0 +1,51 @@
+"""[watch]: what operators have signed is held against itself, and two words that differ are proven."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from oracle.config.tables.forms import raw_address
+from oracle.config.tables.operator_sections import RemoteSignerSection
+from oracle.model.keys import key
+
+_WATCH_DOC = "[the watch](operate.md#the-watch)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchSection(RemoteSignerSection):
+    """[watch]: on wherever there are operators."""
+
+    on: bool = key(
+        default=True,
+        says="compare all that operators sign, heard or landed, and keep what contradicts; `false`: nobody here notices a"
+        " liar",
+        see=_WATCH_DOC,
+    )
+    penalties: str | None = key(
+        None,
+        "address of the contract that takes evidence (Penalties, or an OperatorRegistry), on the chain of `target`. None:"
+        " evidence is kept, and proven by nobody here",
+        form=raw_address,
+    )
+    target: str | None = key(
+        None, "name of the target over whose store that contract is", shown="the home target, else the first"
+    )
+    gas_keyfile: str | None = key(
+        None,
+        "encrypted key that pays for proofs: no report key, and no target's gas key. None: evidence is kept, and carried by"
+        " `lrt-oracle evidence prove` or by anybody else",
+    )
+    passphrase_env: str = key("LRT_ORACLE_WATCH_PASSPHRASE", "environment variable with the keyfile's passphrase")
+    keep_days: int = key(
+        7, "how long words are kept to be compared with; as long as the contract takes evidence of a round", least=1
+    )
+    catch_up_blocks: int = key(7_200, "blocks that are read at most where the watch was away, or starts anew", least=1)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What is wrong with the keys together: the key, and what to write."""
+        if self.signer_address is not None and self.gas_keyfile is not None:
+            yield "gas_keyfile", "gas_keyfile and signer_url are two keys: write one of them"
+        if self.penalties is None and (self.gas_keyfile is not None or self.signer_url is not None):
+            yield "penalties", "there is a key that pays, and nothing to pay for: write the address of the contract"
+        yield from self.remote_problems()

@@ -1,0 +1,55 @@
+"""What a watch has heard and found, read when it is scraped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from oracle.watch.duty import WatchDuty
+
+
+class WatchGauges(Collector):
+    """Counts of a watch.
+
+    Args:
+        registry: where they are registered.
+
+    Attributes:
+        watch: asked at each scrape; None: there is none.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.watch: WatchDuty | None = None
+        registry.register(self)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: all is known at a scrape only."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """All of them, as they are."""
+        if self.watch is None:
+            return
+        heard = CounterMetricFamily("lrt_oracle_watch_words", "signatures of operators that were compared")
+        heard.add_metric((), self.watch.watcher.heard)
+        yield heard
+        evidence = GaugeMetricFamily(
+            "lrt_oracle_watch_evidence",
+            "operators' words that contradict each other, by what became of it",
+            labels=("state",),
+        )
+        for state, count in self.watch.watcher.rows.counts().items():
+            evidence.add_metric((state.value,), count)
+        yield evidence
+        blocks = GaugeMetricFamily("lrt_oracle_watch_block", "newest block whose pushes were read", labels=("target",))
+        unread = GaugeMetricFamily(
+            "lrt_oracle_watch_unread_pushes", "pushes of which it is not known who signed", labels=("target",)
+        )
+        for name, chain in self.watch.chains.items():
+            blocks.add_metric((name,), chain.read_block)
+            unread.add_metric((name,), len(chain.unread))
+        yield blocks
+        yield unread
