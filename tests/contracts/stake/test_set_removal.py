@@ -181,7 +181,7 @@ def test_who_never_joined_can_be_jailed(world: StakeWorld) -> None:
 
 
 def test_who_is_in_jail_is_removed_whatever_sources_do(world: StakeWorld) -> None:
-    who = world.enter_all(90, 90, 90, 90, 90)
+    who = world.enter_all(*[90] * 7)
     world.change()
     for w in who:
         world.behave(w, BURNS)
@@ -190,7 +190,7 @@ def test_who_is_in_jail_is_removed_whatever_sources_do(world: StakeWorld) -> Non
     world.behave(who[1], ANSWERS)
     world.tell(who[1], 80 * ETHER)
     jail(world, who[1])
-    removal(world, who[1])
+    assert removal(world, who[1]) == ""
     assert world.evm.ok(world.set, "windowOf", world.sources[0], who[1])[0] == 90 * ETHER, "it was not asked"
 
 
