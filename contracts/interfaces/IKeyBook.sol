@@ -29,4 +29,6 @@ interface IKeyBook {
     function setKey(Consent calldata consent) external;
     /// @notice Only a source that opts operators in by itself: the same for an operator that it vouches for.
     function setKeyFor(address operator, Consent calldata consent) external;
+    /// @notice Only the penalties contract: no freeze takes this key any more. It stays its operator's, who needs another one.
+    function retire(address key) external;
 }

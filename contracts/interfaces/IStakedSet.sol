@@ -32,6 +32,8 @@ interface IStakedSet {
     function boundUntil(address operator) external view returns (uint48);
     /// @notice Seconds from a freeze to the last second at which a word of its epoch can be proven, at most.
     function answerS() external view returns (uint256);
+    /// @notice For how many seconds after a freeze the weight that a source said then may stand for one that fails at the next freeze.
+    function keepsS() external view returns (uint256);
     /// @notice Whether the operator may be a member: opted in, not jailed.
     function isCandidate(address operator) external view returns (bool);
 

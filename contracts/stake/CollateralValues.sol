@@ -14,6 +14,9 @@ contract CollateralValues is ICollateralValues {
     uint256 private constant MOST_TOKENS = 32;
     uint256 private constant RATE_GAS = 80_000;
     uint256 private constant SPARE_GAS = 5_000;
+    /// @dev A rate may have fallen since it was recorded, and stake stands for it: no longer than that. Who records it once a
+    ///      day never has it end by chance.
+    uint256 private constant RECORD_S = 2 days;
     uint256 private constant MOST_RATE = type(uint128).max;
 
     /// @notice A token whose stake counts.
@@ -77,6 +80,15 @@ contract CollateralValues is ICollateralValues {
     /// @inheritdoc ICollateralValues
     function valueOf(address token, uint256 amount) external view returns (uint256) {
         return (amount * rateOf(token) * listed[token].countsBps) / (WAD * BPS);
+    }
+
+    /// @inheritdoc ICollateralValues
+    function recordedValueOf(address token, uint256 amount) external view returns (uint256) {
+        Listed storage one = listed[token];
+        // what has no contract of its own is one to one, and no record of it ages
+        bool old = one.rateContract != address(0) && block.timestamp > one.recordedAt + RECORD_S;
+        if (old || amount > type(uint112).max) return 0;
+        return (amount * one.rate * one.countsBps) / (WAD * BPS);
     }
 
     /// @notice Wei per 1e18 of a token: what its contract says, or its limit if that is less. Without the part that counts.

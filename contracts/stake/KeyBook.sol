@@ -25,6 +25,9 @@ contract KeyBook is IKeyBook, Connected {
     /// @notice From the next freeze on `key` speaks for the operator, and `before` no longer does.
     event KeySet(address indexed operator, address indexed key, address indexed before, uint64 nonce);
 
+    /// @notice The key lied: from the next freeze on it speaks for nobody.
+    event KeyRetired(address indexed operator, address indexed key);
+
     /// @notice No operator, or no key.
     error ZeroAddress();
     /// @notice The key is an operator's already, or was: a key is set once.
@@ -47,6 +50,15 @@ contract KeyBook is IKeyBook, Connected {
     function setKeyFor(address operator, Consent calldata consent) external {
         if (address(set) == address(0) || !ISources(address(set)).isSource(msg.sender)) revert NotAllowed(msg.sender);
         _setKey(operator, consent);
+    }
+
+    /// @inheritdoc IKeyBook
+    /// @dev One that was replaced already is spoken for no more.
+    function retire(address key) external onlyPenalties {
+        address operator = operatorOf[key];
+        if (operator == address(0) || keyOf[operator] != key) return;
+        keyOf[operator] = address(0);
+        emit KeyRetired(operator, key);
     }
 
     /// @inheritdoc IKeyBook

@@ -14,14 +14,14 @@ import {ProvenWeights} from "./ProvenWeights.sol";
 ///         nothing else; after it anybody has it taken. Nobody owns this contract, and it holds nothing.
 /// @dev Sources call code that is not ours. Each gets `SOURCE_GAS` and no more, and a caller that brings less is refused: what
 ///      fails has failed by itself. So a call needs gas for the worst case beside what it uses, which is below the 2^24 that a
-///      transaction may have (EIP-7825): five sources and a removal are 13 million.
+///      transaction may have (EIP-7825): four sources and a removal are 15 million.
 ///
 ///      A step's dispute ends at most `disputeS` after the last second at which a word of the case's epoch can be proven, as
 ///      neither a proof nor a top-up is taken later. Stake answers for longer than that in every source (`needsS`).
 contract Penalties is IPenalties, ProvenWeights {
     uint256 private constant MOST_FINDER_BPS = 500;
-    uint256 private constant MOST_SOURCES = 5;
-    uint256 private constant SOURCE_GAS = 2_000_000;
+    uint256 private constant MOST_SOURCES = 4;
+    uint256 private constant SOURCE_GAS = 3_000_000;
     uint256 private constant REMOVAL_GAS = 3_000_000;
     /// @dev What is left for the call itself, and for noting what came of it.
     uint256 private constant SPARE_GAS = 100_000;
@@ -54,6 +54,8 @@ contract Penalties is IPenalties, ProvenWeights {
         uint96 weight;
         uint256 roundTime;
         bytes32 evidence;
+        address keyA;
+        address keyB;
     }
 
     /// @dev A bit for each source. `outcome`: as the step was decided.
@@ -84,7 +86,7 @@ contract Penalties is IPenalties, ProvenWeights {
     uint256 public immutable jailS;
     /// @notice The finder's part of what is taken.
     uint256 public immutable finderBps;
-    /// @notice For how many seconds after a capture the stake of every source must be within reach.
+    /// @notice For how many seconds after it was seen the stake of every source must be within reach.
     uint256 public immutable needsS;
 
     /// @notice Where stake lies, in the set's order.
@@ -143,7 +145,8 @@ contract Penalties is IPenalties, ProvenWeights {
         (set, book, arbiter) = (set_, book_, arbiter_);
         (disputeS, executionS) = (settings.disputeS, settings.executionS);
         (jailS, finderBps) = (settings.jailS, settings.finderBps);
-        uint256 needed = set_.answerS() + settings.disputeS + settings.executionS;
+        // a source that fails at a freeze may have weight in it for stake of the freeze before
+        uint256 needed = set_.keepsS() + set_.answerS() + settings.disputeS + settings.executionS;
         needsS = needed;
         for (uint256 i; i < sources_.length; ++i) {
             uint256 reachS = sources_[i].reachS();
@@ -180,13 +183,16 @@ contract Penalties is IPenalties, ProvenWeights {
         Lie memory lie = _lieOf(domain, a, b);
         contradict(a.batch, b.batch, index);
         lie.roundTime = roundTimeOf(a.batch);
-        return (lie.evidence, _record(lie, index));
+        (evidence, caseId) = (lie.evidence, _record(lie, index));
+        book.retire(lie.keyA);
+        if (lie.keyB != lie.keyA) book.retire(lie.keyB);
     }
 
     function _lieOf(bytes32 domain, Signed calldata a, Signed calldata b) private view returns (Lie memory lie) {
         (address keyA, bytes32 digestA) = signerOf(domain, a);
         (address keyB, bytes32 digestB) = signerOf(domain, b);
         lie.operator = _operatorOf(keyA, keyB);
+        (lie.keyA, lie.keyB) = (keyA, keyB);
         (bytes32 low, bytes32 high) = digestA < digestB ? (digestA, digestB) : (digestB, digestA);
         lie.evidence = keccak256(abi.encode(lie.operator, low, high));
         _weigh(lie, keyA, epochOf(a.batch));
@@ -290,7 +296,7 @@ contract Penalties is IPenalties, ProvenWeights {
     }
 
     /// @inheritdoc IPenalties
-    /// @dev The operator stays out of all sets until it joins again; its key is used, and known to whom it was stolen by.
+    /// @dev The operator stays out of all sets until it joins again, with another key: the proof retired those that lied.
     function giveBack(bytes32 caseId) external nonReentrant {
         if (msg.sender != arbiter) revert NotArbiter(msg.sender);
         Case storage known = cases[caseId];

@@ -84,10 +84,13 @@ abstract contract StakeReader is ISources, Connected {
         return value < MOST_STAKE ? value : MOST_STAKE;
     }
 
+    /// @dev Whether the last freeze is so near that what was said at it can stand for a source that fails.
+    function _isFresh() internal view virtual returns (bool);
+
     /// @dev What counts if the window is closed with this answer.
-    function _counted(uint256 window, uint256 answer) private pure returns (uint256) {
+    function _counted(uint256 window, uint256 answer) private view returns (uint256) {
         uint256 lowest = uint88(window);
-        if (answer == NO_ANSWER) answer = window & FAILED != 0 ? 0 : uint88(window >> 88);
+        if (answer == NO_ANSWER) answer = window & FAILED != 0 || !_isFresh() ? 0 : uint88(window >> 88);
         return answer < lowest ? answer : lowest;
     }
 

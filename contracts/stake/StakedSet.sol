@@ -50,12 +50,12 @@ contract StakedSet is SetPlan {
         uint256 due = _nextRotateAt(next.epochBefore);
         if (block.timestamp < due) revert TooEarly(due);
         if (next.members.length < minMembers) revert TooFewMembers(next.members.length, minMembers);
-        frozenAt = uint48(block.timestamp);
         uint32 closes = ++freezes + 1;
         address[] memory from = sources();
         for (uint256 i; i < next.rows.length; ++i) {
             _closeWindows(from, next.rows[i].operator, next.answers[i], closes);
         }
+        frozenAt = uint48(block.timestamp);
         return next.threshold > next.total ? _stayed(next) : _made(next);
     }
 
@@ -87,7 +87,16 @@ contract StakedSet is SetPlan {
         return _nextRotateAt(_epochInForce());
     }
 
+    /// @inheritdoc IStakedSet
+    function keepsS() public view returns (uint256) {
+        return 2 * epochS;
+    }
+
     // ------------------------------------------------------------------------------------------------------ rotation
+
+    function _isFresh() internal view override returns (bool) {
+        return block.timestamp <= frozenAt + keepsS();
+    }
 
     function _nextRotateAt(uint48 epoch) private view returns (uint256 at) {
         at = frozenAt == 0 ? 0 : frozenAt + epochS;

@@ -145,6 +145,12 @@ abstract contract DelegatedPools is IStakeSource, Connected {
         if (position.shares != 0) earned[operator][restaker][asset] += (whole - counted) * position.shares >> POINT;
     }
 
+    /// @dev What the operator has of its own pool, leaving or not.
+    function _ownShares(address operator, Pool storage pool) internal view returns (uint256) {
+        Position storage own = positions[operator][operator];
+        return own.generation == pool.generation ? own.shares : 0;
+    }
+
     /// @dev Tokens of shares, rounded down.
     function _tokensOf(Pool storage pool, uint256 shares) internal view returns (uint256) {
         return shares == 0 ? 0 : shares * pool.tokens / pool.shares;

@@ -15,6 +15,8 @@ import {DelegatedPools} from "./DelegatedPools.sol";
 contract DelegatedStake is DelegatedPools {
     uint256 private constant MOST_FINDER_BPS = 500;
     uint256 private constant MOST_ASSETS = 4;
+    /// @dev What both ways to value stake may need: whoever calls with less does not decide which of them it is.
+    uint256 private constant VALUE_GAS = 130_000;
 
     /// @notice A restaker's position with an operator.
     /// @param tokens of all the shares, those that are leaving too
@@ -76,6 +78,8 @@ contract DelegatedStake is DelegatedPools {
     error NothingToSeize(address operator);
     /// @notice This id was used.
     error CaseExists(bytes32 caseId);
+    /// @notice The caller gave so little gas that the value might not be read for that alone.
+    error GasTooLow();
     /// @notice Nothing waits here under this id.
     error NoSuchCase(bytes32 caseId);
     /// @notice The reward did not arrive before the call.
@@ -253,6 +257,8 @@ contract DelegatedStake is DelegatedPools {
     }
 
     /// @inheritdoc IStakeSource
+    /// @dev The finder has no more than half of what the operator itself loses, so that it gains nothing by proving itself, whoever
+    ///      delegated to it. Its part of the pool is that of the proof: nobody comes or goes while a case is open.
     function take(bytes32 caseId, address finder, uint256 finderBps)
         external
         onlyPenalties
@@ -263,6 +269,8 @@ contract DelegatedStake is DelegatedPools {
         (Pool storage pool, address operator, uint256 tokens) = _close(caseId);
         uint256 bps = finder == address(0) ? 0 : finderBps > MOST_FINDER_BPS ? MOST_FINDER_BPS : finderBps;
         uint256 found = tokens * bps / BPS;
+        uint256 most = tokens * _ownShares(operator, pool) / pool.shares / 2;
+        if (found > most) found = most;
         emit TakenAway(caseId, operator, tokens, finder, found);
         uint256 rest = _endIfEmpty(operator, pool);
         _payOrOwe(finder, address(token), found);
@@ -293,11 +301,19 @@ contract DelegatedStake is DelegatedPools {
     // ---------------------------------------------------------------------------------------------------------- views
 
     /// @inheritdoc IStakeSource
-    /// @dev Reverts if the value cannot be read.
+    /// @dev Fails with too little gas and with nothing else: the set would keep what counted before, and with it shares that are
+    ///      asked back since and paid while words for that weight can be proven. Where the value cannot be read it is that of
+    ///      the rate that was recorded last, or none.
     function stakeOf(address operator) external view returns (uint256) {
         Pool storage pool = pools[operator];
         uint256 tokens = _tokensOf(pool, pool.shares - pool.leaving);
-        return tokens == 0 ? 0 : values.valueOf(address(token), tokens);
+        if (tokens == 0) return 0;
+        if (gasleft() < VALUE_GAS) revert GasTooLow();
+        try values.valueOf(address(token), tokens) returns (uint256 value) {
+            return value;
+        } catch {
+            return values.recordedValueOf(address(token), tokens);
+        }
     }
 
     /// @inheritdoc IStakeSource

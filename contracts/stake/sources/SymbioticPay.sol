@@ -126,9 +126,9 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
         operatorRewards = ISymbioticOperatorRewards(ISymbioticOperatorRewards(s.operatorRewardsFactory).create());
     }
 
-    /// @dev A capture must be slashable until its last word is proven, the dispute over and the last step done.
+    /// @dev Stake must be slashable until the last word that it has weight for is proven, the dispute over and the last step done.
     function _connected() internal view override {
-        if (vaults.minReachS() < set.answerS() + vaults.disputeS() + lastStepS) revert BadSettings();
+        if (vaults.minReachS() < set.keepsS() + set.answerS() + vaults.disputeS() + lastStepS) revert BadSettings();
     }
 
     /// @inheritdoc ISymbioticNetwork

@@ -14,10 +14,10 @@ import {
 /// @notice Nobody owns the list: anybody may have a vault counted that fits and gave the network enough, and have one retired that
 ///         no longer does.
 contract SymbioticVaults {
-    /// @notice Vaults that count, at most.
-    uint256 public constant MAX_COUNTED = 8;
+    /// @notice Vaults that count, at most: as many as a penalty can reach with the gas that it has for a source.
+    uint256 public constant MAX_COUNTED = 4;
     /// @notice Vaults that count or can still be slashed, at most.
-    uint256 public constant MAX_LISTED = 16;
+    uint256 public constant MAX_LISTED = 8;
     uint256 private constant BPS = 10_000;
     /// @dev With less than this in all nothing could be written after a failure, so too little gas retires nothing.
     uint256 private constant VERSION_GAS = 100_000;
@@ -135,11 +135,12 @@ contract SymbioticVaults {
         network.adopt(v.delegator, v.slasher, v.vetoes);
     }
 
-    /// @notice Anybody: count a prepared vault that gave the network minValue or more; or count a retired one again.
+    /// @notice Anybody: count a prepared vault that gave the network minValue or more. A retired one must be off the list before, as
+    ///         captures from before and after its break would have more vaults answer than count.
     /// @param displaced where MAX_COUNTED vaults count: one that gave less than half as much, which is retired; else zero
     function addVault(address vault, address displaced) external {
         Vault storage v = known[vault];
-        if (v.epochS == 0 || (v.countedAt != 0 && v.retiredAt == 0)) revert WrongState(vault);
+        if (v.epochS == 0 || v.countedAt != 0) revert WrongState(vault);
         if (!_fits(vault)) revert UnfitVault(vault);
         uint256 value = committedOf(vault);
         if (value < minValue) revert WrongValue(vault, value);
@@ -148,12 +149,9 @@ contract SymbioticVaults {
             if (less >= value / 2) revert WrongValue(displaced, less);
             _retire(displaced);
         }
-        if (v.countedAt == 0) {
-            if (listed.length == MAX_LISTED) revert ListFull();
-            listed.push(vault);
-            v.countedAt = uint48(block.timestamp);
-        }
-        v.retiredAt = 0;
+        if (listed.length == MAX_LISTED) revert ListFull();
+        listed.push(vault);
+        v.countedAt = uint48(block.timestamp);
         uint256 counted;
         for (uint256 i; i < listed.length; ++i) {
             if (known[listed[i]].retiredAt == 0) ++counted;

@@ -16,6 +16,7 @@ interface IRemovals {
 contract SetStandIn is IStakedSet {
     address public store;
     uint256 public immutable answerS;
+    uint256 public constant keepsS = 2 days;
     address public penalties;
     mapping(uint256 => Frozen) private frozen;
     mapping(uint256 => address[]) private keys;
@@ -128,6 +129,10 @@ contract BookStandIn is IKeyBook {
     function consentDigest(address, uint64, uint64) external view returns (bytes32) {}
     function setKey(Consent calldata) external {}
     function setKeyFor(address, Consent calldata) external {}
+
+    function retire(address key) external {
+        if (keyOf[operatorOf[key]] == key) keyOf[operatorOf[key]] = address(0);
+    }
 }
 
 /// Own ether of operators, which leaves once the set says that it is no longer bound.

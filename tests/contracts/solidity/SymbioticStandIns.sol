@@ -35,6 +35,7 @@ contract ValuesStandIn {
 /// Stand-in for the contract that owns the store: only how long its words can be proven.
 contract SetStandIn {
     uint256 public answerS;
+    uint256 public constant keepsS = 2 hours;
 
     constructor(uint256 answerS_) {
         answerS = answerS_;

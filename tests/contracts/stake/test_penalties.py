@@ -286,7 +286,7 @@ def test_a_jail_for_ever_is_not_cut_short_by_a_smaller_case() -> None:
 def test_the_terms_can_be_read(world: PenaltyWorld) -> None:
     names = ("disputeS", "executionS", "minFraction", "jailS", "finderBps", "needsS", "set", "book", "arbiter")
     told = [world.ok(n) for n in names]
-    assert told[:6] == [DISPUTE_S, EXECUTION_S, LEAST, JAIL_S, 500, ANSWER_S + DISPUTE_S + EXECUTION_S]
+    assert told[:6] == [DISPUTE_S, EXECUTION_S, LEAST, JAIL_S, 500, REACH_S]
     assert told[6:] == [world.set.lower(), world.book.lower(), ARBITER]
     assert world.ok("sources", 0) == world.sources[0].lower()
     assert world.ok("domains", 0) != world.ok("domains", 1)

@@ -222,7 +222,7 @@ def test_no_caller_makes_a_source_fail(world: PenaltyWorld, what: str) -> None:
     if what == "carryOut":
         world.evm.jump(DISPUTE_S)
     sender = ARBITER if what == "giveBack" else STRANGER
-    told = {gas: gas_of(world, what, *args, sender=sender, gas=gas) for gas in range(60_000, 5_000_000, 61_000)}
+    told = {gas: gas_of(world, what, *args, sender=sender, gas=gas) for gas in range(60_000, 7_000_000, 61_000)}
     assert "a source failed" not in told.values()
     taken = [gas for gas, error in told.items() if not error]
     assert taken
@@ -230,15 +230,15 @@ def test_no_caller_makes_a_source_fail(world: PenaltyWorld, what: str) -> None:
 
 
 def test_a_call_fits_into_a_transaction_whatever_the_sources_do() -> None:
-    """Five of them that burn all that they get: below 2^24 gas."""
-    world = PenaltyWorld((3, 2, 2, 1, 1, 1, 1), sources=5, hostile=True)
+    """Four of them that burn all that they get: below 2^24 gas."""
+    world = PenaltyWorld((3, 2, 2, 1, 1, 1, 1), sources=4, hostile=True)
     most = 2**24
     given, taken = world.lied(1), world.lied(2)
-    for source in range(5):
+    for source in range(4):
         misbehave(world, source, "burns its gas")
     world.lied(3)
     assert 10_000_000 < world.evm.evm.result.gas_used < most - 3_000_000
-    assert len(failed(world)) == 5
+    assert len(failed(world)) == 4
     world.give_back(given)
     assert 10_000_000 < world.evm.evm.result.gas_used < most
     world.carry_out(taken)
@@ -256,7 +256,7 @@ def test_steps_that_did_not_fit_are_settled_by_the_next_call(world: PenaltyWorld
     data = carry_out_call(case_id)
     for settled in (1, 2, 3):
         assert world.refused("topUp", case_id) == "NotNow", "what was decided is carried out first"
-        world.evm.evm.message_call(STRANGER, world.penalties, data, gas=2_500_000)
+        world.evm.evm.message_call(STRANGER, world.penalties, data, gas=3_500_000)
         world.evm.evm.reset_transient_storage()
         assert world.case(case_id)[5:8] == (3, settled, TAKEN)
     assert world.refused("carryOut", case_id) == "NotNow"
