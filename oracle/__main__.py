@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from oracle.cli import catalog, inspect, repair, run, seats, setup, watching
+from oracle.cli import catalog, earnings, inspect, repair, run, seats, setup, watching
 from oracle.cli.shell import Commands
 
 
@@ -35,6 +35,7 @@ for _command in (
     *catalog.COMMANDS,
     *setup.COMMANDS,
     *seats.COMMANDS,
+    *earnings.COMMANDS,
     *repair.COMMANDS,
     *watching.COMMANDS,
 ):

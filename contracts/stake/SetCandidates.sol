@@ -31,6 +31,8 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
     uint256 public immutable maxCandidates;
     /// @notice What is known of an operator.
     mapping(address operator => Candidate) public candidateOf;
+    /// @dev `boundUntil` of the members of the newest set, and of nobody else.
+    uint48 internal newestBound;
     address[] private list;
 
     /// @notice The operator may be a member from the first freeze that is late enough on.
@@ -63,7 +65,7 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
     }
 
     /// @notice The caller is an operator that wants to sign: with a key in the book, and enough stake. If all places are taken, it
-    ///         takes that of the operator with the least stake, if that is less than its own.
+    ///         takes that of the operator with the least stake that is no member of the newest set, if that is less than its own.
     function join() external {
         if (isCandidate(msg.sender)) revert AlreadyJoined(msg.sender);
         _join(msg.sender);
@@ -150,7 +152,8 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
         if (isCandidate(operator)) _drop(operator);
     }
 
-    /// @dev By what is recorded, which is cheap. Who is to go is looked at, as it may have more by now.
+    /// @dev By what is recorded, which is cheap. Who is to go is looked at, as it may have more by now. No member goes: where
+    ///      stake can be shown for one operator after another, it would push out all of them.
     function _makeRoom(uint256 stake) private {
         address[] memory all = list;
         address[] memory from = sources();
@@ -158,7 +161,8 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
         uint256 least = type(uint256).max;
         for (uint256 i; i < all.length; ++i) {
             uint256 lowest = _lowest(from, all[i]);
-            if (lowest < least) (last, least) = (all[i], lowest);
+            bool isMember = newestBound != 0 && candidateOf[all[i]].boundUntil == newestBound;
+            if (lowest < least && !isMember) (last, least) = (all[i], lowest);
         }
         least = _look(last);
         if (stake <= least) revert NoPlace(stake, least);

@@ -20,9 +20,11 @@ abstract contract SetGovernance {
     address public migratesTo;
     /// @notice When the store can be offered to it.
     uint48 public migratesAt;
+    /// @notice The store was offered to another owner: it is not accepted again, as others may have named signers meanwhile.
+    bool public hasMigrated;
 
     /// @notice The timelock called this function of the store.
-    event Governed(bytes4 indexed selector, bytes data);
+    event Governed(bytes4 indexed selector);
     /// @notice From `at` on the store can be offered to `newOwner`; who does not want that leaves before. Zero: to nobody.
     event MigrationStarted(address indexed newOwner, uint48 at);
     /// @notice The store was offered to `newOwner`. When it accepts, nothing here decides who signs any more.
@@ -35,6 +37,9 @@ abstract contract SetGovernance {
     /// @notice No migration was started, or its delay is not over.
     error NoMigration(uint48 at);
 
+    /// @notice The store was offered to another owner once.
+    error AlreadyMigrated();
+
     modifier onlyTimelock() {
         if (msg.sender != timelock) revert NotTimelock(msg.sender);
         _;
@@ -46,18 +51,18 @@ abstract contract SetGovernance {
 
     /// @notice Accept the ownership of the store that was offered to this contract; anybody may.
     function acceptStore() external {
+        if (hasMigrated) revert AlreadyMigrated();
         signerStore.acceptOwnership();
     }
 
     /// @notice Only the timelock: call the store's `register`, `pause`, `resume` or `setGuardian`.
     /// @param data selector and arguments
-    function govern(bytes calldata data) external onlyTimelock returns (bytes memory answer) {
+    function govern(bytes calldata data) external onlyTimelock {
         bytes4 selector = data.length < 4 ? bytes4(0) : bytes4(data);
         bool may = selector == REGISTER || selector == PAUSE || selector == RESUME || selector == SET_GUARDIAN;
         if (!may) revert NotGoverned(selector);
-        emit Governed(selector, data);
-        bool done;
-        (done, answer) = address(signerStore).call(data);
+        emit Governed(selector);
+        (bool done, bytes memory answer) = address(signerStore).call(data);
         if (!done) {
             assembly ("memory-safe") {
                 revert(add(answer, 32), mload(answer))
@@ -76,6 +81,7 @@ abstract contract SetGovernance {
         address to = migratesTo;
         if (to == address(0) || block.timestamp < migratesAt) revert NoMigration(migratesAt);
         delete migratesTo;
+        hasMigrated = true;
         emit MigrationFinished(to);
         signerStore.transferOwnership(to);
     }

@@ -1,130 +1,20 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-import {Connected} from "./Connected.sol";
-import {FrozenSets} from "./FrozenSets.sol";
-import {SetCandidates} from "./SetCandidates.sol";
-import {SetGovernance} from "./SetGovernance.sol";
-import {BPS, SetBefore, Weighed, WeightRules, changeLimit} from "./SetWeights.sol";
-import {StakeReader} from "./StakeReader.sol";
-import {WeightMath} from "./WeightMath.sol";
+import {SetPlan} from "./SetPlan.sol";
 import {IKeyBook} from "../interfaces/IKeyBook.sol";
-import {ISignerStore} from "../interfaces/ISignerStore.sol";
 import {IStakedSet} from "../interfaces/IStakedSet.sol";
-import {memberAt} from "../store/SignerSetCode.sol";
 
 /// @title StakedSet: the operators with the most stake sign
 /// @notice Owns the store. Once an epoch anybody has stakes frozen and the next set made of them (`rotate`); anybody has an operator
 ///         that was proven guilty, or whose stake has gone, cut from the sets that it is in (`remove`). Nobody names signers.
-contract StakedSet is FrozenSets, SetCandidates, SetGovernance {
-    uint256 private constant MOST_MEMBERS = 31;
-    uint256 private constant LEAST_STAKE = 1 gwei;
-    uint256 private constant MOST_EVIDENCE_S = 365 days;
-    /// @dev What all sources may take in one `rotate`, so that it fits in a transaction (2^24 gas) whatever they do.
-    uint256 private constant MOST_SOURCE_GAS = 12_000_000;
-
-    /// @notice Fixed at deployment.
-    /// @param epochS least seconds between two freezes
-    /// @param joinDelayS least seconds from joining to the first freeze that counts an operator
-    /// @param evidenceS for how long after the last word of an epoch could be used it can be proven
-    /// @param capBps largest share of one member
-    /// @param minStake least stake of a member, in wei
-    /// @param minMembers with fewer no set is made; enough that all can be at the cap
-    /// @param maxMembers 31 at most
-    /// @param thresholdBps T is the least above this part of the total; more than two thirds
-    /// @param stepBps the same for the step threshold
-    /// @param timelock may register, pause and resume feeds and migrate
-    /// @param migrateDelayS more than a word can be proven for: everybody can leave before
-    /// @param sourceGas gas that a source is given to tell one operator's stake
-    struct Settings {
-        uint256 epochS;
-        uint256 joinDelayS;
-        uint256 evidenceS;
-        uint256 capBps;
-        uint256 minStake;
-        uint256 minMembers;
-        uint256 maxMembers;
-        uint256 thresholdBps;
-        uint256 stepBps;
-        address timelock;
-        uint256 migrateDelayS;
-        uint256 sourceGas;
-    }
-
-    /// @notice Why a candidate is in the next set, or is not.
-    enum Place {
-        Member,
-        NoKey,
-        TooNew,
-        TooLittleStake,
-        OthersHaveMore
-    }
-
-    /// @notice A candidate at a freeze.
-    /// @param stake that counts: the lowest since the last freeze, by source
-    /// @param before weight in the set before
-    /// @param weight in the next
-    struct Row {
-        address operator;
-        address key;
-        Place place;
-        uint256 stake;
-        uint256 before;
-        uint256 weight;
-    }
-
-    /// @dev The set that `rotate` would make now: rows of all candidates and what sources said of each, and rows of the members,
-    ///      ascending by key. T is above the total if no set can be made.
-    struct Next {
-        uint48 epochBefore;
-        Row[] rows;
-        Row[] members;
-        uint256 threshold;
-        uint256 stepThreshold;
-        uint256 total;
-        uint256[][] answers;
-    }
-
-    /// @dev What the next set is compared with. `since`: a reference that is in no store counts nobody who joined later.
-    struct Reference {
-        SetBefore sums;
-        address[] operators;
-        uint256[] weights;
-        uint256 since;
-    }
-
-    /// @notice Least seconds between two freezes.
-    uint256 public immutable epochS;
-    /// @notice Least seconds from joining to the first freeze that counts an operator.
-    uint256 public immutable joinDelayS;
-    /// @notice For how many seconds a word can be proven after the last moment at which it could be used.
-    uint256 public immutable evidenceS;
-    /// @notice Largest share of one member.
-    uint256 public immutable capBps;
-    /// @notice With fewer no set is made.
-    uint256 public immutable minMembers;
-    /// @notice The most members.
-    uint256 public immutable maxMembers;
-    /// @notice T is the least weight above this part of the total.
-    uint256 public immutable thresholdBps;
-    /// @notice The step threshold is the least weight above this part of the total.
-    uint256 public immutable stepBps;
-    /// @inheritdoc IStakedSet
-    uint256 public immutable answerS;
-    uint256 private immutable rotationDelayS;
-    /// @dev Apart, so that this contract is not larger than a chain takes.
-    WeightMath private immutable math = new WeightMath();
-
+contract StakedSet is SetPlan {
     /// @notice When stakes were last frozen; 0 if never.
     uint48 public frozenAt;
     /// @notice The newest epoch that a set was made for; 0 if none was, or if the last freeze made none.
     uint48 public scheduledEpoch;
     /// @notice When that set takes over, if it is armed by then.
     uint48 public scheduledAt;
-    /// @dev While the store is silent: what the next set is compared with instead of the set in force, which is `silentEpoch`.
-    address private silentRecord;
-    uint48 private silentEpoch;
-    uint48 private silentAt;
 
     /// @notice So much stake has left that T is not reached: no set was made. T goes on falling with each freeze.
     event Silent(uint48 indexed epochBefore, uint256 threshold, uint256 total);
@@ -133,8 +23,6 @@ contract StakedSet is FrozenSets, SetCandidates, SetGovernance {
     /// @notice The store refused: the operator has no weight there, or the others' does not reach T, or the set begins within 30 s.
     event NotRemovedFrom(address indexed operator, uint48 indexed epoch);
 
-    /// @notice A setting does not fit the others or the store's.
-    error SettingsDoNotFit();
     /// @notice Stakes can be frozen then, not before.
     error TooEarly(uint256 from);
     /// @notice Fewer operators than the least can be members.
@@ -145,30 +33,11 @@ contract StakedSet is FrozenSets, SetCandidates, SetGovernance {
     /// @param store_ whose signers this decides; it is owned by this contract, or is offered to it later
     /// @param book_ whose keys sign
     /// @param sources_ where stake lies, 1 to 4
+    /// @param settings fixed from here on
     /// @param maker_ connects this with the penalties and the rewards
-    constructor(address store_, IKeyBook book_, address[] memory sources_, Settings memory s, address maker_)
-        Connected(maker_)
-        StakeReader(sources_, s.sourceGas)
-        SetCandidates(book_, s.minStake, s.maxMembers)
-        SetGovernance(ISignerStore(store_), s.timelock, s.migrateDelayS)
-    {
-        (epochS, joinDelayS, evidenceS, capBps) = (s.epochS, s.joinDelayS, s.evidenceS, s.capBps);
-        (minMembers, maxMembers, thresholdBps, stepBps) = (s.minMembers, s.maxMembers, s.thresholdBps, s.stepBps);
-        if (address(book_).code.length == 0 || s.timelock == address(0)) revert SettingsDoNotFit();
-        if (s.minMembers == 0 || s.minMembers > s.maxMembers || s.maxMembers > MOST_MEMBERS) revert SettingsDoNotFit();
-        if (maxCandidates * sources_.length * s.sourceGas > MOST_SOURCE_GAS) revert SettingsDoNotFit();
-        // with fewer than all can be at the cap, the member with the least would decide what the others weigh
-        if (s.capBps > BPS || s.minMembers * s.capBps < BPS) revert SettingsDoNotFit();
-        if (s.thresholdBps * 3 <= BPS * 2 || s.stepBps < s.thresholdBps || s.stepBps > BPS) revert SettingsDoNotFit();
-        if (s.minStake < LEAST_STAKE || s.minStake > MOST_STAKE || s.thresholdBps == BPS) revert SettingsDoNotFit();
-        ISignerStore to = ISignerStore(store_);
-        (uint256 delayS, uint256 longestS) = (to.rotationDelayS(), to.longestEpochS());
-        rotationDelayS = delayS;
-        if (s.epochS == 0 || s.joinDelayS == 0 || longestS == 0 || s.epochS + delayS >= longestS) revert SettingsDoNotFit();
-        if (s.evidenceS == 0 || s.evidenceS > MOST_EVIDENCE_S || s.joinDelayS > MOST_EVIDENCE_S) revert SettingsDoNotFit();
-        answerS = delayS + longestS + to.overlapS() + to.maxPushAgeS() + s.evidenceS;
-        if (s.migrateDelayS <= answerS) revert SettingsDoNotFit();
-    }
+    constructor(address store_, IKeyBook book_, address[] memory sources_, Settings memory settings, address maker_)
+        SetPlan(store_, book_, sources_, settings, maker_)
+    {}
 
     // ------------------------------------------------------------------------------------------------------- change
 
@@ -218,20 +87,6 @@ contract StakedSet is FrozenSets, SetCandidates, SetGovernance {
         return _nextRotateAt(_epochInForce());
     }
 
-    /// @notice The set that `rotate` would make now.
-    /// @return rows all candidates, and why each is in it or is not
-    /// @return threshold T; above the total if no set can be made
-    /// @return stepThreshold weight with which a price may move by any step
-    /// @return total of the weights
-    function preview()
-        external
-        view
-        returns (Row[] memory rows, uint256 threshold, uint256 stepThreshold, uint256 total)
-    {
-        Next memory next = _next();
-        return (next.rows, next.threshold, next.stepThreshold, next.total);
-    }
-
     // ------------------------------------------------------------------------------------------------------ rotation
 
     function _nextRotateAt(uint48 epoch) private view returns (uint256 at) {
@@ -243,115 +98,6 @@ contract StakedSet is FrozenSets, SetCandidates, SetGovernance {
 
     function _epochInForce() private view returns (uint48 epoch) {
         (epoch,,,) = signerStore.signerSet();
-    }
-
-    function _next() private view returns (Next memory next) {
-        Reference memory before;
-        (next.epochBefore, before) = _reference();
-        address[] memory all = candidates();
-        address[] memory from = sources();
-        next.rows = new Row[](all.length);
-        next.answers = new uint256[][](all.length);
-        for (uint256 i; i < all.length; ++i) {
-            Row memory row = next.rows[i];
-            row.operator = all[i];
-            row.key = book.keyOf(all[i]);
-            (row.stake, next.answers[i]) = _stakeNow(from, all[i]);
-            row.place = _placeOf(row);
-            if (row.place == Place.Member) row.before = _weightBefore(before, all[i]);
-        }
-        Row[] memory members = _most(next.rows);
-        Weighed memory weighed = _weighMembers(members, before.sums);
-        (next.threshold, next.stepThreshold) = (weighed.threshold, weighed.stepThreshold);
-        next.total = weighed.total;
-        next.members = _sorted(members, true);
-    }
-
-    /// @dev Without what depends on others.
-    function _placeOf(Row memory row) private view returns (Place) {
-        if (row.key == address(0)) return Place.NoKey;
-        if (block.timestamp < candidateOf[row.operator].joinedAt + joinDelayS) return Place.TooNew;
-        return row.stake < minStake ? Place.TooLittleStake : Place.Member;
-    }
-
-    /// @dev The set that the next one is compared with: the one in force, as removals left it. While the store is silent, the
-    ///      one that would be in force if T could be reached; still no epoch changes more than the one in force allows.
-    function _reference() private view returns (uint48 epoch, Reference memory before) {
-        uint256 threshold;
-        uint96[] memory weights;
-        (epoch, threshold,, weights) = signerStore.signerSet();
-        address record = _recordOf(epoch);
-        if (record == address(0)) return (epoch, before); // signers of the store's deployment are no operators
-        uint256 total;
-        for (uint256 i; i < weights.length; ++i) total += weights[i];
-        (before.sums.limit, before.since) = (changeLimit(threshold, total), type(uint256).max);
-        bool silent = silentRecord != address(0) && silentEpoch == epoch;
-        if (silent) (record, before.since) = (silentRecord, silentAt);
-        (uint256 words, uint256 count) = _read(record);
-        before.sums.threshold = silent ? uint96(_headAt(words)) : threshold;
-        (before.operators, before.weights) = (new address[](count), new uint256[](count));
-        for (uint256 i; i < count; ++i) {
-            before.operators[i] = _operatorAt(words, count, i);
-            before.weights[i] = silent ? uint96(memberAt(words, i)) : weights[i];
-        }
-        if (!silent) return (epoch, before);
-        uint256 limit = changeLimit(before.sums.threshold, _headAt(words) >> 96);
-        if (limit < before.sums.limit) before.sums.limit = limit;
-    }
-
-    function _weightBefore(Reference memory before, address operator) private view returns (uint256) {
-        for (uint256 i; i < before.operators.length; ++i) {
-            if (before.operators[i] != operator) continue;
-            return candidateOf[operator].joinedAt > before.since ? 0 : before.weights[i];
-        }
-        return 0;
-    }
-
-    /// @dev Those with the most stake, descending; of equal stake the lower address.
-    function _most(Row[] memory rows) private view returns (Row[] memory most) {
-        most = _sorted(rows, false);
-        uint256 count = most.length;
-        if (count <= maxMembers) return most;
-        for (uint256 i = maxMembers; i < count; ++i) most[i].place = Place.OthersHaveMore;
-        _shorten(most, maxMembers);
-    }
-
-    /// @dev Who would weigh nothing, as there was next to nothing to share out, is no member.
-    function _weighMembers(Row[] memory members, SetBefore memory before) private view returns (Weighed memory weighed) {
-        uint256 count = members.length;
-        uint256[] memory stakes = new uint256[](count);
-        uint256[] memory weights = new uint256[](count);
-        for (uint256 i; i < count; ++i) (stakes[i], weights[i]) = (members[i].stake, members[i].before);
-        weighed = math.weightsOf(stakes, weights, before, WeightRules(capBps, thresholdBps, stepBps));
-        for (uint256 i; i < count; ++i) {
-            members[i].weight = weighed.weights[i];
-            if (weighed.weights[i] == 0) members[i].place = Place.TooLittleStake;
-        }
-    }
-
-    /// @dev Rows of members, ascending by key, or descending by stake.
-    function _sorted(Row[] memory rows, bool byKey) private pure returns (Row[] memory sorted) {
-        uint256 count;
-        sorted = new Row[](rows.length);
-        for (uint256 i; i < rows.length; ++i) {
-            Row memory row = rows[i];
-            if (row.place != Place.Member) continue;
-            uint256 j = count++;
-            for (; j > 0 && _isBefore(row, sorted[j - 1], byKey); --j) sorted[j] = sorted[j - 1];
-            sorted[j] = row;
-        }
-        _shorten(sorted, count);
-    }
-
-    function _isBefore(Row memory a, Row memory b, bool byKey) private pure returns (bool) {
-        if (byKey) return a.key < b.key;
-        return a.stake == b.stake ? a.operator < b.operator : a.stake > b.stake;
-    }
-
-    function _shorten(Row[] memory rows, uint256 length) private pure {
-        assembly ("memory-safe") {
-            mstore(rows, length)
-        }
     }
 
     /// @dev No set can be made. What would be in force is what the next one is compared with.
@@ -370,6 +116,7 @@ contract StakedSet is FrozenSets, SetCandidates, SetGovernance {
         uint48 provableUntil = uint48(block.timestamp + answerS);
         _record(epoch, block.timestamp, provableUntil, _write(threshold, next.total, keys, operators, weights));
         for (uint256 i; i < operators.length; ++i) candidateOf[operators[i]].boundUntil = provableUntil;
+        newestBound = provableUntil;
         (scheduledEpoch, scheduledAt) = (epoch, uint48(block.timestamp + rotationDelayS));
         emit SetFrozen(epoch, uint48(block.timestamp), provableUntil, threshold, next.total);
         signerStore.setSigners(keys, weights, threshold, uint96(next.stepThreshold));

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
+
+import structlog
 
 from feeds.units import MS
 from oracle.agree.outcome import RoundOutcome, name_of
@@ -17,10 +20,13 @@ from oracle.network.agreements import Agreements
 from oracle.network.operator_network import OperatorNetwork
 from oracle.network.stored_rounds import recall
 from oracle.network.tally import Tally
+from oracle.rewards.stored import save_attended
 from oracle.runtime.clock import Clock
 from oracle.serve.operators import UNKNOWN, OperatorRow, OperatorsView, OperatorWatch
 from oracle.sign.operator import Operator
 from oracle.storage.database import Database
+
+_log = structlog.get_logger("oracle.assemble.watch")
 
 
 class _Recent:
@@ -60,7 +66,7 @@ def operator_watch(
     """
     home = home_store(resolved)
     own = {o.address: o.name for o in operators} if network is not None else {}
-    agreements.on_settled = partial(_settled, tally, AbsenceReporter(own))
+    agreements.on_settled = partial(_settled, tally, AbsenceReporter(own), database)
     if home is None:
         return lambda: None
     name_members(tally, resolved)
@@ -79,9 +85,13 @@ def operator_watch(
     return _Recent(watch.view, clock.monotonic_ms).view
 
 
-def _settled(tally: Tally, absence: AbsenceReporter, outcome: RoundOutcome) -> None:
+def _settled(tally: Tally, absence: AbsenceReporter, database: Database, outcome: RoundOutcome) -> None:
     tally.note(outcome)
     absence.note(outcome)
+    try:
+        save_attended(database, outcome)
+    except sqlite3.Error as e:  # whoever counts rounds costs none
+        _log.warning("who signed a round is not stored", round_time=outcome.terms.round_time_s, why=str(e))
 
 
 def name_members(tally: Tally, resolved: ResolvedConfig) -> None:

@@ -1,4 +1,4 @@
-"""EIP-712 digests of the five things that report keys sign, and compact (EIP-2098) signatures over them.
+"""EIP-712 digests of the seven things that report keys sign, and compact (EIP-2098) signatures over them.
 
 ``Observed``: an operator's own values for a round_time, the input of the agreement; evidence against nobody.
 ``Sealed``: all items of a round that operators agreed on: its certificate, which no store takes.
@@ -6,12 +6,15 @@
 equivocation.
 ``Arm``: the keys of a signer set that is to come are there. It says nothing about any price.
 ``Announce``: where an operator is reached, and which key speaks for it between operators. It says nothing about any price.
+``Attended``: in how many rounds of an epoch an operator saw each member's signature in time.
+``Rewards``: what an epoch's members are owed, computed from what weight T attended.
 
-A sixth type, ``Check``, shows that a key is there: no store, registry or operator takes it.
+An eighth type, ``Check``, shows that a key is there: no store, registry or operator takes it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -28,6 +31,8 @@ _SEALED = keccak(b"Sealed(uint48 epoch,uint32 roundTime,uint16 step,bytes items)
 _OBSERVED = keccak(b"Observed(uint48 epoch,uint32 roundTime,bytes32 terms,bytes items)")
 _ANNOUNCE = keccak(b"Announce(uint64 counter,bytes body)")
 _ARM = keccak(b"Arm(uint48 epoch,bytes32 set)")
+_ATTENDED = keccak(b"Attended(uint48 epoch,uint32 rounds,bytes counts)")
+_REWARDS = keccak(b"Rewards(uint48 epoch,bytes32 root,address[] absent,bytes32 grounds)")
 _CHECK = keccak(b"Check(string says)")
 _WORTHLESS = "This signature is worth nothing: lrt-oracle check asked whether the key is there."
 _SIGNATURE = 64
@@ -118,6 +123,25 @@ def arm_preimage(domain: Domain, epoch: int, set_hash: bytes) -> bytes:
 def arm_digest(domain: Domain, epoch: int, set_hash: bytes) -> bytes:
     """Digest that arms a signer set, as ``armDigest()`` of the store answers it."""
     return keccak(arm_preimage(domain, epoch, set_hash))
+
+
+def attended_preimage(domain: Domain, epoch: int, rounds: int, counts: bytes) -> bytes:
+    """The 66 bytes whose keccak an operator signs to say who was there in an epoch, see `oracle.sign.epoch_words`."""
+    return _typed(domain, keccak(_ATTENDED + epoch.to_bytes(32, "big") + rounds.to_bytes(32, "big") + keccak(counts)))
+
+
+def rewards_preimage(domain: Domain, epoch: int, root: bytes, absent: Sequence[bytes], grounds: bytes) -> bytes:
+    """The 66 bytes whose keccak is the digest of an epoch's report, as ``Rewards.digestOf`` answers it.
+
+    Args:
+        domain: store and chain.
+        epoch: that has ended.
+        root: of the tree of what is owed, 32 bytes.
+        absent: operators, 20 bytes each, ascending.
+        grounds: hash of the words that it follows from, 32 bytes.
+    """
+    listed = keccak(b"".join(a.rjust(32, b"\0") for a in absent))
+    return _typed(domain, keccak(_REWARDS + epoch.to_bytes(32, "big") + root + listed + grounds))
 
 
 def check_preimage(domain: Domain) -> bytes:

@@ -1,4 +1,4 @@
-"""Operator: a key, its journal, and what it signs: its values, a round's certificate, batches of it, a set to come."""
+"""Operator: a key, its journal, and what it signs: values, a round's certificate, batches of it, a set to come, words of an epoch."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from oracle.sign.eip712 import (
     sealed_preimage,
     sign_compact,
 )
+from oracle.sign.epoch_lines import EpochKind, EpochLine, EpochRefused
+from oracle.sign.epoch_words import EpochAttendance, RewardsWord
 from oracle.sign.messages import Refusal, RefusalCode, Signature, SignedValues, SignerSet
 from oracle.sign.sign_journal import EquivocationRefused, JournalError, SignJournal
 
@@ -193,6 +195,51 @@ class Operator:
             text = f"its key is not in the signer set of epoch {coming.epoch}: only a member of a set arms it"
             return self.refuse(RefusalCode.WRONG_EPOCH, text)
         return await self._sign_preimage(arm_preimage(coming.domain, coming.epoch, set_hash))
+
+    # --- an epoch that has ended ---------------------------------------------------------------------------------
+
+    async def request_attendance(
+        self, said: EpochAttendance, ended_s: int, *, now_ms: int, clock_ok: bool
+    ) -> Signature | Refusal:
+        """Sign who was there in an epoch, wherever the key is: one word an epoch, in the journal first.
+
+        Args:
+            said: by what is stored here.
+            ended_s: when the epoch ended, Unix s.
+            now_ms: present time.
+            clock_ok: whether it may go under a signature.
+        """
+        preimage = said.preimage()
+        refusal = self._admit_epoch(
+            EpochKind.ATTENDED, said.domain, said.epoch, preimage, ended_s, now_ms, clock_ok=clock_ok
+        )
+        return refusal or await self._sign_preimage(preimage)
+
+    async def request_rewards(
+        self, said: RewardsWord, ended_s: int, *, now_ms: int, clock_ok: bool
+    ) -> Signature | Refusal:
+        """Sign an epoch's report; the caller has computed it anew. A key signs one for each epoch, in the journal first."""
+        preimage = said.preimage()
+        refusal = self._admit_epoch(
+            EpochKind.REWARDS, said.domain, said.epoch, preimage, ended_s, now_ms, clock_ok=clock_ok
+        )
+        return refusal or await self._sign_preimage(preimage)
+
+    def _admit_epoch(
+        self, kind: EpochKind, domain: Domain, epoch: int, preimage: bytes, ended_s: int, now_ms: int, *, clock_ok: bool
+    ) -> Refusal | None:
+        """As `_admit`, of a word about an epoch."""
+        refusal = self.unable(now_ms, clock_ok=clock_ok)
+        if refusal is not None:
+            return refusal
+        line = EpochLine(domain.chain_id, domain.store, kind, epoch, keccak(preimage), ended_s)
+        try:
+            self.journal.record_epoch(line)
+        except EpochRefused as e:
+            return self.refuse(RefusalCode.EQUIVOCATION, str(e))
+        except (JournalError, sqlite3.Error) as e:
+            return self.refuse(RefusalCode.JOURNAL, f"not signed, for it must be in the journal first: {e}")
+        return None
 
     async def announce(self, domain: Domain, said: Announcement) -> SignedAnnouncement | Refusal:
         """Sign where it is reached and which key speaks for it, wherever the report key is. It says nothing about a price."""

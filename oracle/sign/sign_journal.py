@@ -8,12 +8,14 @@ is signed any more.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from feeds.errors import LrtOracleError
 from oracle.sign.eip712 import Domain
+from oracle.sign.epoch_lines import SCHEMA as EPOCHS
+from oracle.sign.epoch_lines import EpochLine, EpochLines
 from oracle.sign.journal_witness import JournalWitness, WitnessError, WitnessNote
 from oracle.sign.mute_period import MutePeriod
 
@@ -111,7 +113,8 @@ class SignJournal:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(_SCHEMA + EPOCHS)
+        self._epochs = EpochLines(self._db)
         self._mute = MutePeriod(self._db, mute_ms, time_confirmed=time_confirmed)
         self._open(address, now_ms, newborn=newborn)
         # mute_ms covers what a store still takes
@@ -193,17 +196,28 @@ class SignJournal:
             EquivocationRefused: one of them was signed with another hash, or may have been; nothing is written.
             JournalError: the witness could not be written, or knows of more than is in here; nothing may be signed.
         """
+        self._write_down(
+            lambda: self._holds(domain, round_s, item_hashes), lambda: self._write_round(domain, round_s, item_hashes)
+        )
+
+    def record_epoch(self, line: EpochLine) -> None:
+        """Write what is about to be signed of an epoch, and return once it is on disk.
+
+        Raises:
+            EpochRefused: another word of this kind was signed for it, or may have been.
+            JournalError: as of `record`.
+        """
+        self._write_down(lambda: self._epochs.holds(line), lambda: self._epochs.write(line, self._mute.floor_s))
+
+    def _write_down(self, is_there: Callable[[], bool], write: Callable[[], None]) -> None:
+        """One transaction, and its witness."""
         with self._db:  # commits, or rolls back when an exception passes
             self._db.execute("BEGIN IMMEDIATE")
             ahead = self._witness_ahead()
-            if ahead is None and self._holds(domain, round_s, item_hashes):
+            if ahead is None and is_there():
                 return
             if ahead is None:
-                for feed, item_hash in item_hashes.items():
-                    place = JournalPlace(domain.chain_id, domain.store, feed, round_s)
-                    self._admit(place)
-                    self._write(place, item_hash)
-                    self._drop_old(place)
+                write()
                 self._db.execute("UPDATE written SET writes = writes + 1")
             else:
                 self._go_on_from(ahead)
@@ -212,6 +226,13 @@ class SignJournal:
                 f"{self.path} was restored while it was in use: its witness knows of more; mute for a while"
             )
         self._write_witness()
+
+    def _write_round(self, domain: Domain, round_s: int, item_hashes: Mapping[int, bytes]) -> None:
+        for feed, item_hash in item_hashes.items():
+            place = JournalPlace(domain.chain_id, domain.store, feed, round_s)
+            self._admit(place)
+            self._write(place, item_hash)
+            self._drop_old(place)
 
     def _holds(self, domain: Domain, round_s: int, item_hashes: Mapping[int, bytes]) -> bool:
         """Whether all of it is there, as it was signed."""

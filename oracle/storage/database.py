@@ -16,6 +16,7 @@ from oracle.model.publication import Record, Transition
 from oracle.model.types import FeedRound, FoldedFeed, Published
 from oracle.report.compose import published_after_record
 from oracle.sign.messages import Agreement
+from oracle.storage.attended_rows import AttendedRows
 from oracle.storage.errors import AnotherWriter
 from oracle.storage.limits import DatabaseLimits
 from oracle.storage.prune import Pruner
@@ -30,7 +31,7 @@ _MOST_LEARNED = 10_000
 """Records after the newest own round of a feed: a day of rounds that others made."""
 
 
-class Database(RoundRows, RecordRows, PushRows):
+class Database(RoundRows, RecordRows, PushRows, AttendedRows):
     """The database of one process. Every write method returns once its rows are on disk.
 
     Args:

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from oracle.model.spec import RULES_VERSION
+from oracle.storage.attended_rows import TABLE as ATTENDED
 from oracle.storage.errors import OtherRules
 from oracle.storage.prune import INDEXES
 from oracle.storage.withdrawn import TABLES
@@ -73,7 +74,7 @@ def prepare(connection: sqlite3.Connection, path: Path | str) -> None:
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.executescript(_SCHEMA + INDEXES + TABLES)
+    connection.executescript(_SCHEMA + INDEXES + TABLES + ATTENDED)
     _check_rules(connection, path)
     _add_push_columns(connection)
     connection.execute(_WATCHED)

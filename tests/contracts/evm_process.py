@@ -60,6 +60,13 @@ class Evm:
         self.now += seconds
         self.evm.set_block_env(pyrevm.BlockEnv(number=1, timestamp=self.now))
 
+    @property
+    def gas_used(self) -> int:
+        """By the last call, as a transaction of its own."""
+        result = self.evm.result
+        assert result is not None
+        return int(result.gas_used)
+
     def create(self, artifact: Any, *args: Any) -> str:
         inputs = [i for e in artifact.abi if e["type"] == "constructor" for i in e["inputs"]]
         code = artifact.bytecode
@@ -72,9 +79,9 @@ class Evm:
         """A call with ether, which is taken."""
         self.evm.message_call(sender, to, data, value=value)
 
-    def send(self, to: str, data: bytes, sender: str = OWNER) -> tuple[str, bytes]:
+    def send(self, to: str, data: bytes, sender: str = OWNER, value: int = 0) -> tuple[str, bytes]:
         try:
-            answer = bytes(self.evm.message_call(sender, to, data))
+            answer = bytes(self.evm.message_call(sender, to, data, value=value))
         except RuntimeError as e:
             text = str(e)
             output = text.split("output: ")[1].split(" ", maxsplit=1)[0] if "output: " in text else ""
@@ -83,10 +90,10 @@ class Evm:
             self.evm.reset_transient_storage()
         return "", answer
 
-    def call(self, to: str, name: str, *args: Any, sender: str = OWNER) -> tuple[str, Any]:
+    def call(self, to: str, name: str, *args: Any, sender: str = OWNER, value: int = 0) -> tuple[str, Any]:
         entry = self.abis[to][name]
         kinds = [abi_type(i) for i in entry["inputs"]]
-        error, raw = self.send(to, keccak(text=f"{name}({','.join(kinds)})")[:4] + encode(kinds, args), sender)
+        error, raw = self.send(to, keccak(text=f"{name}({','.join(kinds)})")[:4] + encode(kinds, args), sender, value)
         answer = None if error else decode([abi_type(o) for o in entry["outputs"]], raw)
         return error, answer[0] if answer and len(answer) == 1 else answer
 

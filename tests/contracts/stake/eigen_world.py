@@ -93,12 +93,8 @@ class MiningEvm(Evm):
         return int(self.evm.result.gas_used)
 
 
-REVERTS, BURNS_GAS, SAYS_HALF_A_WORD, SAYS_TOO_MUCH = (
-    "60006000fd",
-    "5b600056",
-    "60106000f3",
-    "6000196000526020" + "6000f3",
-)
+REVERTS, BURNS_GAS, SAYS_HALF_A_WORD = "60006000fd", "5b600056", "60106000f3"
+SAYS_THE_MOST, SAYS_A_LOT = "60001960005260206000f3", "72" + "ff" * 19 + "60005260206000f3"
 """Code that fails in its own way, whatever is called."""
 
 
@@ -146,6 +142,11 @@ class EigenWorld:
         self.values = evm.create(contracts.load("CollateralValues"), listings)
         self.book = evm.create(contracts.load("KeyBook"), OWNER)
         self.directory = evm.create(contracts.load("OperatorDirectory"))
+        self.connect_set()
+
+    def connect_set(self) -> None:
+        """The set, and who knows whom."""
+        evm = self.evm
         self.set = evm.create(compiled("tests/contracts/solidity/EigenSetStandIn.sol")["EigenSetStandIn"], STORE)
         evm.ok(self.book, "connect", self.set, PENALTIES, REWARDS)
         self.source = self.source_over(self.settings(), self.listed())

@@ -115,5 +115,8 @@ class SetModel:
 
     def removed(self, who: str) -> None:
         """From the present set, where the others reach T."""
-        if self.in_force is not None and self.in_force.total - self.in_force.weights.get(who, 0) >= self.in_force.threshold:
+        if (
+            self.in_force is not None
+            and self.in_force.total - self.in_force.weights.get(who, 0) >= self.in_force.threshold
+        ):
             self.in_force.weights.pop(who, None)

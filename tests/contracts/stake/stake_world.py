@@ -103,7 +103,13 @@ class StakeWorld:
     def refusal(self, **changes: Any) -> str:
         """The error with which a set of other settings is refused; empty if it is made."""
         artifact = contracts.load("StakedSet")
-        kinds = ["address", "address", "address[]", "(" + ",".join(["uint256"] * 9 + ["address"] + ["uint256"] * 2) + ")", "address"]
+        kinds = [
+            "address",
+            "address",
+            "address[]",
+            "(" + ",".join(["uint256"] * 9 + ["address"] + ["uint256"] * 2) + ")",
+            "address",
+        ]
         try:
             self.evm.evm.deploy(OWNER, artifact.bytecode + encode(kinds, self.arguments(**changes)))
         except RuntimeError as e:

@@ -216,3 +216,22 @@ def test_a_position_says_what_it_is_worth_also_where_the_value_cannot_be_read(wo
     assert calls("slashableOf", OPERATOR, 0)[0] == "Reverted"
     assert calls.number("stakeOf", OTHER) == calls.number("slashableOf", OTHER, 0) == 0
     assert calls("requestExit", OPERATOR, WAD, sender=ANNA)[0] == "", "an exit needs no value"
+
+
+def test_stake_is_what_its_token_s_contract_says_at_most_as_fast_as_it_may_grow(world: DelegatedWorld) -> None:
+    """Over the real CollateralValues: a fall of the rate counts at once, a leap does not."""
+    listing = (world.token, world.token, keccak(text="getRate()")[:4], 10_000, 1_000)
+    values = world.evm.create(contracts.load("CollateralValues"), [listing])
+    calls = world.quick("DelegatedStake", world.deploy(values=values))
+    assert calls("enroll", 0, sender=OPERATOR)[0] == ""
+    world.evm.ok(world.token, "approve", calls.at, WAD, sender=ANNA)
+    assert calls("deposit", OPERATOR, WAD, sender=ANNA)[0] == ""
+    first, total = world.rate(), world.evm.ok(world.diva, "totalEther")
+    assert calls.number("stakeOf", OPERATOR) == first
+    world.rebase(total * 2)
+    assert world.rate() > first * 19 // 10
+    world.evm.jump(365 * DAY)
+    assert calls.number("stakeOf", OPERATOR) == first * 11 // 10
+    world.rebase(total // 2)
+    assert calls.number("stakeOf", OPERATOR) == calls.number("slashableOf", OPERATOR, 0) == world.rate() < first
+    assert calls.words("positionOf", OPERATOR, ANNA)[VALUE] == world.rate()

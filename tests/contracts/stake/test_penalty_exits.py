@@ -36,7 +36,7 @@ class StoreWorld(PenaltyWorld):
     def __init__(self) -> None:
         super().__init__((1, 1, 1))
         keys = [key(n) for n in range(3)]
-        settings = (self.set, GUARDIAN, 60, 2 * DAY, 600)
+        settings = (self.set, GUARDIAN, 60, 2 * DAY, 600, 0)
         self.store = self.evm.create(contracts.load("PriceStore"), settings, [(10, 500, 600)], keys, [1] * 3, 2, 2)
         self.evm.ok(self.set, "connect", self.penalties, self.store)
         register = keccak(text="register(bytes32,bool,bool,uint8)")[:4]

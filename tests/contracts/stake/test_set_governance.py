@@ -76,6 +76,8 @@ def test_everybody_can_leave_before_the_store_has_another_owner(world: StakeWorl
     world.evm.ok(world.store, "acceptOwnership", sender=STRANGER)
     assert world.evm.ok(world.store, "owner") == STRANGER
     assert world.rotation()[0] == "NotSetOwner"
+    world.evm.ok(world.store, "transferOwnership", world.set, sender=STRANGER)
+    assert world.evm.call(world.set, "acceptStore")[0] == "AlreadyMigrated"
     assert world.evm.call(world.set, "finishMigration", sender=TIMELOCK)[0] == "NoMigration"
 
 

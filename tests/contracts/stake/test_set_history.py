@@ -8,12 +8,23 @@ from fractions import Fraction
 
 from tests.contracts.evm_process import STRANGER
 from tests.contracts.stake.set_model import MIN_MEMBERS, MIN_STAKE, Made, SetModel
-from tests.contracts.stake.stake_world import ANSWERS, BURNS, DAY_S, ETHER, JOIN_S, PENALTIES, REVERTS, StakeWorld, operator
+from tests.contracts.stake.stake_world import (
+    ANSWERS,
+    BURNS,
+    DAY_S,
+    ETHER,
+    JOIN_S,
+    PENALTIES,
+    REVERTS,
+    StakeWorld,
+    operator,
+)
 
 HISTORIES, ACTS = 10, 90
 OPERATORS = [operator(i) for i in range(1, 11)]
 SOURCES = 2
-KINDS = ("tell", "tell", "tell", "silent", "answer", "observe", "leave", "join", "jail", "crash", "turn", "turn", "turn")
+OFTEN = {"value": 6, "silence": 2, "answer": 2, "observe": 2, "leave": 1, "join": 2, "jail": 1, "crash": 1, "turn": 6}
+ACTS_OF_ALL = tuple(act for act, times in OFTEN.items() for _ in range(times))
 
 
 class History:
@@ -48,46 +59,57 @@ class History:
         error = self.world.evm.call(self.world.set, "join", sender=who)[0]
         if who in self.model.joined:
             assert error == "AlreadyJoined"
+        elif self.world.evm.ok(self.world.set, "jailedUntil", who) > self.now:
+            assert error == "InJail"
         elif live < MIN_STAKE:
             assert error == "TooLittleStake"
         else:
-            assert error in {"", "InJail"}
-            if not error:
-                self.model.join(who, self.now)
-                self.seen["join"] += 1
+            assert not error
+            self.model.join(who, self.now)
+            self.seen["join"] += 1
 
     def step(self) -> None:
-        rng, who, source = self.rng, self.rng.choice(OPERATORS), self.rng.randrange(SOURCES)
-        kind = rng.choice(KINDS)
-        if kind == "tell":
-            now = self.truth[who, source]
-            self.tell(who, source, rng.choice((0, now // 2, now * 9 // 10, now + ETHER, now * 2 + ETHER, 60 * ETHER)))
-        elif kind == "silent":
-            self.world.behave(who, rng.choice((REVERTS, BURNS)), source)
-            self.model.values[who][source] = None
-        elif kind == "answer":
-            self.world.behave(who, ANSWERS, source)
-            self.model.values[who][source] = self.truth[who, source]
-        elif kind == "observe":
-            self.world.evm.ok(self.world.set, "observe", [who], sender=STRANGER)
-            if who in self.model.joined:
-                self.model.observe(who)
-        elif kind == "leave" and rng.random() < 0.5:
-            error = self.world.evm.call(self.world.set, "leave", sender=who)[0]
-            assert error == ("" if self.model.joined.pop(who, None) else "NotCandidate")
-        elif kind == "join":
-            self.join(who)
-        elif kind == "jail" and rng.random() < 0.3:
-            self.jail(who)
-        elif kind == "crash" and rng.random() < 0.3:
-            for one in OPERATORS:
-                self.tell(one, source, self.truth[one, source] // 6)
-                self.tell(one, 1 - source, min(self.truth[one, 1 - source], 15 * ETHER))
-        elif kind == "turn":
+        who, source = self.rng.choice(OPERATORS), self.rng.randrange(SOURCES)
+        if (act := self.rng.choice(ACTS_OF_ALL)) == "turn":
             self.turn()
+        elif act in {"value", "silence", "answer"}:
+            getattr(self, act)(who, source)
+        else:
+            getattr(self, act)(who)
+
+    def value(self, who: str, source: int) -> None:
+        now = self.truth[who, source]
+        others = (0, now // 2, now * 9 // 10, now + ETHER, now * 2 + ETHER, 60 * ETHER)
+        self.tell(who, source, self.rng.choice(others))
+
+    def silence(self, who: str, source: int) -> None:
+        self.world.behave(who, self.rng.choice((REVERTS, BURNS)), source)
+        self.model.values[who][source] = None
+
+    def answer(self, who: str, source: int) -> None:
+        self.world.behave(who, ANSWERS, source)
+        self.model.values[who][source] = self.truth[who, source]
+
+    def observe(self, who: str) -> None:
+        self.world.evm.ok(self.world.set, "observe", [who], sender=STRANGER)
+        if who in self.model.joined:
+            self.model.observe(who)
+
+    def leave(self, who: str) -> None:
+        error = self.world.evm.call(self.world.set, "leave", sender=who)[0]
+        assert error == ("" if self.model.joined.pop(who, None) else "NotCandidate")
+
+    def crash(self, who: str) -> None:
+        """Most of everybody's stake goes."""
+        source = OPERATORS.index(who) % SOURCES
+        for one in OPERATORS:
+            self.tell(one, source, self.truth[one, source] // 6)
+            self.tell(one, 1 - source, min(self.truth[one, 1 - source], 15 * ETHER))
 
     def jail(self, who: str) -> None:
-        self.world.evm.ok(self.world.set, "jail", who, self.now + self.rng.choice((0, 1, 5)) * DAY_S + 1, sender=PENALTIES)
+        self.world.evm.ok(
+            self.world.set, "jail", who, self.now + self.rng.choice((0, 1, 5)) * DAY_S + 1, sender=PENALTIES
+        )
         self.model.joined.pop(who, None)
         if (who, 0) in self.model.windows:
             self.model.observe(who)

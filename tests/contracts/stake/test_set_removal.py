@@ -11,7 +11,6 @@ from tests.contracts.stake.stake_world import (
     DELAY_S,
     EPOCH_S,
     ETHER,
-    JOIN_S,
     OVERLAP_S,
     PENALTIES,
     REVERTS,

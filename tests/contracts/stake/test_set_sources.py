@@ -6,7 +6,7 @@ import pytest
 from eth_abi import encode
 from eth_utils.crypto import keccak
 
-from tests.contracts.contract_tools import compiled
+from tests.contracts.contract_tools import compiled, error_of
 from tests.contracts.evm_process import STRANGER
 from tests.contracts.stake.stake_world import (
     ANSWERS,
@@ -100,7 +100,9 @@ def test_a_source_that_reverts_keeps_its_weight_for_one_epoch(world: StakeWorld,
     assert who[0] not in world.weights(world.change())
     world.behave(who[0], ANSWERS)
     world.change()
-    assert stakes(world)[who[0]] == 95 * ETHER, "it begins anew: nothing at the freeze that hears it again, all from then on"
+    assert stakes(world)[who[0]] == 95 * ETHER, (
+        "it begins anew: nothing at the freeze that hears it again, all from then on"
+    )
 
 
 def test_a_source_that_answers_again_loses_nothing(world: StakeWorld) -> None:
@@ -139,14 +141,16 @@ def test_a_caller_with_little_gas_makes_no_source_fail(world: StakeWorld) -> Non
         "remove": keccak(text="remove(address)")[:4] + encode(["address"], [who[0]]),
     }
     for name, data in calls.items():
+        told = set()
         for gas in range(20_000, 3_000_000, 60_000):
             before = world.evm.evm.snapshot()
-            done, _ = world.evm.ok(stingy, "call", world.set, data, gas)
-            assert not done or name != "remove", "its stake is there"
+            done, answer = world.evm.ok(stingy, "call", world.set, data, gas)
+            told.add("" if done else error_of(answer.hex())[0])
             windows = [world.evm.ok(world.set, "windowOf", world.sources[0], w) for w in who]
             assert not any(failed for *_, failed in windows), (name, gas)
             assert [w[0] for w in windows] == [s * ETHER for s in (90, 80, 70, 60)]
             world.evm.evm.revert(before)
+        assert {"GasTooLow", "NothingToRemove" if name == "remove" else ""} <= told
 
 
 @pytest.mark.parametrize("sources", [1, 4])

@@ -24,7 +24,7 @@ from tests.contracts.stake.stake_world import (
 )
 from tests.contracts.stake.weights_model import BPS
 
-MEMBER, NO_KEY, TOO_NEW, TOO_LITTLE, OTHERS = range(5)
+MEMBER, TOO_NEW, TOO_LITTLE, OTHERS = range(4)
 
 
 @pytest.fixture
@@ -128,12 +128,24 @@ def test_nobody_names_signers(world: StakeWorld) -> None:
     artifact = contracts.load("StakedSet")
     changes = {f["name"] for f in artifact.abi if f["type"] == "function" and f["stateMutability"] != "view"}
     by_anybody = {"rotate", "remove", "observe", "join", "leave", "acceptStore"}
-    assert changes == by_anybody | {"connect", "joinFor", "leaveFor", "jail", "jailAbsent", "govern", "startMigration", "finishMigration"}
+    assert changes == by_anybody | {
+        "connect",
+        "joinFor",
+        "leaveFor",
+        "jail",
+        "jailAbsent",
+        "govern",
+        "startMigration",
+        "finishMigration",
+    }
     signers = [operator(1), operator(2), operator(3)]
     everybody = (OWNER, GUARDIAN, STRANGER, TIMELOCK, PENALTIES, operator(1))
     for who in everybody:
         for name in ("setSigners", "setSignersInEmergency"):
-            assert world.evm.call(world.store, name, signers, [1, 1, 1], 3, 3, sender=who)[0] in {"NotSetOwner", "NotOwner"}
+            assert world.evm.call(world.store, name, signers, [1, 1, 1], 3, 3, sender=who)[0] in {
+                "NotSetOwner",
+                "NotOwner",
+            }
         assert world.evm.call(world.store, "removeSigners", 1, [0], sender=who)[0] == "NotSetOwner"
         assert world.evm.call(world.store, "transferOwnership", who, sender=who)[0] == "NotOwner"
         assert world.evm.call(world.store, "setSetOwner", who, sender=who)[0] == "NotOwner"
@@ -223,6 +235,23 @@ def test_dust_fills_no_list(world: StakeWorld) -> None:
     world.evm.ok(world.set, "join", sender=poor)
 
 
+def test_nobody_pushes_a_member_out(world: StakeWorld) -> None:
+    """Stake that is shown for one newcomer after another takes the places of those who are in no set, and no others."""
+    members = world.enter_all(*[20] * 7)
+    world.change()
+    most = world.evm.ok(world.set, "maxCandidates")
+    for i in range(7, most):
+        world.enter(i + 1, 15 * ETHER)
+    for i in range(50, 50 + most):
+        world.enter(i, 900 * ETHER)
+        world.tell(operator(i), 0)
+        world.evm.ok(world.set, "observe", [operator(i)])
+    found = world.evm.ok(world.set, "candidates")
+    assert len(found) == most
+    assert set(members) <= set(found)
+    assert set(world.weights(world.change())) == set(members)
+
+
 def test_a_freeze_takes_the_one_key_that_an_operator_has(world: StakeWorld) -> None:
     world.register()
     who = world.enter_all(90, 80, 70, 60)
@@ -267,9 +296,7 @@ def test_settings_that_do_not_fit_are_refused(world: StakeWorld, change: dict[st
 
 def test_a_store_whose_sets_never_expire_is_refused(world: StakeWorld) -> None:
     roles = (OWNER, GUARDIAN, MAX_AGE_S, DELAY_S, OVERLAP_S, 0)
-    world.store = world.evm.create(
-        contracts.load("PriceStore"), roles, [(1, 9_999, 1)], [operator(1)], [1], 1, 1
-    )
+    world.store = world.evm.create(contracts.load("PriceStore"), roles, [(1, 9_999, 1)], [operator(1)], [1], 1, 1)
     assert world.refusal() == "SettingsDoNotFit"
 
 

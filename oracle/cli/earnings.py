@@ -1,0 +1,167 @@
+"""What signers earn: the report of an epoch, made by hand and computed again."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from oracle.cli.shell import Exit, ExitCode, checked_config, print_result
+
+if TYPE_CHECKING:
+    from oracle.config.resolve import ResolvedConfig
+    from oracle.rewards.manual import ManualReport
+    from oracle.rewards.posted import RewardsReads
+    from oracle.rewards.recomputed import RecomputedReport
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A Rewards contract, 20 bytes, and the target whose store's signers it pays."""
+
+    resolved: ResolvedConfig
+    target: str
+    contract: bytes
+
+
+def _hex(_: click.Context, __: click.Parameter, text: str | bytes) -> bytes:
+    try:
+        return text if isinstance(text, bytes) else bytes.fromhex(text.strip().removeprefix("0x"))
+    except ValueError:
+        raise click.BadParameter("write 0x and hex digits, as this command prints them") from None
+
+
+def _place(resolved: ResolvedConfig, target: str | None, contract: str) -> _Place:
+    from oracle.assemble.network import home_store
+    from oracle.config.tables.forms import raw_address
+    from oracle.model.suggest import nearest
+
+    config, home = resolved.config, home_store(resolved)
+    name = target or (home.target if home is not None else next(iter(config.targets), ""))
+    if name not in config.targets:
+        raise Exit(f"{name!r} is not a target of the config; {nearest(name, config.targets)}", ExitCode.USAGE)
+    try:
+        return _Place(resolved, name, raw_address(contract))
+    except ValueError as e:
+        raise Exit(f"--contract: {e}", ExitCode.USAGE) from None
+
+
+@asynccontextmanager
+async def _reading(place: _Place) -> AsyncIterator[RewardsReads]:
+    from oracle.chain.quorum_rpc import QuorumRpc
+    from oracle.config.tables.forms import raw_address
+    from oracle.rewards.posted import RewardsReads
+    from oracle.sign.eip712 import Domain
+
+    target = place.resolved.config.targets[place.target]
+    chain = place.resolved.config.chains[target.chain]
+    nodes = QuorumRpc(chain.endpoints, chain_id=chain.chain_id, agree=chain.agree)
+    try:
+        domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
+        yield await RewardsReads.open(nodes, place.contract, domain)
+    finally:
+        await nodes.close()
+
+
+@click.command()
+@click.argument("epoch", type=click.IntRange(1, (1 << 48) - 1))
+@click.option("--contract", required=True, metavar="ADDRESS", help="Of the Rewards contract.")
+@click.option("--target", help="Whose store's signers it pays; default: the home store's.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def rewards(config_path: Path, /, *, epoch: int, contract: str, target: str | None, as_json: bool) -> None:
+    """Compute the rewards of an epoch from what was posted, and hold them against the root: who was there, and is owed what.
+
+    Exit status: 0 they are the same, 1 they differ, 3 nothing is posted.
+    """
+    place = _place(checked_config(config_path, network=True), target, contract)
+    found = asyncio.run(_recomputed(place, epoch))
+    print_result(as_json, {"epoch": epoch, **found.document()}, found.lines())
+    sys.exit(ExitCode.FAILED if found.faults else ExitCode.DONE)
+
+
+async def _recomputed(place: _Place, epoch: int) -> RecomputedReport:
+    from oracle.rewards.recomputed import recompute
+
+    async with _reading(place) as reads:
+        frozen, posted = await reads.frozen(epoch), await reads.posted(epoch)
+        if frozen is None:
+            raise Exit(f"no set was frozen for epoch {epoch}: nobody can report it", ExitCode.ABSTAINED)
+        if posted is None:
+            raise Exit(f"no report of epoch {epoch} is posted", ExitCode.ABSTAINED)
+        return await recompute(reads, frozen, posted)
+
+
+@click.command()
+@click.argument("epoch", type=click.IntRange(1, (1 << 48) - 1))
+@click.option("--contract", required=True, metavar="ADDRESS", help="Of the Rewards contract.")
+@click.option("--target", help="Whose store's signers it pays; default: the home store's.")
+@click.option("--words", default=b"", metavar="HEX", callback=_hex, help="Words of other machines, after each other.")
+@click.option("--propose", is_flag=True, help="Make the grounds of all words; one machine does, the others take them.")
+@click.option("--grounds", default=b"", metavar="HEX", callback=_hex, help="That another machine has proposed.")
+@click.option("--signatures", default=b"", metavar="HEX", callback=_hex, help="Of other machines, after each other.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def report(
+    config_path: Path,
+    /,
+    *,
+    epoch: int,
+    contract: str,
+    target: str | None,
+    words: bytes,
+    propose: bool,
+    grounds: bytes,
+    signatures: bytes,
+    as_json: bool,
+) -> None:
+    """Say who was there in an epoch that has ended, and sign what it owes, by this machine's operators and with what others said.
+
+    Exit status: 0 all is there that `post` of the contract needs, 3 others have to say or sign something.
+    """
+    if grounds and propose:
+        raise Exit("--grounds and --propose: grounds are another machine's or made here", ExitCode.USAGE)
+    place = _place(checked_config(config_path, network=True), target, contract)
+    path = Path(place.resolved.config.oracle.database)
+    if not path.is_file():
+        raise Exit(f"no database at {path}: run the oracle first", ExitCode.ABSTAINED)
+    found = asyncio.run(_reported(place, epoch, words, grounds, signatures, propose=propose))
+    print_result(as_json, {"epoch": epoch, **found.document()}, found.lines())
+    sys.exit(ExitCode.DONE if found.suffices else ExitCode.ABSTAINED)
+
+
+async def _reported(
+    place: _Place, epoch: int, words: bytes, grounds: bytes, signatures: bytes, *, propose: bool
+) -> ManualReport:
+    import os
+    from contextlib import ExitStack
+
+    from oracle.assemble.operators import OperatorBuilder
+    from oracle.rewards.manual import EpochView, ReportDesk
+    from oracle.runtime.clock import Clock
+    from oracle.storage.database import Database
+
+    async with _reading(place) as reads:
+        frozen, ended_s = await reads.frozen(epoch), await reads.ended_s(epoch)
+        if frozen is None or ended_s is None:
+            why = "no set was frozen for it" if frozen is None else "it has not ended"
+            raise Exit(f"nobody can report epoch {epoch}: {why}", ExitCode.ABSTAINED)
+        stakes, pots = await reads.stakes(frozen), await reads.pots(epoch)
+    view = EpochView(frozen=frozen, stakes=stakes, pots=pots, ended_s=ended_s)
+    with ExitStack() as opened:
+        database, clock = Database(place.resolved.config.oracle.database), Clock()
+        opened.callback(database.close)
+        builder = OperatorBuilder(place.resolved, os.environ, clock, database, opened)
+        for section in place.resolved.config.operators:
+            builder.operator(section)
+        desk = ReportDesk(view, builder.made, database, place.target, clock.now_ms())
+        return await desk.report(words, grounds, signatures, propose=propose)
+
+
+COMMANDS = (rewards, report)
