@@ -1,4 +1,4 @@
-"""DelegatedStake as a model in exact integers, written from docs/contracts.md and not from the Solidity."""
+"""DelegatedStake as a model in exact integers, written from docs/stake.md and not from the Solidity."""
 
 from __future__ import annotations
 
@@ -262,9 +262,10 @@ class DelegatedModel:
         return rest
 
     def take(self, case: bytes, bps: int, now: int) -> tuple[int, int]:
-        """What the finder gets, and the treasury."""
-        operator, tokens, _ = self.end(case, now)
-        found = tokens * min(bps, MOST_FINDER_BPS) // BPS
+        """What the finder gets, no more than half of the operator's own loss, and the treasury."""
+        operator, tokens, pool = self.end(case, now)
+        own = tokens * self.positions[operator][operator].shares // pool.shares
+        found = min(tokens * min(bps, MOST_FINDER_BPS) // BPS, own // 2)
         rest = self.end_generation(operator)
         self.owed[self.terms.token] -= tokens + rest
         return found, tokens - found + rest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tests.contracts.stake.stake_world import ETHER, JOIN_S
+from tests.contracts.stake.stake_world import EPOCH_S, ETHER, JOIN_S
 from tests.contracts.stake.weights_model import Before, ModelSet, Rules, change_limit, model_set
 
 MIN_STAKE, MIN_MEMBERS, MAX_MEMBERS = 10 * ETHER, 3, 7
@@ -20,11 +20,11 @@ class Window:
     failed: bool = False
     closes: int = 1
 
-    def counts(self, value: int | None) -> int:
-        """At a freeze; ``None``: the source does not answer."""
+    def counts(self, value: int | None, *, fresh: bool) -> int:
+        """At a freeze; ``None``: the source does not answer. ``fresh``: the last freeze is two epochs ago at most."""
         if value is not None:
             return min(self.lowest, value)
-        return 0 if self.failed else min(self.lowest, self.counted)
+        return 0 if self.failed or not fresh else min(self.lowest, self.counted)
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class SetModel:
     windows: dict[tuple[str, int], Window] = field(default_factory=dict)
     joined: dict[str, int] = field(default_factory=dict)
     freezes: int = 0
+    frozen_s: int = 0
     in_force: Made | None = None
     silent: Made | None = None
     scheduled: Made | None = None
@@ -73,12 +74,16 @@ class SetModel:
             one.lowest = min(one.lowest, one.lowest if value is None else value)
         return sum(self.windows[who, i].lowest if v is None else v for i, v in enumerate(self.values[who]))
 
-    def stake(self, who: str) -> int:
-        return sum(self.windows[who, i].counts(v) for i, v in enumerate(self.values[who]))
+    def counted(self, who: str, now: int) -> list[int]:
+        fresh = now <= self.frozen_s + 2 * EPOCH_S
+        return [self.windows[who, i].counts(v, fresh=fresh) for i, v in enumerate(self.values[who])]
+
+    def stake(self, who: str, now: int) -> int:
+        return sum(self.counted(who, now))
 
     def chosen(self, now: int) -> list[str]:
-        able = [w for w, at in self.joined.items() if now >= at + JOIN_S and self.stake(w) >= MIN_STAKE]
-        return sorted(able, key=lambda w: (-self.stake(w), int(w, 16)))[:MAX_MEMBERS]
+        able = [w for w, at in self.joined.items() if now >= at + JOIN_S and self.stake(w, now) >= MIN_STAKE]
+        return sorted(able, key=lambda w: (-self.stake(w, now), int(w, 16)))[:MAX_MEMBERS]
 
     def next_set(self, now: int) -> tuple[list[str], ModelSet]:
         """Members by stake, and their weights."""
@@ -90,18 +95,18 @@ class SetModel:
             previous = [0 if w in late else before.weights.get(w, 0) for w in members]
         limits = [m.limit for m in (self.silent, self.in_force) if m is not None]
         reference = Before(before.threshold if before else 0, min(limits, default=0))
-        return members, model_set([self.stake(w) for w in members], previous, reference, RULES)
+        return members, model_set([self.stake(w, now) for w in members], previous, reference, RULES)
 
     def rotate(self, now: int) -> Made | None:
         """The set that is made; none: T is not reached."""
         members, weighed = self.next_set(now)
         assert len(members) >= MIN_MEMBERS
         for who in self.joined:
-            for i, value in enumerate(self.values[who]):
-                counted = self.windows[who, i].counts(value)
+            for i, (value, counted) in enumerate(zip(self.values[who], self.counted(who, now), strict=True)):
                 lowest = counted if value is None else value
                 self.windows[who, i] = Window(lowest, counted, value is None, self.freezes + 2)
         self.freezes += 1
+        self.frozen_s = now
         made = Made(dict(zip(members, weighed.weights, strict=True)), weighed.threshold, now)
         if weighed.threshold > weighed.total:
             self.silent, self.scheduled = made, None

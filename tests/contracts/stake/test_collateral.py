@@ -121,6 +121,26 @@ def test_a_rate_that_cannot_be_read_is_no_value(world: Collateral, rate: int, ma
     assert world.value(world.token) == ETHER, "others are not touched"
 
 
+def test_a_recorded_value_is_two_days_old_at_most(world: Collateral) -> None:
+    """By the rate that was recorded last, whatever the token's contract does now; and it never reverts."""
+
+    def recorded(token: str, amount: int = ETHER) -> int:
+        return int(world.evm.ok(world.values, "recordedValueOf", token, amount))
+
+    assert recorded(world.token) == ETHER
+    world.rebase(-10)
+    assert recorded(world.token) == ETHER
+    world.evm.jump(2 * DAY_S)
+    world.evm.ok(world.values, "refresh", world.token)
+    assert recorded(world.token) == world.value(world.token)
+    assert recorded(RECEIPT) == ETHER * SHARE_BPS // BPS
+    world.evm.ok(world.rate, "tell", ETHER, 1)
+    assert recorded(RECEIPT) == ETHER * SHARE_BPS // BPS
+    world.evm.jump(1)
+    assert [recorded(t) for t in (RECEIPT, WETH, STRANGER)] == [0, ETHER, 0]
+    assert [recorded(t, 2**256 - 1) for t in (world.token, WETH)] == [0, 0]
+
+
 def test_a_caller_with_little_gas_gets_no_value(world: Collateral) -> None:
     stingy = world.evm.create(compiled(SOURCES)["Stingy"])
     data = keccak(text="refresh(address)")[:4] + encode(["address"], [world.token])

@@ -46,9 +46,10 @@ class HostileWorld:
         self.source = evm.create(contracts.load("DelegatedStake"), *terms)
         evm.ok(self.source, "connect", world.side.at, self.token, self.token)
         self.calls = world.quick("DelegatedStake", self.source)
-        evm.ok(self.token, "mint", ANNA, 10**24)
         assert self.calls("enroll", 0, sender=OPERATOR)[0] == ""
-        assert self.calls("deposit", OPERATOR, 4 * WAD, sender=ANNA)[0] == ""
+        for who, amount in ((ANNA, 3 * WAD), (OPERATOR, WAD)):
+            evm.ok(self.token, "mint", who, 10**24)
+            assert self.calls("deposit", OPERATOR, amount, sender=who)[0] == ""
 
     def data(self, name: str, *args: str | int | bytes) -> bytes:
         return self.calls.selectors[name] + b"".join(map(word, args))

@@ -212,7 +212,7 @@ def test_a_position_says_what_it_is_worth_also_where_the_value_cannot_be_read(wo
     assert held[PENDING:] == (0, 949, 0), "950 but for the point's last bit"
     world.evm.ok(world.values, "silence", True)
     assert calls.words("positionOf", OPERATOR, ANNA)[VALUE] == 0
-    assert calls("stakeOf", OPERATOR)[0] == "Reverted", "the set keeps the weight that it knew"
+    assert calls.number("stakeOf", OPERATOR) == 0, "nothing is recorded: see no_weight_is_kept_for_what_leaves"
     assert calls("slashableOf", OPERATOR, 0)[0] == "Reverted"
     assert calls.number("stakeOf", OTHER) == calls.number("slashableOf", OTHER, 0) == 0
     assert calls("requestExit", OPERATOR, WAD, sender=ANNA)[0] == "", "an exit needs no value"

@@ -64,6 +64,21 @@ def test_a_source_sets_a_key_for_whom_it_vouches_for_and_nobody_else_does(world:
     assert world.evm.ok(world.book, "keyOf", ANNA) == address(KEY)
 
 
+def test_only_the_penalties_retire_a_key(world: StakeWorld) -> None:
+    """It stays its operator's; and one that was replaced already takes the next one with it no more."""
+    assert set_key(world, world.consent(ANNA, KEY)) == ""
+    for who in (OWNER, STRANGER, ANNA, REWARDS):
+        assert world.evm.call(world.book, "retire", address(KEY), sender=who)[0] == "NotAllowed"
+    world.evm.ok(world.book, "retire", address(KEY), sender=PENALTIES)
+    assert world.evm.ok(world.book, "keyOf", ANNA) == ZERO
+    assert world.evm.ok(world.book, "operatorOf", address(KEY)) == ANNA
+    assert set_key(world, world.consent(ANNA, KEY)) == "KeyIsTaken"
+    assert set_key(world, world.consent(ANNA, OTHER)) == ""
+    for key in (KEY, spare_key(902)):
+        world.evm.ok(world.book, "retire", address(key), sender=PENALTIES)
+    assert world.evm.ok(world.book, "keyOf", ANNA) == address(OTHER)
+
+
 def test_before_the_book_knows_the_set_no_source_is_one(world: StakeWorld) -> None:
     book = world.evm.create(contracts.load("KeyBook"), OWNER)
     consent = world.consent(ANNA, KEY)

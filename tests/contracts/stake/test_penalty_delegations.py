@@ -31,7 +31,7 @@ SEVEN = (3, 2, 2, 1, 1, 1, 1)
 class DelegatedPenalties(PenaltyWorld):
     """Operators with a tenth of their pools of their own; the rest is one restaker's."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: int = OWN) -> None:
         super().__init__(SEVEN, stake=0)
         evm = self.evm
         diva = evm.create(contracts.load("DivETH", DEMO))
@@ -48,8 +48,8 @@ class DelegatedPenalties(PenaltyWorld):
         evm.evm.message_call(OWNER, self.token, b"", value=2_000 * WAD)
         self.whole = 0
         for number in range(len(SEVEN)):
-            self.delegate(operator(number), operator(number), OWN)
-            self.delegate(RESTAKER, operator(number), DELEGATED)
+            self.delegate(operator(number), operator(number), own)
+            self.delegate(RESTAKER, operator(number), OWN + DELEGATED - own)
         self.freeze(1)
 
     def delegate(self, who: str, to: str, tokens: int) -> None:
@@ -57,6 +57,8 @@ class DelegatedPenalties(PenaltyWorld):
         evm.evm.set_balance(who, 10**24)
         if who == to:
             evm.ok(self.source, "enroll", 0, sender=who)
+        if not tokens:
+            return
         evm.ok(self.token, "transfer", who, tokens)
         evm.ok(self.token, "approve", self.source, tokens, sender=who)
         evm.ok(self.source, "deposit", to, tokens, sender=who)
@@ -123,11 +125,18 @@ def test_an_exit_that_is_open_ends_with_a_proof(world: DelegatedPenalties) -> No
     assert world.tokens(1, RESTAKER) == DELEGATED - DELEGATED // 100
 
 
-def test_an_operator_that_proves_itself_loses_more_of_its_own_than_it_finds(world: DelegatedPenalties) -> None:
-    """With a tenth of the pool of its own: with less than a twentieth it would not, see `finderBps`."""
+@pytest.mark.parametrize(("own", "found"), [(0, 0), (1, 50), (5, 250), (10, 500), (50, 500)])
+def test_nobody_proves_himself_for_profit(own: int, found: int) -> None:
+    """However little of its pool is its own, in per cent: it finds no more than half of what it loses, in every step."""
+    world = DelegatedPenalties(own * WAD)
     case_id = world.prove(Lie(keys=(1, 1)), sender=operator(1))
     before = world.held(operator(1))
+    for other in (3, 4):
+        world.lied(other)
+        world.ok("topUp", case_id, sender=operator(1))
     world.carry_out(case_id)
-    found = world.held(operator(1)) - before
-    assert found == 100 * LEAST // 20
-    assert found < OWN - world.tokens(1, operator(1))
+    lost = own * WAD - world.tokens(1, operator(1))
+    taken = 100 * WAD - world.pool(1)
+    assert (own == 0) == (lost == 0)
+    got = world.held(operator(1)) - before
+    assert taken * found // 10_000 - 3 <= got <= min(lost // 2, taken * found // 10_000)

@@ -26,6 +26,7 @@ from tests.contracts.stake.stake_world import (
     OVERLAP_S,
     REWARDS,
     SETTINGS,
+    ZERO,
     StakeWorld,
     address,
     operator,
@@ -83,6 +84,28 @@ class JudgedSet(StakeWorld):
 @pytest.fixture(scope="module")
 def world() -> JudgedSet:
     return JudgedSet()
+
+
+def test_a_key_that_was_given_back_signs_no_more() -> None:
+    """Who was cleared joins with another key; the one that it lied with, stolen or not, gets no weight again."""
+    world = JudgedSet()
+    liar, evm = world.members_all[0], world.evm
+    old = evm.ok(world.book, "keyOf", liar)
+    error, proven = world.lied(liar, world.rotate_at_once() - 1)
+    assert error == ""
+    assert evm.ok(world.book, "keyOf", liar) == ZERO
+    evm.ok(world.judge, "giveBack", proven[1], sender=ARBITER)
+    evm.jump(1)
+    assert evm.call(world.set, "join", sender=liar)[0] == "NoKey"
+    again = world.consent(liar, world.keys[old])
+    assert evm.call(world.book, "setKey", again, sender=liar)[0] == "KeyIsTaken"
+    new = world.new_key(liar)
+    evm.ok(world.set, "join", sender=liar)
+    evm.jump(JOIN_S)
+    epoch = world.change()
+    keys, operators, _ = world.members(epoch)
+    assert dict(zip(operators, keys, strict=True))[liar] == new
+    assert old not in keys
 
 
 def test_a_liar_is_cut_from_every_set_and_joins_again_only_after_a_give_back(world: JudgedSet) -> None:

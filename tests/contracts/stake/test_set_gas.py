@@ -1,4 +1,4 @@
-"""What the set costs those who call it: the table of docs/contracts.md, by transactions on a node."""
+"""What the set costs those who call it: the table of docs/stake.md, by transactions on a node."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from web3 import Web3
 from demo.world import anvil
 from tests.contracts.contract_tools import connected
 from tests.contracts.evm_process import FIRST_S
-from tests.contracts.stake.node_evm import NodeEvm
+from tests.contracts.node_evm import NodeEvm
 from tests.contracts.stake.stake_world import DAY_S, ETHER, PENALTIES, StakeWorld
 
 pytestmark = pytest.mark.chain
-PAGE = (Path(__file__).parent.parent.parent.parent / "docs" / "contracts.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent.parent.parent / "docs" / "stake.md").read_text(encoding="utf-8")
 ONE_PERCENT = 0.01
 OPERATORS = (5, 13, 31)
 
@@ -40,21 +40,21 @@ def test_the_set_costs_what_the_docs_say(web3: Web3, count: int) -> None:
     who = world.enter_all(*range(100, 100 + count))
     used = {}
     evm.ok(world.set, "observe", who)
-    used["`observe` of all"] = evm.gas
+    used["`observe` of all"] = evm.gas_used
     world.rotate()
-    used["`rotate`, the first"] = evm.gas
+    used["`rotate`, the first"] = evm.gas_used
     world.arm()
     for i, w in enumerate(who):
         world.tell(w, (103 + i) * ETHER)
     world.rotate_at_once()
-    used["`rotate`, each later one"] = evm.gas
+    used["`rotate`, each later one"] = evm.gas_used
     world.arm()
     evm.ok(world.set, "jail", who[0], evm.now + DAY_S, sender=PENALTIES)
     evm.ok(world.set, "remove", who[0])
-    used["`remove`, from two sets"] = evm.gas
+    used["`remove`, from two sets"] = evm.gas_used
     world.enter(60)
-    used["`join`"] = evm.gas
+    used["`join`"] = evm.gas_used
     evm.ok(world.set, "leave", sender=who[1])
-    used["`leave`"] = evm.gas
+    used["`leave`"] = evm.gas_used
     at = OPERATORS.index(count)
     assert used == pytest.approx({name: documented(name)[at] for name in used}, rel=ONE_PERCENT)

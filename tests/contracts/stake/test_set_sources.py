@@ -115,6 +115,28 @@ def test_a_source_that_answers_again_loses_nothing(world: StakeWorld) -> None:
     assert world.weights(world.change())[who[0]] == 90 * ETHER
 
 
+def test_no_weight_is_kept_longer_than_two_epochs() -> None:
+    """However late anybody rotates: sources must reach back over what is kept, see every_source_must_reach_far_enough."""
+    for late, kept in ((0, True), (1, False)):
+        world = StakeWorld(sources=2)
+        who = world.enter_all(100, 100, 100, 100)
+        for one in who:
+            world.tell(one, 100 * ETHER, 1)
+            world.evm.ok(world.set, "observe", [one])
+        world.change()
+        world.change()
+        assert world.weights(world.change())[who[0]] == 200 * ETHER
+        froze = world.evm.ok(world.set, "frozenAt")
+        world.behave(who[0], REVERTS, 1)
+        keeps = world.evm.ok(world.set, "keepsS")
+        assert keeps == 2 * DAY_S
+        world.evm.jump(froze + keeps + late - world.evm.now)
+        assert world.preview()[0][who[0]].stake == (200 if kept else 100) * ETHER
+        epoch = world.rotate()
+        assert world.evm.ok(world.set, "windowOf", world.sources[1], who[0])[1] == (100 * ETHER if kept else 0)
+        assert world.weights(epoch)[who[0]] == (200 if kept else 100) * ETHER
+
+
 def test_one_source_that_fails_takes_no_other_with_it() -> None:
     world = StakeWorld(sources=2, capBps=10_000)
     who = world.enter_all(90, 80, 70, 60)

@@ -1,6 +1,6 @@
 """The demo's plans on a local chain: the whole story on Symbiotic's real contracts, and the gas of each step.
 
-The figures are those of docs/contracts.md: cold, as a transaction of its own pays them.
+The figures are those of docs/stake.md: cold, as a transaction of its own pays them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ from tests.contracts.stake.symbiotic_world import (
     case_id,
 )
 
-DOCS = Path(__file__).parents[3] / "docs" / "contracts.md"
+DOCS = Path(__file__).parents[3] / "docs" / "stake.md"
+PENALTIES_SOURCE = Path(__file__).parents[3] / "contracts" / "stake" / "Penalties.sol"
 BURNER = to_checksum_address("0x" + "dd" * 20)
 OWNER, RITA, CURATOR, PENALTIES, REWARDS, ANN, BOB = (signer(i) for i in range(7))
 ACCOUNTS: dict[str, LocalAccount] = {
@@ -188,6 +189,32 @@ async def rewarded(made: SymbioticChain, vault: SymbioticVault) -> None:
     data = encode(["address", "uint256", "bytes[]"], [made.source.address, 9, []])
     claim = (RITA.address, made.wdiv.address, data)
     await made.act(RITA, paying, "claimRewards", *claim, step="`claimRewards`, restaker (Symbiotic's)")
+
+
+@pytest.mark.chain
+async def test_as_many_vaults_as_count_are_seized_within_the_bound() -> None:
+    """With the gas that Penalties gives a source, and as many retired vaults on the list as there is room for."""
+    async with story() as made:
+        most = await made.chain.call(made.vaults, "MAX_COUNTED")
+        for _ in range(await made.chain.call(made.vaults, "MAX_LISTED") - most):
+            gone = await made.vault(DAY_S)
+            delegator = made.chain.contract(npm.symbiotic("NetworkRestakeDelegator").abi, gone.delegator)
+            await made.act(CURATOR, delegator, "setNetworkLimit", symbiotic.subnetwork(made.source.address), 0)
+            await made.act(OWNER, made.vaults, "retireVault", gone.vault)
+        counted = [await made.vault(DAY_S) for _ in range(most)]
+        capture = await made.chain.block_time_s()
+        await made.jump(12)
+        bound = int(re.findall(r"SOURCE_GAS = ([\d_]+);", PENALTIES_SOURCE.read_text(encoding="utf-8"))[0])
+        await made.chain.send(
+            PENALTIES, made.source, "seize", ANN.address, WAD, capture, case_id(1), gas=bound
+        )
+        await made.chain.settle()
+        assert await made.chain.call(made.source, "stakeOf", ANN.address) == 0
+        await made.jump(DISPUTE_S)
+        await made.chain.send(PENALTIES, made.source, "take", case_id(1), ZERO_ADDRESS, 0, gas=bound)
+        await made.chain.settle()
+        assert [await made.balance(one.vault) for one in counted] == [150 * WAD] * most
+        assert await made.balance(BURNER) == 150 * WAD * most
 
 
 @pytest.mark.chain
