@@ -63,14 +63,14 @@ class NodeEvm(Evm):
         self.abis[at] = {e["name"]: e for e in artifact.abi if e["type"] == "function"}
         return at
 
-    def call(self, to: str, name: str, *args: Any, sender: str = "0x" + "a" * 40) -> tuple[str, Any]:
+    def call(self, to: str, name: str, *args: Any, sender: str = "0x" + "a" * 40, value: int = 0) -> tuple[str, Any]:
         """The answer as of now; then, unless it only reads, the transaction."""
         entry = self.abis[to][name]
         kinds = [abi_type(i) for i in entry["inputs"]]
         data = keccak(text=f"{name}({','.join(kinds)})")[:4] + encode(kinds, args)
-        told = {"from": sender, "to": to, "data": "0x" + data.hex(), "gas": hex(20_000_000)}
+        told = {"from": sender, "to": to, "data": "0x" + data.hex(), "value": hex(value), "gas": hex(20_000_000)}
         raw = bytes.fromhex(self._ask("eth_call", told, "latest", {}, {"time": hex(self.now + 1)})[2:])
         if entry["stateMutability"] not in {"view", "pure"}:
-            self.transact(sender, to, data)
+            self.transact(sender, to, data, value=value)
         answer = decode([abi_type(o) for o in entry["outputs"]], raw)
         return "", answer[0] if len(answer) == 1 else answer

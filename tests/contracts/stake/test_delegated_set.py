@@ -119,7 +119,7 @@ def test_a_caller_with_little_gas_gets_no_stake() -> None:
     right = world.evm.ok(world.source, "stakeOf", operator(1))
     assert right > OWN + DELEGATED
     data = keccak(text="stakeOf(address)")[:4] + bytes.fromhex(operator(1)[2:]).rjust(32, b"\0")
-    told = set()
+    told: set[int | None] = set()
     for gas in range(30_000, 250_000, 1_000):
         try:
             answer = world.evm.evm.message_call(STRANGER, world.source, data, gas=gas, is_static=True)

@@ -205,9 +205,7 @@ async def test_as_many_vaults_as_count_are_seized_within_the_bound() -> None:
         capture = await made.chain.block_time_s()
         await made.jump(12)
         bound = int(re.findall(r"SOURCE_GAS = ([\d_]+);", PENALTIES_SOURCE.read_text(encoding="utf-8"))[0])
-        await made.chain.send(
-            PENALTIES, made.source, "seize", ANN.address, WAD, capture, case_id(1), gas=bound
-        )
+        await made.chain.send(PENALTIES, made.source, "seize", ANN.address, WAD, capture, case_id(1), gas=bound)
         await made.chain.settle()
         assert await made.chain.call(made.source, "stakeOf", ANN.address) == 0
         await made.jump(DISPUTE_S)
