@@ -1,0 +1,244 @@
+"""The sources of the story, each over the real protocol: how stake gets in and out, and how what it earned is claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from eth_abi.abi import decode, encode
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+import contracts
+from demo.world import eigenlayer, npm, symbiotic
+from demo.world.symbiotic import DelegatorKind, SourceTerms, SymbioticVault
+from oracle.stake.claim_tree import CommissionTree
+from tests.contracts.contract_tools import WAD
+from tests.contracts.evm_process import OWNER, STRANGER, TREASURY
+from tests.contracts.stake.eigen_world import BLOCK_S, SET_ID, EigenWorld, claims_of, registration
+from tests.contracts.stake.stake_world import DAY_S
+from tests.contracts.stake.story_world import DISPUTE_S, ETHER, EXECUTION_S, NEEDS_S, RESTAKERS, Part, StoryWorld
+from tests.contracts.stake.symbiotic_world import BURNER, CURATOR, SymbioticWorld
+
+if TYPE_CHECKING:
+    from tests.contracts.stake.eigen_world import MiningEvm
+
+COMMISSION_BPS, WINDOW_S, LAG_S = 1_000, 2 * DAY_S, 600
+UNLIMITED = 2**256 - 1
+
+
+class DelegatedPart:
+    """DelegatedStake: a pool for each operator."""
+
+    def __init__(self, world: StoryWorld) -> None:
+        self.world = world
+        assets = [ETHER, world.token]
+        settings = (OWNER, world.token, world.values, TREASURY, WINDOW_S, 2_000, assets)
+        self.source = world.evm.create(contracts.load("DelegatedStake"), *settings)
+
+    def open(self, operators: Sequence[str]) -> None:
+        for operator in operators:
+            self.world.ok(self.source, "enroll", COMMISSION_BPS, by=operator)
+
+    def deposit(self, restaker: str, operator: str, amount: int) -> None:
+        self.world.ok(self.world.token, "approve", self.source, amount, by=restaker)
+        self.world.ok(self.source, "deposit", operator, amount, by=restaker)
+
+    def ready(self, operators: Sequence[str]) -> None:
+        """Nothing is left to do."""
+
+    def ask_exit(self, restaker: str, operator: str, amount: int) -> None:
+        self.world.ok(self.source, "requestExit", operator, amount, by=restaker)
+
+    def leave(self, restaker: str, operator: str) -> str:
+        return self.world.evm.call(self.source, "withdraw", operator, sender=restaker)[0]
+
+    def taken(self, fraction: int, tokens: int) -> tuple[int, int]:
+        """The least and the most tokens that a penalty takes of so many."""
+        return tokens * fraction // WAD, tokens * fraction // WAD
+
+    def claim_rewards(self, operator: str, restaker: str, token: str) -> tuple[int, int]:
+        return (
+            int(self.world.ok(self.source, "claimCommission", token, by=operator)),
+            int(self.world.ok(self.source, "claim", token, operator, by=restaker)),
+        )
+
+
+class SymbioticPart(SymbioticWorld):
+    """Our network over Symbiotic's core: one vault for all operators, or one for each."""
+
+    def __init__(self, world: StoryWorld, *, apart: bool = True) -> None:
+        self.world, self.apart = world, apart
+        self.evm = evm = world.evm
+        evm.evm.set_balance(CURATOR, 10**27)
+        self.core = self.run(symbiotic.deploy_core(OWNER))
+        self.know(self.core.operator_registry, "OperatorRegistry")
+        self.wdiv, self.values, self.wrapped = world.token, world.values, world.weth
+        terms = SourceTerms(
+            values=self.values,
+            wrapped_ether=self.wrapped,
+            burners=[BURNER],
+            min_reach_s=NEEDS_S,
+            dispute_s=DISPUTE_S,
+            min_value_wei=10 * WAD,
+            last_step_s=EXECUTION_S,
+            lag_s=LAG_S,
+        )
+        self.source = self.run(symbiotic.deploy_source(self.core, terms, OWNER))
+        self.vaults = to_checksum_address(evm.ok(self.source, "vaults"))
+        self.know(self.vaults, contracts.load("SymbioticVaults"))
+        self.operator_rewards = to_checksum_address(evm.ok(self.source, "operatorRewards"))
+        self.know(self.operator_rewards, "DefaultOperatorRewards")
+        self.behind: dict[str, SymbioticVault] = {}
+        self.exits: dict[tuple[str, str], int] = {}
+
+    def open(self, operators: Sequence[str]) -> None:
+        """Vaults of wdivETH slashed at once; what counts of a shared one is half, as others may slash it too."""
+        epoch_s = NEEDS_S + DAY_S
+        shared = None if self.apart else self.vault(epoch_s=epoch_s)
+        for operator in operators:
+            self.join(operator, [])
+            alone = {"kind": DelegatorKind.OPERATOR_NETWORK, "operator": operator, "network": self.source}
+            self.behind[operator] = made = shared or self.vault(epoch_s=epoch_s, **alone)
+            self.join(operator, [made])
+            self.world.ok(self.source, "setCommission", COMMISSION_BPS, by=operator)
+        for made in {v.vault: v for v in self.behind.values()}.values():
+            self.world.ok(self.vaults, "prepare", made.vault)
+        if shared:
+            shares = dict.fromkeys(operators, 1)
+            self.run(symbiotic.give_stake(shared, self.source, limit=10**30, shares=shares))
+
+    def deposit(self, restaker: str, operator: str, amount: int) -> None:
+        vault = self.behind[operator].vault
+        self.world.ok(self.wdiv, "approve", vault, amount, by=restaker)
+        self.world.ok(vault, "deposit", restaker, amount, by=restaker)
+
+    def ready(self, operators: Sequence[str]) -> None:
+        for vault in dict.fromkeys(self.behind[o].vault for o in operators):
+            self.world.ok(self.vaults, "addVault", vault, ETHER)
+
+    def ask_exit(self, restaker: str, operator: str, amount: int) -> None:
+        vault = self.behind[operator].vault
+        self.exits[restaker, operator] = int(self.world.ask(vault, "currentEpoch")) + 1
+        self.world.ok(vault, "withdraw", restaker, amount, by=restaker)
+
+    def leave(self, restaker: str, operator: str) -> str:
+        vault = self.behind[operator].vault
+        return self.evm.call(vault, "claim", restaker, self.exits[restaker, operator], sender=restaker)[0]
+
+    def taken(self, fraction: int, tokens: int) -> tuple[int, int]:
+        """To the wei; of a shared vault the operator's part is a fifth, rounded down."""
+        part = tokens * fraction // WAD
+        return part, part
+
+    def claim_rewards(self, operator: str, restaker: str, token: str) -> tuple[int, int]:
+        asset = self.wrapped if token == ETHER else token
+        self.world.ok(self.source, "publish", asset)
+        ((_, _, _, operators, totals),) = self.logs("RootPublished")
+        mine = CommissionTree([to_checksum_address(o) for o in operators], list(totals)).claim(operator)
+        args = (operator, self.source, asset, mine.total, mine.proof)
+        own = int(self.world.ok(self.operator_rewards, "claimRewards", *args, by=operator))
+        at = to_checksum_address(self.world.ask(self.source, "stakerRewardsOf", self.behind[operator].vault))
+        self.know(at, "DefaultStakerRewards")
+        before = self.world.balance(restaker, asset)
+        data = encode(["address", "uint256", "bytes[]"], [self.source, 100, []])
+        self.world.ok(at, "claimRewards", restaker, asset, data, by=restaker)
+        return own, self.world.balance(restaker, asset) - before
+
+
+class EigenPart(EigenWorld):
+    """Our service over EigenLayer's core: one strategy of wdivETH, all magnitudes allocated to our set."""
+
+    evm: MiningEvm
+
+    def __init__(self, world: StoryWorld) -> None:
+        self.world = world
+        self.evm = evm = world.evm
+        nonce = int(evm.evm.basic(OWNER).nonce)
+        self.core = evm.run(eigenlayer.core_steps(OWNER, nonce, eigenlayer.EigenTerms()))
+        for at, name in (
+            (self.core.allocations, "AllocationManager"),
+            (self.core.delegation, "DelegationManager"),
+            (self.core.strategies, "StrategyManager"),
+            (self.core.rewards, "RewardsCoordinator"),
+        ):
+            evm.know(at, eigenlayer.core(name))
+        self.wdiveth, self.weth, self.values, self.book = world.token, world.weth, world.values, world.book
+        self.tokens_strategy = self.strategy(self.wdiveth)
+        self.directory = evm.create(contracts.load("OperatorDirectory"))
+        self.source = evm.create(contracts.load("EigenStake"), self.settings(), [(self.tokens_strategy, self.wdiveth)])
+        self.queued: dict[tuple[str, str], tuple[Any, ...]] = {}
+
+    def open(self, operators: Sequence[str]) -> None:
+        for operator in operators:
+            arguments = (ETHER, 0, "about:blank")
+            self.world.ok(self.core.delegation, "registerAsOperator", *arguments, by=operator)
+        self.evm.mine(126_001)
+        for operator in operators:
+            assert self.allocate(operator, (self.tokens_strategy, WAD)) == ""
+        for restaker, operator in zip(RESTAKERS, operators, strict=True):
+            self.delegate(restaker, operator)
+
+    def enter(self, operator: str) -> None:
+        """Register there, with the key's consent: that joins the set."""
+        assert self.register(operator, registration(self.world.consent(operator))) == ""
+
+    def deposit(self, restaker: str, operator: str, amount: int) -> None:  # type: ignore[override]
+        """Behind whom the restaker delegates to."""
+        self.world.ok(self.wdiveth, "approve", self.core.strategies, amount, by=restaker)
+        arguments = (self.tokens_strategy, self.wdiveth, amount)
+        self.world.ok(self.core.strategies, "depositIntoStrategy", *arguments, by=restaker)
+
+    def ready(self, operators: Sequence[str]) -> None:
+        """Nothing is left to do."""
+
+    def ask_exit(self, restaker: str, operator: str, amount: int) -> None:
+        nonce = int(self.world.ask(self.core.delegation, "cumulativeWithdrawalsQueued", restaker))
+        shares = int(self.world.ask(self.core.delegation, "getWithdrawableShares", restaker, [self.tokens_strategy])[1][0])
+        amount = min(amount, shares)
+        factor = int(self.world.ask(self.core.delegation, "depositScalingFactor", restaker, self.tokens_strategy))
+        scaled = amount * (factor or WAD) // WAD
+        block = self.evm.number
+        self.withdraw(restaker, self.tokens_strategy, amount)
+        self.queued[restaker, operator] = (
+            restaker, operator, restaker, nonce, block, [self.tokens_strategy], [scaled],
+        )  # fmt: skip
+
+    def leave(self, restaker: str, operator: str) -> str:
+        arguments = (self.queued[restaker, operator], [self.wdiveth], True)
+        return self.evm.call(self.core.delegation, "completeQueuedWithdrawal", *arguments, sender=restaker)[0]
+
+    def taken(self, fraction: int, tokens: int) -> tuple[int, int]:
+        """EigenLayer rounds magnitudes and shares on its own: a few units."""
+        part = tokens * fraction // WAD
+        return part - 2, part + 2
+
+    def claim_rewards(self, operator: str, restaker: str, token: str) -> tuple[int, int]:
+        """By a root that EigenLayer's updater posts: what it computes off chain is computed here, by the split of a tenth."""
+        asset = self.weth if token == ETHER else token
+        amount = self.world.balance(self.core.rewards, asset)
+        parts = {operator: amount // 10, restaker: amount - amount // 10}
+        root, claims = claims_of(asset, {who.lower(): n for who, n in parts.items()})
+        end = (self.evm.now - 1) // DAY_S * DAY_S
+        self.world.ok(self.core.rewards, "submitRoot", root, end, by=OWNER)
+        self.evm.jump(7 * DAY_S)
+        got = []
+        for who in parts:
+            before = self.world.balance(who, asset)
+            self.world.ok(self.core.rewards, "processClaim", claims[who.lower()], who, by=who)
+            got.append(self.world.balance(who, asset) - before)
+        return got[0], got[1]
+
+
+def together(world: StoryWorld) -> SymbioticPart:
+    """Symbiotic beside others: all operators in one vault."""
+    return SymbioticPart(world, apart=False)
+
+
+KINDS: dict[str, tuple[Callable[[StoryWorld], Part], ...]] = {
+    "delegated": (DelegatedPart,),
+    "symbiotic": (SymbioticPart,),
+    "eigenlayer": (EigenPart,),
+    "all three": (DelegatedPart, together, EigenPart),
+}
+"""The sources of a set."""
