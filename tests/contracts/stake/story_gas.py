@@ -21,11 +21,11 @@ def untouched(evm: pyrevm.EVM, number: int, timestamp: int) -> pyrevm.EVM:
     """The same state at this block, of which a first transaction has touched nothing."""
     copy = pyrevm.EVM(spec_id="CANCUN")
     copy.set_block_env(pyrevm.BlockEnv(number=number, timestamp=timestamp))
-    clean = copy.snapshot()
     for address, balance, nonce, code, length, storage in ACCOUNT.findall(evm.journal_str):
         held = bytes.fromhex(code)[: int(length)]
         copy.insert_account_info(address, pyrevm.AccountInfo(nonce=int(nonce), balance=int(balance), code=held or None))
         for slot, value in SLOT.findall(storage):
+            before = copy.snapshot()
             copy.insert_account_storage(address, int(slot), int(value))
-    copy.revert(clean)  # what was put in stays; that it was touched does not
+            copy.revert(before)  # the value stays; that the account was touched does not
     return copy
