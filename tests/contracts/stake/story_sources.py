@@ -15,7 +15,7 @@ from demo.world.symbiotic import DelegatorKind, SourceTerms, SymbioticVault
 from oracle.stake.claim_tree import CommissionTree
 from tests.contracts.contract_tools import WAD
 from tests.contracts.evm_process import OWNER, STRANGER, TREASURY
-from tests.contracts.stake.eigen_world import BLOCK_S, SET_ID, EigenWorld, claims_of, registration
+from tests.contracts.stake.eigen_world import BLOCK_S, DELAY, EigenWorld, claims_of, registration
 from tests.contracts.stake.stake_world import DAY_S
 from tests.contracts.stake.story_world import DISPUTE_S, ETHER, EXECUTION_S, NEEDS_S, RESTAKERS, Part, StoryWorld
 from tests.contracts.stake.symbiotic_world import BURNER, CURATOR, SymbioticWorld
@@ -38,11 +38,11 @@ class DelegatedPart:
 
     def open(self, operators: Sequence[str]) -> None:
         for operator in operators:
-            self.world.ok(self.source, "enroll", COMMISSION_BPS, by=operator)
+            self.world.step("an operator opens", self.source, "enroll", COMMISSION_BPS, by=operator)
 
     def deposit(self, restaker: str, operator: str, amount: int) -> None:
         self.world.ok(self.world.token, "approve", self.source, amount, by=restaker)
-        self.world.ok(self.source, "deposit", operator, amount, by=restaker)
+        self.world.step("a restaker deposits", self.source, "deposit", operator, amount, by=restaker)
 
     def ready(self, operators: Sequence[str]) -> None:
         """Nothing is left to do."""
@@ -53,11 +53,15 @@ class DelegatedPart:
     def leave(self, restaker: str, operator: str) -> str:
         return self.world.evm.call(self.source, "withdraw", operator, sender=restaker)[0]
 
-    def taken(self, fraction: int, tokens: int) -> tuple[int, int]:
-        """The least and the most tokens that a penalty takes of so many."""
-        return tokens * fraction // WAD, tokens * fraction // WAD
+    def opens(self, restaker: str, operator: str) -> tuple[int, int]:
+        at = int(self.world.ask(self.source, "positionOf", operator, restaker)[4])
+        return at - 1, at
 
-    def claim_rewards(self, operator: str, restaker: str, token: str) -> tuple[int, int]:
+    def off_by(self) -> int:
+        """To the wei."""
+        return 0
+
+    def claim_rewards(self, operator: str, restaker: str, amount: int, token: str) -> tuple[int, int]:
         return (
             int(self.world.ok(self.source, "claimCommission", token, by=operator)),
             int(self.world.ok(self.source, "claim", token, operator, by=restaker)),
@@ -65,10 +69,10 @@ class DelegatedPart:
 
 
 class SymbioticPart(SymbioticWorld):
-    """Our network over Symbiotic's core: one vault for all operators, or one for each."""
+    """Our network over Symbiotic's core: a vault for each operator, or for the first few."""
 
-    def __init__(self, world: StoryWorld, *, apart: bool = True) -> None:
-        self.world, self.apart = world, apart
+    def __init__(self, world: StoryWorld, many: int = 5) -> None:
+        self.world, self.many = world, many
         self.evm = evm = world.evm
         evm.evm.set_balance(CURATOR, 10**27)
         self.core = self.run(symbiotic.deploy_core(OWNER))
@@ -93,29 +97,25 @@ class SymbioticPart(SymbioticWorld):
         self.exits: dict[tuple[str, str], int] = {}
 
     def open(self, operators: Sequence[str]) -> None:
-        """Vaults of wdivETH slashed at once; what counts of a shared one is half, as others may slash it too."""
-        epoch_s = NEEDS_S + DAY_S
-        shared = None if self.apart else self.vault(epoch_s=epoch_s)
-        for operator in operators:
+        """Vaults of wdivETH that are for one operator and our network, slashed at once."""
+        for operator in operators[: self.many]:
             self.join(operator, [])
             alone = {"kind": DelegatorKind.OPERATOR_NETWORK, "operator": operator, "network": self.source}
-            self.behind[operator] = made = shared or self.vault(epoch_s=epoch_s, **alone)
+            self.behind[operator] = made = self.vault(epoch_s=NEEDS_S + DAY_S, **alone)
             self.join(operator, [made])
             self.world.ok(self.source, "setCommission", COMMISSION_BPS, by=operator)
-        for made in {v.vault: v for v in self.behind.values()}.values():
-            self.world.ok(self.vaults, "prepare", made.vault)
-        if shared:
-            shares = dict.fromkeys(operators, 1)
-            self.run(symbiotic.give_stake(shared, self.source, limit=10**30, shares=shares))
+            self.world.step("prepare a vault", self.vaults, "prepare", made.vault)
 
     def deposit(self, restaker: str, operator: str, amount: int) -> None:
+        if operator not in self.behind:
+            return
         vault = self.behind[operator].vault
         self.world.ok(self.wdiv, "approve", vault, amount, by=restaker)
-        self.world.ok(vault, "deposit", restaker, amount, by=restaker)
+        self.world.step("a restaker deposits", vault, "deposit", restaker, amount, by=restaker)
 
     def ready(self, operators: Sequence[str]) -> None:
-        for vault in dict.fromkeys(self.behind[o].vault for o in operators):
-            self.world.ok(self.vaults, "addVault", vault, ETHER)
+        for made in self.behind.values():
+            self.world.step("count a vault", self.vaults, "addVault", made.vault, ETHER)
 
     def ask_exit(self, restaker: str, operator: str, amount: int) -> None:
         vault = self.behind[operator].vault
@@ -126,12 +126,18 @@ class SymbioticPart(SymbioticWorld):
         vault = self.behind[operator].vault
         return self.evm.call(vault, "claim", restaker, self.exits[restaker, operator], sender=restaker)[0]
 
-    def taken(self, fraction: int, tokens: int) -> tuple[int, int]:
-        """To the wei; of a shared vault the operator's part is a fifth, rounded down."""
-        part = tokens * fraction // WAD
-        return part, part
+    def opens(self, restaker: str, operator: str) -> tuple[int, int]:
+        """When the epoch after the one in which it was asked for is over."""
+        vault = self.behind[operator].vault
+        start, epoch_s = (int(self.world.ask(vault, name)) for name in ("epochDurationInit", "epochDuration"))
+        at = start + (self.exits[restaker, operator] + 1) * epoch_s
+        return at - 1, at
 
-    def claim_rewards(self, operator: str, restaker: str, token: str) -> tuple[int, int]:
+    def off_by(self) -> int:
+        """To the wei."""
+        return 0
+
+    def claim_rewards(self, operator: str, restaker: str, amount: int, token: str) -> tuple[int, int]:
         asset = self.wrapped if token == ETHER else token
         self.world.ok(self.source, "publish", asset)
         ((_, _, _, operators, totals),) = self.logs("RootPublished")
@@ -168,6 +174,7 @@ class EigenPart(EigenWorld):
         self.directory = evm.create(contracts.load("OperatorDirectory"))
         self.source = evm.create(contracts.load("EigenStake"), self.settings(), [(self.tokens_strategy, self.wdiveth)])
         self.queued: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self.queued_at: dict[tuple[str, str], int] = {}
 
     def open(self, operators: Sequence[str]) -> None:
         for operator in operators:
@@ -187,7 +194,7 @@ class EigenPart(EigenWorld):
         """Behind whom the restaker delegates to."""
         self.world.ok(self.wdiveth, "approve", self.core.strategies, amount, by=restaker)
         arguments = (self.tokens_strategy, self.wdiveth, amount)
-        self.world.ok(self.core.strategies, "depositIntoStrategy", *arguments, by=restaker)
+        self.world.step("a restaker deposits", self.core.strategies, "depositIntoStrategy", *arguments, by=restaker)
 
     def ready(self, operators: Sequence[str]) -> None:
         """Nothing is left to do."""
@@ -198,7 +205,7 @@ class EigenPart(EigenWorld):
         amount = min(amount, shares)
         factor = int(self.world.ask(self.core.delegation, "depositScalingFactor", restaker, self.tokens_strategy))
         scaled = amount * (factor or WAD) // WAD
-        block = self.evm.number
+        block, self.queued_at[restaker, operator] = self.evm.number, self.evm.now
         self.withdraw(restaker, self.tokens_strategy, amount)
         self.queued[restaker, operator] = (
             restaker, operator, restaker, nonce, block, [self.tokens_strategy], [scaled],
@@ -208,15 +215,18 @@ class EigenPart(EigenWorld):
         arguments = (self.queued[restaker, operator], [self.wdiveth], True)
         return self.evm.call(self.core.delegation, "completeQueuedWithdrawal", *arguments, sender=restaker)[0]
 
-    def taken(self, fraction: int, tokens: int) -> tuple[int, int]:
-        """EigenLayer rounds magnitudes and shares on its own: a few units."""
-        part = tokens * fraction // WAD
-        return part - 2, part + 2
+    def opens(self, restaker: str, operator: str) -> tuple[int, int]:
+        """A block after its delay is over."""
+        wait = self.queued_at[restaker, operator] + DELAY * BLOCK_S
+        return wait, wait + BLOCK_S
 
-    def claim_rewards(self, operator: str, restaker: str, token: str) -> tuple[int, int]:
+    def off_by(self) -> int:
+        """EigenLayer rounds magnitudes and shares."""
+        return 2
+
+    def claim_rewards(self, operator: str, restaker: str, amount: int, token: str) -> tuple[int, int]:
         """By a root that EigenLayer's updater posts: what it computes off chain is computed here, by the split of a tenth."""
         asset = self.weth if token == ETHER else token
-        amount = self.world.balance(self.core.rewards, asset)
         parts = {operator: amount // 10, restaker: amount - amount // 10}
         root, claims = claims_of(asset, {who.lower(): n for who, n in parts.items()})
         end = (self.evm.now - 1) // DAY_S * DAY_S
@@ -230,15 +240,15 @@ class EigenPart(EigenWorld):
         return got[0], got[1]
 
 
-def together(world: StoryWorld) -> SymbioticPart:
-    """Symbiotic beside others: all operators in one vault."""
-    return SymbioticPart(world, apart=False)
+def for_two(world: StoryWorld) -> SymbioticPart:
+    """Symbiotic beside others: vaults of the first two operators only."""
+    return SymbioticPart(world, 2)
 
 
 KINDS: dict[str, tuple[Callable[[StoryWorld], Part], ...]] = {
     "delegated": (DelegatedPart,),
     "symbiotic": (SymbioticPart,),
     "eigenlayer": (EigenPart,),
-    "all three": (DelegatedPart, together, EigenPart),
+    "all three": (DelegatedPart, for_two, EigenPart),
 }
 """The sources of a set."""

@@ -18,6 +18,7 @@ from eth_utils.crypto import keccak
 
 import contracts
 from demo.world import npm
+from oracle.chain.store_abi import abi_type
 from oracle.sign.eip712 import Domain, batch_bytes, batch_digest, sign_compact
 from tests.contracts.contract_tools import WAD, Item
 from tests.contracts.evm_process import GUARDIAN, OWNER, STRANGER, word_digest, word_evidence
@@ -36,6 +37,7 @@ from tests.contracts.stake.stake_world import (
     address,
     spare_key,
 )
+from tests.contracts.stake.story_gas import untouched
 
 ETHER = "0x" + "00" * 20
 FINDER, ARBITER, PAYER = (to_checksum_address(f"0x{n:040x}") for n in (0xF1D, 0xA4B, 0xFA1))
@@ -73,8 +75,11 @@ class Part(Protocol):
     def leave(self, restaker: str, operator: str) -> str:
         """Have them paid: the error, or none."""
 
-    def exact(self, before: int, fraction: int) -> range:
-        """What may be left of so many wei when a fraction was taken: as near as the protocol's own rounding comes."""
+    def opens(self, restaker: str, operator: str) -> tuple[int, int]:
+        """Of an exit that was asked for: the last time at which it is refused, and the first at which it is paid."""
+
+    def off_by(self) -> int:
+        """By how many wei the protocol's own rounding may miss a fraction of stake."""
 
     def claim_rewards(self, operator: str, restaker: str, amount: int, token: str) -> tuple[int, int]:
         """Both claim what the source was given for them; what each received."""
@@ -88,6 +93,8 @@ class StoryWorld:
         for who in (*OPERATORS, *RESTAKERS, FINDER, ARBITER, PAYER, TIMELOCK):
             evm.evm.set_balance(who, 10**27)
         self.keys: dict[str, coincurve.PrivateKey] = {}
+        self.figures: dict[str, int] | None = None
+        self.at_freeze: dict[int, dict[str, list[int]]] = {}
         self.key_numbers = 0
         self.tokens()
         roles = (OWNER, GUARDIAN, MAX_AGE_S, DELAY_S, OVERLAP_S, LONGEST_S)
@@ -132,6 +139,18 @@ class StoryWorld:
             evm.ok(self.token, "transfer", who, 10**4 * WAD)
 
     # --------------------------------------------------------------------------------------------------------- calls
+
+    def step(self, name: str, to: str, function: str, *args: Any, by: str = STRANGER, value: int = 0) -> Any:
+        """A call that must be taken; if figures are wanted, what it costs as a transaction of its own is noted."""
+        if self.figures is not None and name not in self.figures:
+            entry = self.evm.abis[to][function]
+            kinds = [abi_type(i) for i in entry["inputs"]]
+            data = keccak(text=f"{function}({','.join(kinds)})")[:4] + encode(kinds, args)
+            fresh = untouched(self.evm.evm, self.evm.number, self.evm.now)
+            fresh.message_call(by, to, data, value=value)
+            assert fresh.result is not None
+            self.figures[name] = int(fresh.result.gas_used)
+        return self.ok(to, function, *args, by=by, value=value)
 
     def ok(self, to: str, name: str, *args: Any, by: str = STRANGER, value: int = 0) -> Any:
         """A call that must be taken."""
@@ -198,13 +217,16 @@ class StoryWorld:
     def freeze(self) -> int:
         """As soon as anybody can; the epoch that was made."""
         self.until(int(self.ask(self.set, "nextRotateAt")))
-        return int(self.ok(self.set, "rotate"))
+        stakes = {o: [int(self.ask(s, "stakeOf", o)) for s in self.sources] for o in OPERATORS}
+        epoch = int(self.step("rotate", self.set, "rotate"))
+        self.at_freeze[epoch] = stakes
+        return epoch
 
     def arm(self, without: Sequence[str] = ()) -> None:
         """The members of the next set sign, but those with these keys."""
         epoch, _ = self.ask(self.store, "nextSigners")
         digest = self.ask(self.store, "armDigest")
-        self.ok(self.store, "arm", self.signed(epoch, digest, [k for k in self.members(epoch)[0] if k not in without]))
+        self.step("arm", self.store, "arm", self.signed(epoch, digest, [k for k in self.members(epoch)[0] if k not in without]))
 
     def take_over(self) -> int:
         """The next set's time comes."""
@@ -246,7 +268,7 @@ class StoryWorld:
 
     def prove(self, words: tuple[Any, Any]) -> bytes:
         """By the finder; the case."""
-        case = self.ok(self.penalties, "prove", *words, 0, by=FINDER)[1]
+        case = self.step("prove", self.penalties, "prove", *words, 0, by=FINDER)[1]
         assert isinstance(case, bytes)
         return case
 
