@@ -31,7 +31,7 @@ class EpochPay:
         value = amount if token == ETHER else 0
         if not value:
             self.world.ok(token, "approve", self.world.rewards, amount, by=PAYER)
-        label = f"fund, {'ether' if value else 'wdivETH'}"
+        label = f"`fund`, in {'ether' if value else 'wdivETH'}"
         self.world.step(label, self.world.rewards, "fund", self.epoch, token, amount, by=PAYER, value=value)
 
     def frozen(self) -> FrozenEpoch:
@@ -74,7 +74,9 @@ class EpochPay:
         signed = world.signed(self.epoch, keccak(said.preimage()), keys)
         absent = ["0x" + a.hex() for a in said.absent]
         args = (self.epoch, said.root, absent, report.grounds.raw, signed)
-        error: str = world.evm.call(world.rewards, "post", *args)[0]
+        error: str = world.evm.call(world.rewards, "post", *args)[0] if world.figures is None else ""
+        if world.figures is not None:
+            world.step("`post`", world.rewards, "post", *args)
         return error
 
     def claim(self, report: EpochRewards, operator: str, source: int, token: str) -> int:
@@ -84,6 +86,6 @@ class EpochPay:
         )
         proof = list(report.tree.proof(leaf.hash))
         args = (leaf.epoch, operator, leaf.source, token, leaf.amount, proof)
-        label = f"claim, {'ether' if token == ETHER else 'wdivETH'}, source {source}"
+        label = f"`claim`, in {'ether' if token == ETHER else 'wdivETH'}"
         self.world.step(label, self.world.rewards, "claim", *args)
         return leaf.amount

@@ -15,7 +15,7 @@ from demo.world.symbiotic import DelegatorKind, SourceTerms, SymbioticVault
 from oracle.stake.claim_tree import CommissionTree
 from tests.contracts.contract_tools import WAD
 from tests.contracts.evm_process import OWNER, STRANGER, TREASURY
-from tests.contracts.stake.eigen_world import BLOCK_S, DELAY, EigenWorld, claims_of, registration
+from tests.contracts.stake.eigen_world import BLOCK_S, DELAY, SET_ID, EigenWorld, claims_of, registration
 from tests.contracts.stake.stake_world import DAY_S
 from tests.contracts.stake.story_world import DISPUTE_S, ETHER, EXECUTION_S, NEEDS_S, RESTAKERS, Part, StoryWorld
 from tests.contracts.stake.symbiotic_world import BURNER, CURATOR, SymbioticWorld
@@ -38,7 +38,7 @@ class DelegatedPart:
 
     def open(self, operators: Sequence[str]) -> None:
         for operator in operators:
-            self.world.step("an operator opens", self.source, "enroll", COMMISSION_BPS, by=operator)
+            self.world.ok(self.source, "enroll", COMMISSION_BPS, by=operator)
 
     def deposit(self, restaker: str, operator: str, amount: int) -> None:
         self.world.ok(self.world.token, "approve", self.source, amount, by=restaker)
@@ -48,7 +48,7 @@ class DelegatedPart:
         """Nothing is left to do."""
 
     def ask_exit(self, restaker: str, operator: str, amount: int) -> None:
-        self.world.ok(self.source, "requestExit", operator, amount, by=restaker)
+        self.world.step("a restaker asks for an exit", self.source, "requestExit", operator, amount, by=restaker)
 
     def leave(self, restaker: str, operator: str) -> str:
         return self.world.evm.call(self.source, "withdraw", operator, sender=restaker)[0]
@@ -104,7 +104,8 @@ class SymbioticPart(SymbioticWorld):
             self.behind[operator] = made = self.vault(epoch_s=NEEDS_S + DAY_S, **alone)
             self.join(operator, [made])
             self.world.ok(self.source, "setCommission", COMMISSION_BPS, by=operator)
-            self.world.step("prepare a vault", self.vaults, "prepare", made.vault)
+            self.world.ok(self.vaults, "prepare", made.vault)
+        self.evm.jump(7 * DAY_S)  # then the commissions count
 
     def deposit(self, restaker: str, operator: str, amount: int) -> None:
         if operator not in self.behind:
@@ -115,12 +116,12 @@ class SymbioticPart(SymbioticWorld):
 
     def ready(self, operators: Sequence[str]) -> None:
         for made in self.behind.values():
-            self.world.step("count a vault", self.vaults, "addVault", made.vault, ETHER)
+            self.world.ok(self.vaults, "addVault", made.vault, ETHER)
 
     def ask_exit(self, restaker: str, operator: str, amount: int) -> None:
         vault = self.behind[operator].vault
         self.exits[restaker, operator] = int(self.world.ask(vault, "currentEpoch")) + 1
-        self.world.ok(vault, "withdraw", restaker, amount, by=restaker)
+        self.world.step("a restaker asks for an exit", vault, "withdraw", restaker, amount, by=restaker)
 
     def leave(self, restaker: str, operator: str) -> str:
         vault = self.behind[operator].vault
@@ -188,7 +189,8 @@ class EigenPart(EigenWorld):
 
     def enter(self, operator: str) -> None:
         """Register there, with the key's consent: that joins the set."""
-        assert self.register(operator, registration(self.world.consent(operator))) == ""
+        params = (self.source, [SET_ID], registration(self.world.consent(operator)))
+        self.world.step("`join`", self.core.allocations, "registerForOperatorSets", operator, params, by=operator)
 
     def deposit(self, restaker: str, operator: str, amount: int) -> None:  # type: ignore[override]
         """Behind whom the restaker delegates to."""
@@ -206,7 +208,8 @@ class EigenPart(EigenWorld):
         factor = int(self.world.ask(self.core.delegation, "depositScalingFactor", restaker, self.tokens_strategy))
         scaled = amount * (factor or WAD) // WAD
         block, self.queued_at[restaker, operator] = self.evm.number, self.evm.now
-        self.withdraw(restaker, self.tokens_strategy, amount)
+        requests = [([self.tokens_strategy], [amount], restaker)]
+        self.world.step("a restaker asks for an exit", self.core.delegation, "queueWithdrawals", requests, by=restaker)
         self.queued[restaker, operator] = (
             restaker, operator, restaker, nonce, block, [self.tokens_strategy], [scaled],
         )  # fmt: skip

@@ -19,7 +19,7 @@ from eth_utils.crypto import keccak
 import contracts
 from demo.world import npm
 from oracle.chain.store_abi import abi_type
-from oracle.sign.eip712 import Domain, batch_bytes, batch_digest, sign_compact
+from oracle.sign.eip712 import Domain, batch_bytes, sign_compact
 from tests.contracts.contract_tools import WAD, Item
 from tests.contracts.evm_process import GUARDIAN, OWNER, STRANGER, word_digest, word_evidence
 from tests.contracts.stake.eigen_world import MiningEvm
@@ -88,12 +88,14 @@ class Part(Protocol):
 class StoryWorld:
     """Everything connected, with operators that can be delegated to; nobody has joined yet."""
 
-    def __init__(self, make: Sequence[Callable[[StoryWorld], Part]], source_gas: int = 300_000) -> None:
+    def __init__(
+        self, make: Sequence[Callable[[StoryWorld], Part]], source_gas: int = 300_000, *, measured: bool = False
+    ) -> None:
         self.evm = evm = MiningEvm()
         for who in (*OPERATORS, *RESTAKERS, FINDER, ARBITER, PAYER, TIMELOCK):
             evm.evm.set_balance(who, 10**27)
         self.keys: dict[str, coincurve.PrivateKey] = {}
-        self.figures: dict[str, int] | None = None
+        self.figures: dict[str, int] | None = {} if measured else None
         self.at_freeze: dict[int, dict[str, list[int]]] = {}
         self.key_numbers = 0
         self.tokens()
@@ -198,8 +200,8 @@ class StoryWorld:
             if (enter := getattr(part, "enter", None)) is not None:
                 enter(who)
                 return
-        self.ok(self.book, "setKey", self.consent(who), by=who)
-        self.ok(self.set, "join", by=who)
+        self.step("`setKey`", self.book, "setKey", self.consent(who), by=who)
+        self.step("`join`", self.set, "join", by=who)
 
     def begin(self) -> int:
         """All have stake and have joined, the first freeze of stake is in force; its epoch."""
@@ -218,7 +220,8 @@ class StoryWorld:
         """As soon as anybody can; the epoch that was made."""
         self.until(int(self.ask(self.set, "nextRotateAt")))
         stakes = {o: [int(self.ask(s, "stakeOf", o)) for s in self.sources] for o in OPERATORS}
-        epoch = int(self.step("rotate", self.set, "rotate"))
+        name = "`rotate`, a later one" if self.at_freeze else "`rotate`, the first"
+        epoch = int(self.step(name, self.set, "rotate"))
         self.at_freeze[epoch] = stakes
         return epoch
 
@@ -226,7 +229,7 @@ class StoryWorld:
         """The members of the next set sign, but those with these keys."""
         epoch, _ = self.ask(self.store, "nextSigners")
         digest = self.ask(self.store, "armDigest")
-        self.step("arm", self.store, "arm", self.signed(epoch, digest, [k for k in self.members(epoch)[0] if k not in without]))
+        self.step("`arm`", self.store, "arm", self.signed(epoch, digest, [k for k in self.members(epoch)[0] if k not in without]))
 
     def take_over(self) -> int:
         """The next set's time comes."""
@@ -252,11 +255,14 @@ class StoryWorld:
         """A price of now."""
         return batch_bytes(epoch, self.evm.now, Item(0, market=market, redemption=WAD).packed())
 
+    def batch_digest(self, batch: bytes) -> bytes:
+        """What the members sign of it."""
+        return word_digest(self.domain, BATCH, batch)
+
     def push(self, batch: bytes, keys: Sequence[str]) -> str:
         """The error, if there is one."""
-        epoch, time_s = int.from_bytes(batch[:6], "big"), int.from_bytes(batch[6:10], "big")
-        digest = batch_digest(self.domain, epoch, time_s, batch[10:])
-        return self.evm.call(self.store, "push", batch, self.signed(epoch, digest, keys), sender=STRANGER)[0]
+        signed = self.signed(int.from_bytes(batch[:6], "big"), self.batch_digest(batch), keys)
+        return self.evm.call(self.store, "push", batch, signed, sender=STRANGER)[0]
 
     def word(self, key: str, kind: int, batch: bytes) -> tuple[int, int, bytes, bytes, bytes]:
         """What a key signed, as evidence."""
@@ -268,7 +274,7 @@ class StoryWorld:
 
     def prove(self, words: tuple[Any, Any]) -> bytes:
         """By the finder; the case."""
-        case = self.step("prove", self.penalties, "prove", *words, 0, by=FINDER)[1]
+        case = self.step("`prove`", self.penalties, "prove", *words, 0, by=FINDER)[1]
         assert isinstance(case, bytes)
         return case
 

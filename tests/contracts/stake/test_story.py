@@ -1,7 +1,5 @@
 """The whole story on real parts, once for each source and once for all of them at once: deposits, keys, freezes, prices, a lie and
 its price, an exit, rewards, a case that is given back.
-
-`pytest -s -k gas` prints what each step costs as a transaction, by source: the table of docs/contracts.md.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ from tests.contracts.stake.story_world import (
 )
 from tests.contracts.stake.symbiotic_world import BURNER
 
-GROWN, GUILTY, LEAVER = OPERATORS[:3]
+GROWN, GUILTY = OPERATORS[:2]
 SOURCE_GAS = {"symbiotic": 500_000}
 POT = 10 * WAD
 
@@ -95,7 +93,7 @@ def test_a_lie_costs_its_fraction(world: StoryWorld) -> None:
     # in the transaction of the proof: no candidate, no weight in the sets there are, the fraction no longer counts
     assert world.ask(world.set, "isCandidate", GUILTY) is False
     assert world.in_store()[key] == 0
-    assert world.ask(world.penalties, "caseOf", case)[5] == LEAST
+    assert world.ask(world.penalties, "caseOf", case)[4] == LEAST
     after = [int(world.ask(s, "stakeOf", GUILTY)) for s in world.sources]
     for part, was, now in zip(world.parts, before, after, strict=True):
         assert abs(now - (was - was * LEAST // WAD)) <= part.off_by()
@@ -116,7 +114,7 @@ def test_a_lie_costs_its_fraction(world: StoryWorld) -> None:
     while world.evm.now < world.ask(world.penalties, "caseOf", case)[2]:
         assert GUILTY not in world.weights(world.change())
     assert world.evm.call(world.penalties, "giveBack", case, sender=ARBITER)[0] == "NotNow"
-    world.step("carryOut", world.penalties, "carryOut", case)
+    world.ok(world.penalties, "carryOut", case)
     assert [int(world.ask(s, "stakeOf", GUILTY)) for s in world.sources] == pytest.approx(after, abs=2)
     assert {o: s for o, s in world.stakes().items() if o != GUILTY} == honest
     for who, tokens in paid_out(world).items():
@@ -145,7 +143,7 @@ def test_a_case_that_is_given_back_leaves_everything_as_it_was(world: StoryWorld
     weights = world.weights(2)
     key, case = lied(world)
     assert world.stake(GUILTY) < stakes[GUILTY]
-    world.step("giveBack", world.penalties, "giveBack", case, by=ARBITER)
+    world.ok(world.penalties, "giveBack", case, by=ARBITER)
     assert world.stakes() == stakes
     assert {who: world.balance(who) for who in purses} == purses
     assert world.evm.call(world.penalties, "carryOut", case)[0] == "NotNow"
@@ -184,7 +182,6 @@ def test_an_exit_opens_when_words_are_old_and_not_before(world: StoryWorld) -> N
 def test_an_epoch_s_rewards_reach_operator_and_restaker(world: StoryWorld, asset: str) -> None:
     """Funded, said by all, computed from the frozen set, signed by weight T, posted, claimed, and claimed again from the sources."""
     token = ETHER if asset == "ether" else world.token
-    world.evm.jump(0)
     epoch = world.change()
     pay = EpochPay(world, epoch)
     pay.fund(token, POT)
@@ -198,14 +195,10 @@ def test_an_epoch_s_rewards_reach_operator_and_restaker(world: StoryWorld, asset
     frozen = world.weights(epoch)
     for source, part in enumerate(world.parts):
         amount = pay.claim(report, GROWN, source, token)
-        sums = [sum(x) for x in [world.at_freeze[epoch][GROWN]]]
-        assert amount == POT * frozen[GROWN] * world.at_freeze[epoch][GROWN][source] // (sum(weights) * sums[0])
+        stakes = world.at_freeze[epoch][GROWN]
+        assert amount == POT * frozen[GROWN] * stakes[source] // (sum(weights) * sum(stakes))
         own, rest = part.claim_rewards(GROWN, RESTAKERS[0], amount, token)
         assert own == amount // 10
         assert amount - own - 1 <= rest <= amount - own
     claimed = sum(leaf.amount for leaf in report.leaves if leaf.operator == bytes.fromhex(GROWN[2:]))
     assert world.ask(world.rewards, "potOf", epoch, token) == (POT, POT - claimed)
-
-
-def test_gas_of_each_step() -> None:
-    """Printed, as `pytest -s` shows it."""
