@@ -40,6 +40,9 @@ class DelegatedPart:
         for operator in operators:
             self.world.ok(self.source, "enroll", COMMISSION_BPS, by=operator)
 
+    def serves(self, operator: str) -> bool:
+        return True
+
     def deposit(self, restaker: str, operator: str, amount: int) -> None:
         self.world.ok(self.world.token, "approve", self.source, amount, by=restaker)
         self.world.step("a restaker deposits", self.source, "deposit", operator, amount, by=restaker)
@@ -106,6 +109,9 @@ class SymbioticPart(SymbioticWorld):
             self.world.ok(self.source, "setCommission", COMMISSION_BPS, by=operator)
             self.world.ok(self.vaults, "prepare", made.vault)
         self.evm.jump(7 * DAY_S)  # then the commissions count
+
+    def serves(self, operator: str) -> bool:
+        return operator in self.behind
 
     def deposit(self, restaker: str, operator: str, amount: int) -> None:
         if operator not in self.behind:
@@ -192,6 +198,9 @@ class EigenPart(EigenWorld):
         params = (self.source, [SET_ID], registration(self.world.consent(operator)))
         self.world.step("`join`", self.core.allocations, "registerForOperatorSets", operator, params, by=operator)
 
+    def serves(self, operator: str) -> bool:
+        return True
+
     def deposit(self, restaker: str, operator: str, amount: int) -> None:  # type: ignore[override]
         """Behind whom the restaker delegates to."""
         self.world.ok(self.wdiveth, "approve", self.core.strategies, amount, by=restaker)
@@ -255,3 +264,5 @@ KINDS: dict[str, tuple[Callable[[StoryWorld], Part], ...]] = {
     "all three": (DelegatedPart, for_two, EigenPart),
 }
 """The sources of a set."""
+SOURCE_GAS = {"delegated": 300_000, "symbiotic": 500_000, "eigenlayer": 300_000, "all three": 300_000}
+"""What the set gives a source for each operator: several vaults of Symbiotic's need more."""

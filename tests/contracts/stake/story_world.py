@@ -63,6 +63,9 @@ class Part(Protocol):
     def open(self, operators: Sequence[str]) -> None:
         """Make these operators of the protocol, so that they can be delegated to."""
 
+    def serves(self, operator: str) -> bool:
+        """Whether this operator has stake here."""
+
     def deposit(self, restaker: str, operator: str, amount: int) -> None:
         """Tokens of the restaker's, behind this operator."""
 

@@ -12,7 +12,7 @@ import pytest
 from tests.contracts.contract_tools import WAD
 from tests.contracts.evm_process import TREASURY
 from tests.contracts.stake.rewards_story import EpochPay
-from tests.contracts.stake.story_sources import KINDS, SymbioticPart
+from tests.contracts.stake.story_sources import KINDS, SOURCE_GAS, DelegatedPart, SymbioticPart
 from tests.contracts.stake.story_world import (
     ARBITER,
     DEPOSIT,
@@ -27,14 +27,13 @@ from tests.contracts.stake.story_world import (
 from tests.contracts.stake.symbiotic_world import BURNER
 
 GROWN, GUILTY = OPERATORS[:2]
-SOURCE_GAS = {"symbiotic": 500_000}
 POT = 10 * WAD
 
 
 @cache
 def begun(kind: str) -> StoryWorld:
     """Made once; a test plays on a branch of it."""
-    world = StoryWorld(KINDS[kind], SOURCE_GAS.get(kind, 300_000))
+    world = StoryWorld(KINDS[kind], SOURCE_GAS[kind])
     assert world.begin() == 2
     return world
 
@@ -131,7 +130,7 @@ def paid_out(world: StoryWorld) -> dict[str, int]:
     for one in world.parts:
         if isinstance(one, SymbioticPart):
             out[BURNER] += part
-        elif type(one).__name__ == "DelegatedPart":
+        elif isinstance(one, DelegatedPart):
             out[FINDER] += found
             out[TREASURY] += part - found
     return out

@@ -12,7 +12,7 @@ import pytest
 
 from tests.contracts.contract_tools import WAD
 from tests.contracts.stake.rewards_story import EpochPay
-from tests.contracts.stake.story_sources import KINDS
+from tests.contracts.stake.story_sources import KINDS, SOURCE_GAS
 from tests.contracts.stake.story_world import ARBITER, DEPOSIT, ETHER, OPERATORS, RESTAKERS, StoryWorld
 
 PAGE = (Path(__file__).parents[3] / "docs" / "contracts.md").read_text(encoding="utf-8")
@@ -23,7 +23,7 @@ OF_ONE_SOURCE = ("a restaker", "`claim`")
 
 def played(kind: str) -> dict[str, int]:
     """Gas by step."""
-    world = StoryWorld(KINDS[kind], 500_000 if kind == "symbiotic" else 300_000, measured=True)
+    world = StoryWorld(KINDS[kind], SOURCE_GAS[kind], measured=True)
     assert world.figures is not None
     world.begin()
     epoch = world.change()
