@@ -81,9 +81,7 @@ class EpochPay:
 
     def claim(self, report: EpochRewards, operator: str, source: int, token: str) -> int:
         """Have the source paid for an operator; how much."""
-        (leaf,) = (
-            x for x in report.leaves if (x.operator, x.source, x.asset) == (raw(operator), source, raw(token))
-        )
+        (leaf,) = (x for x in report.leaves if (x.operator, x.source, x.asset) == (raw(operator), source, raw(token)))
         proof = list(report.tree.proof(leaf.hash))
         args = (leaf.epoch, operator, leaf.source, token, leaf.amount, proof)
         label = f"`claim`, in {'ether' if token == ETHER else 'wdivETH'}"

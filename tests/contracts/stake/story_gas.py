@@ -23,7 +23,7 @@ def untouched(evm: pyrevm.EVM, number: int, timestamp: int) -> pyrevm.EVM:
     copy.set_block_env(pyrevm.BlockEnv(number=number, timestamp=timestamp))
     for address, balance, nonce, code, length, storage in ACCOUNT.findall(evm.journal_str):
         held = bytes.fromhex(code)[: int(length)]
-        copy.insert_account_info(address, pyrevm.AccountInfo(nonce=int(nonce), balance=int(balance), code=held or None))
+        copy.insert_account_info(address, pyrevm.AccountInfo(nonce=int(nonce), balance=int(balance), code=held or None))  # type: ignore[call-arg]
         for slot, value in SLOT.findall(storage):
             before = copy.snapshot()
             copy.insert_account_storage(address, int(slot), int(value))

@@ -14,7 +14,7 @@ from tests.contracts.stake.story_world import (
     BATCH,
     DEPOSIT,
     OPERATORS,
-    RESTAKERS,
+    RESTAKER_OF,
     SEALED,
     StoryWorld,
 )
@@ -22,7 +22,6 @@ from tests.contracts.stake.weights_model import Before, Rules, change_limit, mod
 
 LIAR = OPERATORS[-1]
 HONEST = OPERATORS[:-1]
-RESTAKER_OF = dict(zip(OPERATORS, RESTAKERS, strict=True))
 LEFT = 25 * WAD
 """Tokens that stay behind each operator: enough for the least stake."""
 
@@ -40,7 +39,7 @@ class StoryHistory:
     def __init__(self, world: StoryWorld, seed: int) -> None:
         self.world, self.rng = world, random.Random(seed)
         self.counts: Counter[str] = Counter()
-        self.tokens = {(i, o): DEPOSIT for i, p in enumerate(world.parts) for o in OPERATORS if p.serves(o)}
+        self.tokens = {(i, o): DEPOSIT for i, p in enumerate(world.parts) for o in OPERATORS if o in p.served}
         self.exits: dict[tuple[int, str], Asked] = {}
         self.epochs = [world.epoch]
         self.signed: dict[str, list[tuple[int, bytes]]] = {}
@@ -71,7 +70,7 @@ class StoryHistory:
         if not self.free(operator):
             return "waits"
         amount = self.rng.randrange(1, 30 * WAD)
-        self.world.parts[place].deposit(RESTAKER_OF[operator], operator, amount)
+        self.world.parts[place].put_in(RESTAKER_OF[operator], operator, amount)
         self.tokens[place, operator] += amount
         return "taken"
 
@@ -99,7 +98,7 @@ class StoryHistory:
             closed, opens = part.opens(restaker, operator)
             self.live_until(closed if when == "closed" else opens)
         asked, before = self.exits[place, operator], world.balance(restaker)
-        error = part.leave(restaker, operator)
+        error = part.take_out(restaker, operator)
         if error:
             assert when != "opens" or error == "TooLate", "nobody holds it back at its time"
             if error == "TooLate":
@@ -117,7 +116,9 @@ class StoryHistory:
         """no_stake_leaves_while_its_key_can_sign_or_be_proven: of no freeze at which it counted."""
         for epoch in asked.epochs:
             if operator in self.world.weights(epoch):
-                assert self.world.evm.now > self.world.frozen(epoch)[1], "stake left that answers for words which can be proven"
+                assert self.world.evm.now > self.world.frozen(epoch)[1], (
+                    "stake left that answers for words which can be proven"
+                )
 
     # ---------------------------------------------------------------------------------------------------------- epochs
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak
 
 import contracts
-from demo.world import eigenlayer, npm, symbiotic
+from demo.world import eigenlayer, symbiotic
 from demo.world.symbiotic import DelegatorKind, SourceTerms, SymbioticVault
 from oracle.stake.claim_tree import CommissionTree
 from tests.contracts.contract_tools import WAD
-from tests.contracts.evm_process import OWNER, STRANGER, TREASURY
+from tests.contracts.evm_process import OWNER, TREASURY
 from tests.contracts.stake.eigen_world import BLOCK_S, DELAY, SET_ID, EigenWorld, claims_of, registration
 from tests.contracts.stake.stake_world import DAY_S
 from tests.contracts.stake.story_world import DISPUTE_S, ETHER, EXECUTION_S, NEEDS_S, RESTAKERS, Part, StoryWorld
@@ -37,23 +36,21 @@ class DelegatedPart:
         self.source = world.evm.create(contracts.load("DelegatedStake"), *settings)
 
     def open(self, operators: Sequence[str]) -> None:
+        self.served = operators
         for operator in operators:
             self.world.ok(self.source, "enroll", COMMISSION_BPS, by=operator)
 
-    def serves(self, operator: str) -> bool:
-        return True
-
-    def deposit(self, restaker: str, operator: str, amount: int) -> None:
+    def put_in(self, restaker: str, operator: str, amount: int) -> None:
         self.world.ok(self.world.token, "approve", self.source, amount, by=restaker)
         self.world.step("a restaker deposits", self.source, "deposit", operator, amount, by=restaker)
 
-    def ready(self, operators: Sequence[str]) -> None:
+    def ready(self) -> None:
         """Nothing is left to do."""
 
     def ask_exit(self, restaker: str, operator: str, amount: int) -> None:
         self.world.step("a restaker asks for an exit", self.source, "requestExit", operator, amount, by=restaker)
 
-    def leave(self, restaker: str, operator: str) -> str:
+    def take_out(self, restaker: str, operator: str) -> str:
         return self.world.evm.call(self.source, "withdraw", operator, sender=restaker)[0]
 
     def opens(self, restaker: str, operator: str) -> tuple[int, int]:
@@ -64,7 +61,7 @@ class DelegatedPart:
         """To the wei."""
         return 0
 
-    def claim_rewards(self, operator: str, restaker: str, amount: int, token: str) -> tuple[int, int]:
+    def claim_rewards(self, operator: str, restaker: str, token: str) -> tuple[int, int]:
         return (
             int(self.world.ok(self.source, "claimCommission", token, by=operator)),
             int(self.world.ok(self.source, "claim", token, operator, by=restaker)),
@@ -101,7 +98,8 @@ class SymbioticPart(SymbioticWorld):
 
     def open(self, operators: Sequence[str]) -> None:
         """Vaults of wdivETH that are for one operator and our network, slashed at once."""
-        for operator in operators[: self.many]:
+        self.served = operators[: self.many]
+        for operator in self.served:
             self.join(operator, [])
             alone = {"kind": DelegatorKind.OPERATOR_NETWORK, "operator": operator, "network": self.source}
             self.behind[operator] = made = self.vault(epoch_s=NEEDS_S + DAY_S, **alone)
@@ -110,17 +108,12 @@ class SymbioticPart(SymbioticWorld):
             self.world.ok(self.vaults, "prepare", made.vault)
         self.evm.jump(7 * DAY_S)  # then the commissions count
 
-    def serves(self, operator: str) -> bool:
-        return operator in self.behind
-
-    def deposit(self, restaker: str, operator: str, amount: int) -> None:
-        if operator not in self.behind:
-            return
+    def put_in(self, restaker: str, operator: str, amount: int) -> None:
         vault = self.behind[operator].vault
         self.world.ok(self.wdiv, "approve", vault, amount, by=restaker)
         self.world.step("a restaker deposits", vault, "deposit", restaker, amount, by=restaker)
 
-    def ready(self, operators: Sequence[str]) -> None:
+    def ready(self) -> None:
         for made in self.behind.values():
             self.world.ok(self.vaults, "addVault", made.vault, ETHER)
 
@@ -129,7 +122,7 @@ class SymbioticPart(SymbioticWorld):
         self.exits[restaker, operator] = int(self.world.ask(vault, "currentEpoch")) + 1
         self.world.step("a restaker asks for an exit", vault, "withdraw", restaker, amount, by=restaker)
 
-    def leave(self, restaker: str, operator: str) -> str:
+    def take_out(self, restaker: str, operator: str) -> str:
         vault = self.behind[operator].vault
         return self.evm.call(vault, "claim", restaker, self.exits[restaker, operator], sender=restaker)[0]
 
@@ -144,7 +137,7 @@ class SymbioticPart(SymbioticWorld):
         """To the wei."""
         return 0
 
-    def claim_rewards(self, operator: str, restaker: str, amount: int, token: str) -> tuple[int, int]:
+    def claim_rewards(self, operator: str, restaker: str, token: str) -> tuple[int, int]:
         asset = self.wrapped if token == ETHER else token
         self.world.ok(self.source, "publish", asset)
         ((_, _, _, operators, totals),) = self.logs("RootPublished")
@@ -180,10 +173,12 @@ class EigenPart(EigenWorld):
         self.tokens_strategy = self.strategy(self.wdiveth)
         self.directory = evm.create(contracts.load("OperatorDirectory"))
         self.source = evm.create(contracts.load("EigenStake"), self.settings(), [(self.tokens_strategy, self.wdiveth)])
+        self.behind: dict[str, str] = {}
         self.queued: dict[tuple[str, str], tuple[Any, ...]] = {}
         self.queued_at: dict[tuple[str, str], int] = {}
 
     def open(self, operators: Sequence[str]) -> None:
+        self.served = operators
         for operator in operators:
             arguments = (ETHER, 0, "about:blank")
             self.world.ok(self.core.delegation, "registerAsOperator", *arguments, by=operator)
@@ -192,27 +187,27 @@ class EigenPart(EigenWorld):
             assert self.allocate(operator, (self.tokens_strategy, WAD)) == ""
         for restaker, operator in zip(RESTAKERS, operators, strict=True):
             self.delegate(restaker, operator)
+            self.behind[restaker] = operator
 
     def enter(self, operator: str) -> None:
         """Register there, with the key's consent: that joins the set."""
         params = (self.source, [SET_ID], registration(self.world.consent(operator)))
         self.world.step("`join`", self.core.allocations, "registerForOperatorSets", operator, params, by=operator)
 
-    def serves(self, operator: str) -> bool:
-        return True
-
-    def deposit(self, restaker: str, operator: str, amount: int) -> None:  # type: ignore[override]
-        """Behind whom the restaker delegates to."""
+    def put_in(self, restaker: str, operator: str, amount: int) -> None:
+        assert self.behind[restaker] == operator
         self.world.ok(self.wdiveth, "approve", self.core.strategies, amount, by=restaker)
         arguments = (self.tokens_strategy, self.wdiveth, amount)
         self.world.step("a restaker deposits", self.core.strategies, "depositIntoStrategy", *arguments, by=restaker)
 
-    def ready(self, operators: Sequence[str]) -> None:
+    def ready(self) -> None:
         """Nothing is left to do."""
 
     def ask_exit(self, restaker: str, operator: str, amount: int) -> None:
         nonce = int(self.world.ask(self.core.delegation, "cumulativeWithdrawalsQueued", restaker))
-        shares = int(self.world.ask(self.core.delegation, "getWithdrawableShares", restaker, [self.tokens_strategy])[1][0])
+        shares = int(
+            self.world.ask(self.core.delegation, "getWithdrawableShares", restaker, [self.tokens_strategy])[1][0]
+        )
         amount = min(amount, shares)
         factor = int(self.world.ask(self.core.delegation, "depositScalingFactor", restaker, self.tokens_strategy))
         scaled = amount * (factor or WAD) // WAD
@@ -223,7 +218,7 @@ class EigenPart(EigenWorld):
             restaker, operator, restaker, nonce, block, [self.tokens_strategy], [scaled],
         )  # fmt: skip
 
-    def leave(self, restaker: str, operator: str) -> str:
+    def take_out(self, restaker: str, operator: str) -> str:
         arguments = (self.queued[restaker, operator], [self.wdiveth], True)
         return self.evm.call(self.core.delegation, "completeQueuedWithdrawal", *arguments, sender=restaker)[0]
 
@@ -236,9 +231,10 @@ class EigenPart(EigenWorld):
         """EigenLayer rounds magnitudes and shares."""
         return 2
 
-    def claim_rewards(self, operator: str, restaker: str, amount: int, token: str) -> tuple[int, int]:
+    def claim_rewards(self, operator: str, restaker: str, token: str) -> tuple[int, int]:
         """By a root that EigenLayer's updater posts: what it computes off chain is computed here, by the split of a tenth."""
         asset = self.weth if token == ETHER else token
+        amount = self.world.balance(self.core.rewards, asset)
         parts = {operator: amount // 10, restaker: amount - amount // 10}
         root, claims = claims_of(asset, {who.lower(): n for who, n in parts.items()})
         end = (self.evm.now - 1) // DAY_S * DAY_S

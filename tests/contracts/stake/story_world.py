@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import coincurve
 import pyrevm
-from eth_abi import encode
+from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
@@ -41,8 +41,9 @@ from tests.contracts.stake.story_gas import untouched
 
 ETHER = "0x" + "00" * 20
 FINDER, ARBITER, PAYER = (to_checksum_address(f"0x{n:040x}") for n in (0xF1D, 0xA4B, 0xFA1))
-OPERATORS = tuple(to_checksum_address(f"0x{0x0A00 + i:040x}") for i in range(5))
-RESTAKERS = tuple(to_checksum_address(f"0x{0x0B00 + i:040x}") for i in range(5))
+OPERATORS: tuple[str, ...] = tuple(to_checksum_address(f"0x{0x0A00 + i:040x}") for i in range(5))
+RESTAKERS: tuple[str, ...] = tuple(to_checksum_address(f"0x{0x0B00 + i:040x}") for i in range(5))
+RESTAKER_OF: dict[str, str] = dict(zip(OPERATORS, RESTAKERS, strict=True))
 DISPUTE_S, EXECUTION_S, JAIL_S, ABSENT_S = 3 * DAY_S, DAY_S, 30 * DAY_S, DAY_S
 NEEDS_S = ANSWER_S + DISPUTE_S + EXECUTION_S
 LEAST, FINDER_BPS = WAD // 10, 500
@@ -59,23 +60,22 @@ class Part(Protocol):
     """A source as the story uses it: how stake gets in and out of it, and who can claim what there."""
 
     source: str
+    served: Sequence[str]
+    """Operators that have stake here."""
 
     def open(self, operators: Sequence[str]) -> None:
         """Make these operators of the protocol, so that they can be delegated to."""
 
-    def serves(self, operator: str) -> bool:
-        """Whether this operator has stake here."""
-
-    def deposit(self, restaker: str, operator: str, amount: int) -> None:
+    def put_in(self, restaker: str, operator: str, amount: int) -> None:
         """Tokens of the restaker's, behind this operator."""
 
-    def ready(self, operators: Sequence[str]) -> None:
+    def ready(self) -> None:
         """What is left to do once there are deposits."""
 
     def ask_exit(self, restaker: str, operator: str, amount: int) -> None:
         """Ask so many tokens back."""
 
-    def leave(self, restaker: str, operator: str) -> str:
+    def take_out(self, restaker: str, operator: str) -> str:
         """Have them paid: the error, or none."""
 
     def opens(self, restaker: str, operator: str) -> tuple[int, int]:
@@ -84,7 +84,7 @@ class Part(Protocol):
     def off_by(self) -> int:
         """By how many wei the protocol's own rounding may miss a fraction of stake."""
 
-    def claim_rewards(self, operator: str, restaker: str, amount: int, token: str) -> tuple[int, int]:
+    def claim_rewards(self, operator: str, restaker: str, token: str) -> tuple[int, int]:
         """Both claim what the source was given for them; what each received."""
 
 
@@ -127,12 +127,14 @@ class StoryWorld:
         evm.ok(self.store, "transferOwnership", self.set)
         evm.ok(self.set, "acceptStore", sender=STRANGER)
         call = keccak(text="register(bytes32,bool,bool,uint8)")[:4]
-        self.ok(self.set, "govern", call + encode(["bytes32", "bool", "bool", "uint8"], [FEED, True, True, 0]), by=TIMELOCK)
+        self.ok(
+            self.set, "govern", call + encode(["bytes32", "bool", "bool", "uint8"], [FEED, True, True, 0]), by=TIMELOCK
+        )
         for part in self.parts:
             part.open(OPERATORS)
 
     def tokens(self) -> None:
-        """divETH that has earned, wdivETH, wrapped ether, and tokens for everybody."""
+        """The divETH has earned; wdivETH, wrapped ether, and tokens for everybody."""
         evm = self.evm
         self.diveth = evm.create(npm.own("DivETH"))
         self.token = evm.create(npm.own("WdivETH"), self.diveth)
@@ -209,9 +211,9 @@ class StoryWorld:
     def begin(self) -> int:
         """All have stake and have joined, the first freeze of stake is in force; its epoch."""
         for part in self.parts:
-            for operator, restaker in zip(OPERATORS, RESTAKERS, strict=True):
-                part.deposit(restaker, operator, DEPOSIT)
-            part.ready(OPERATORS)
+            for operator in part.served:
+                part.put_in(RESTAKER_OF[operator], operator, DEPOSIT)
+            part.ready()
         for operator in OPERATORS:
             self.join(operator)
         self.evm.jump(JOIN_S)
@@ -232,7 +234,12 @@ class StoryWorld:
         """The members of the next set sign, but those with these keys."""
         epoch, _ = self.ask(self.store, "nextSigners")
         digest = self.ask(self.store, "armDigest")
-        self.step("`arm`", self.store, "arm", self.signed(epoch, digest, [k for k in self.members(epoch)[0] if k not in without]))
+        self.step(
+            "`arm`",
+            self.store,
+            "arm",
+            self.signed(epoch, digest, [k for k in self.members(epoch)[0] if k not in without]),
+        )
 
     def take_over(self) -> int:
         """The next set's time comes."""
@@ -324,4 +331,3 @@ class StoryWorld:
 
     def value(self, tokens: int) -> int:
         return int(self.ask(self.values, "valueOf", self.token, tokens))
-

@@ -1,5 +1,6 @@
-"""The whole story on real parts, once for each source and once for all of them at once: deposits, keys, freezes, prices, a lie and
-its price, an exit, rewards, a case that is given back.
+"""The whole story on real parts, once for each source and once for all of them at once.
+
+Deposits, keys, freezes, prices, a lie and its price, an exit, rewards, a case that is given back.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def test_a_deposit_counts_from_the_second_freeze_and_within_the_cap(world: Story
     _, _, threshold, total = world.frozen(2)
     before = world.weights(2)
     for part in world.parts:
-        part.deposit(RESTAKERS[0], GROWN, 3 * DEPOSIT)
+        part.put_in(RESTAKERS[0], GROWN, 3 * DEPOSIT)
     assert world.stake(GROWN) == 4 * before[GROWN]
     assert world.weights(world.change()) == before, "what was not there at the freeze before counts nothing yet"
     second = world.weights(world.change())
@@ -171,9 +172,9 @@ def test_an_exit_opens_when_words_are_old_and_not_before(world: StoryWorld) -> N
             assert closed >= bound
             for time_s in (bound, closed):
                 world.until(time_s)
-                assert part.leave(RESTAKERS[0], GROWN) != ""
+                assert part.take_out(RESTAKERS[0], GROWN) != ""
             world.until(opens)
-            assert part.leave(RESTAKERS[0], GROWN) == ""
+            assert part.take_out(RESTAKERS[0], GROWN) == ""
             assert world.balance(RESTAKERS[0]) == before + DEPOSIT // 2
 
 
@@ -196,7 +197,7 @@ def test_an_epoch_s_rewards_reach_operator_and_restaker(world: StoryWorld, asset
         amount = pay.claim(report, GROWN, source, token)
         stakes = world.at_freeze[epoch][GROWN]
         assert amount == POT * frozen[GROWN] * stakes[source] // (sum(weights) * sum(stakes))
-        own, rest = part.claim_rewards(GROWN, RESTAKERS[0], amount, token)
+        own, rest = part.claim_rewards(GROWN, RESTAKERS[0], token)
         assert own == amount // 10
         assert amount - own - 1 <= rest <= amount - own
     claimed = sum(leaf.amount for leaf in report.leaves if leaf.operator == bytes.fromhex(GROWN[2:]))

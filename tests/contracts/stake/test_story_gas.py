@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def played(kind: str) -> dict[str, int]:
     world.step("`carryOut`", world.penalties, "carryOut", case)
     for part in world.parts:
         world.until(part.opens(RESTAKERS[0], OPERATORS[0])[1])
-        assert part.leave(RESTAKERS[0], OPERATORS[0]) == ""
+        assert part.take_out(RESTAKERS[0], OPERATORS[0]) == ""
     several = len(world.parts) > 1
     return {n: gas for n, gas in world.figures.items() if not (several and n.startswith(OF_ONE_SOURCE))}
 
@@ -64,7 +65,7 @@ def rows(by_kind: dict[str, dict[str, int]]) -> list[str]:
 
 def test_the_story_costs_what_the_docs_say() -> None:
     made = {kind: played(kind) for kind in KINDS}
-    print("", *rows(made), sep="\n")
+    sys.stdout.write("\n".join(["", *rows(made), ""]))
     section = PAGE.split("### The story, gas by source\n")[1].split("\n## ")[0]
     told = {
         name: [int(cell.replace(",", "") or 0) for cell in map(str.strip, cells.split("|"))]
