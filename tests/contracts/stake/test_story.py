@@ -27,7 +27,7 @@ from tests.contracts.stake.story_world import (
 )
 from tests.contracts.stake.symbiotic_world import BURNER
 
-GROWN, GUILTY = OPERATORS[:2]
+GROWN = GUILTY = OPERATORS[0]
 POT = 10 * WAD
 
 

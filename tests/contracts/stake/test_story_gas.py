@@ -1,4 +1,4 @@
-"""What the steps of the story cost, each as a transaction of its own: the table of docs/contracts.md, by source.
+"""What the steps of the story cost, each as a transaction of its own: the table of docs/contracts.md, by source; and what sources need.
 
 `pytest -s tests/contracts/stake/test_story_gas.py` prints the table.
 """
@@ -10,14 +10,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
 
 from tests.contracts.contract_tools import WAD
+from tests.contracts.evm_process import STRANGER
 from tests.contracts.stake.rewards_story import EpochPay
-from tests.contracts.stake.story_sources import KINDS, SOURCE_GAS
+from tests.contracts.stake.story_gas import untouched
+from tests.contracts.stake.story_sources import KINDS, SOURCE_GAS, SymbioticPart
 from tests.contracts.stake.story_world import ARBITER, DEPOSIT, ETHER, OPERATORS, RESTAKERS, StoryWorld
 
 PAGE = (Path(__file__).parents[3] / "docs" / "contracts.md").read_text(encoding="utf-8")
 ONE_PERCENT = 0.01
+NEEDS = {"delegated": 100_000, "symbiotic": 650_000, "eigenlayer": 240_000}
+"""Gas that a set gives these sources for each operator at least, as the docs say."""
 OF_ONE_SOURCE = ("a restaker", "`claim`")
 """Rows that say nothing of a set with several."""
 
@@ -73,3 +79,39 @@ def test_the_story_costs_what_the_docs_say() -> None:
     }
     for i, kind in enumerate(KINDS):
         assert {n: row[i] for n, row in told.items() if row[i]} == pytest.approx(made[kind], rel=ONE_PERCENT), kind
+
+
+def read(world: StoryWorld, source: str, gas: int) -> int | None:
+    """What a source says of the first operator's stake when nothing was touched before; nothing if it needs more gas."""
+    fresh = untouched(world.evm.evm, world.evm.number, world.evm.now)
+    data = keccak(text="stakeOf(address)")[:4] + encode(["address"], [OPERATORS[0]])
+    called = 21_000 + sum(16 if byte else 4 for byte in data)
+    try:
+        return int.from_bytes(fresh.message_call(STRANGER, source, data, gas=called + gas), "big")
+    except RuntimeError:
+        return None
+
+
+@pytest.mark.parametrize("kind", NEEDS)
+def test_a_source_answers_with_the_gas_that_the_docs_say(kind: str) -> None:
+    world = StoryWorld(KINDS[kind], SOURCE_GAS[kind])
+    world.begin()
+    assert read(world, world.sources[0], NEEDS[kind]) == world.stake(OPERATORS[0]) > 0
+
+
+@pytest.mark.parametrize("many", [1, 2, 8])
+def test_nobody_silences_a_source_by_filling_its_list(many: int) -> None:
+    """As many vaults as count, all with the operator's stake, and as many that were retired: 200,000 and 90,000 for each."""
+    world = StoryWorld([lambda w: SymbioticPart(w, many)], 650_000)
+    (part,) = world.parts
+    assert isinstance(part, SymbioticPart)
+    for number in range(2 * many):
+        made = part.one_more(OPERATORS[0], RESTAKERS[0], DEPOSIT)
+        if number < many:
+            world.ok(made.vault, "withdraw", RESTAKERS[0], DEPOSIT, by=RESTAKERS[0])
+            world.ok(part.vaults, "retireVault", made.vault)
+    assert len(world.ask(part.vaults, "vaults")) == world.ask(part.vaults, "maxListed") == 2 * many
+    worth = many * world.value(DEPOSIT) // 2
+    assert read(world, part.source, 200_000 + 90_000 * many) == worth
+    with pytest.raises(AssertionError, match="ListFull"):
+        part.one_more(OPERATORS[0], RESTAKERS[0], DEPOSIT)
