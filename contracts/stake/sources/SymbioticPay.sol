@@ -291,7 +291,11 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
     }
 
     function _need(uint256 gas) internal view {
-        if (gasleft() < gas + gas / 32 + 20_000) revert TooLittleGas();
+        if (!_has(gas)) revert TooLittleGas();
+    }
+
+    function _has(uint256 gas) internal view returns (bool) {
+        return gasleft() >= gas + gas / 32 + 20_000;
     }
 
     /// @notice Collateral of an operator in a vault that waits for the end of a dispute.

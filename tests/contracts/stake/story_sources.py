@@ -114,12 +114,14 @@ class SymbioticPart(SymbioticWorld):
         self.world.ok(self.wdiv, "approve", vault, amount, by=restaker)
         self.world.step("a restaker deposits", vault, "deposit", restaker, amount, by=restaker)
 
-    def one_more(self, operator: str, restaker: str, amount: int) -> SymbioticVault:
-        """A shared vault that counts, with all of its stake behind one operator."""
+    def one_more(self, operators: Sequence[str], restaker: str, amount: int) -> SymbioticVault:
+        """A shared vault that counts, with its stake behind these operators alike."""
         made = self.vault(epoch_s=NEEDS_S + DAY_S)
-        self.join(operator, [made])
+        for operator in operators:
+            self.join(operator, [made])
         self.world.ok(self.vaults, "prepare", made.vault)
-        self.run(symbiotic.give_stake(made, self.source, limit=10**30, shares={operator: 1}))
+        shares = dict.fromkeys(operators, 1)
+        self.run(symbiotic.give_stake(made, self.source, limit=10**30, shares=shares))
         self.world.ok(self.wdiv, "approve", made.vault, amount, by=restaker)
         self.world.ok(made.vault, "deposit", restaker, amount, by=restaker)
         self.world.ok(self.vaults, "addVault", made.vault, ETHER)
