@@ -393,7 +393,7 @@ contract Penalties is IPenalties, ProvenWeights {
         assembly ("memory-safe") {
             mstore(0, 0)
             done := call(gas_, to, 0, add(call_, 32), mload(call_), 0, 32)
-            value := mul(mload(0), gt(returndatasize(), 31))
+            value := mload(0)
         }
     }
 

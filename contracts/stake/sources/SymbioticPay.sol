@@ -291,11 +291,7 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
     }
 
     function _need(uint256 gas) internal view {
-        if (!_has(gas)) revert TooLittleGas();
-    }
-
-    function _has(uint256 gas) internal view returns (bool) {
-        return gasleft() >= gas + gas / 32 + 20_000;
+        if (gasleft() < gas + gas / 32 + 20_000) revert TooLittleGas();
     }
 
     /// @notice Collateral of an operator in a vault that waits for the end of a dispute.

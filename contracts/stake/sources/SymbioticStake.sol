@@ -65,7 +65,7 @@ contract SymbioticStake is SymbioticPay {
     event RequestFailed(bytes32 indexed caseId, address indexed vault);
     /// @notice The vault was slashed; `amount` is what left it.
     event VaultSlashed(bytes32 indexed caseId, address indexed vault, uint256 amount);
-    /// @notice The vault was not slashed now, by a failure, for lack of gas, or since an older penalty comes first: `finish` tries again.
+    /// @notice The vault was not slashed now, by a failure or since an older penalty comes first: `finish` tries again.
     event SlashWaits(bytes32 indexed caseId, address indexed vault);
     /// @notice The vault's time for the capture is over.
     event SlashLapsed(bytes32 indexed caseId, address indexed vault);
@@ -155,8 +155,7 @@ contract SymbioticStake is SymbioticPay {
     }
 
     /// @inheritdoc IStakeSource
-    /// @dev The finder gets nothing from here: Symbiotic sends all to the burner. A vault that fails, or that the gas does not
-    ///      reach, waits for `finish`; the first is always reached.
+    /// @dev The finder gets nothing from here: Symbiotic sends all to the burner. A vault that fails waits for `finish`.
     function take(bytes32 caseId, address, uint256) external onlyPenalties nonReentrant returns (uint256 value) {
         Case storage c = cases[caseId];
         if (c.stage != Stage.Seized) revert WrongStage(caseId);
@@ -201,7 +200,8 @@ contract SymbioticStake is SymbioticPay {
     }
 
     function _finish(Case storage c, bytes32 caseId) private returns (uint256 value) {
-        bool any;
+        // the first vault has its gas or the call fails; what the rest of it is too little for waits
+        bool some;
         for (uint256 i; i < c.entries.length; ++i) {
             Entry storage e = c.entries[i];
             if (e.done) continue;
@@ -210,8 +210,8 @@ contract SymbioticStake is SymbioticPay {
                 e.done = true;
                 _release(e, c.operator, caseId);
                 emit SlashLapsed(caseId, e.vault);
-            } else if ((!any || _has(SLASH_GAS)) && _isNext(e, c.operator, v.epochS)) {
-                any = true;
+            } else if (_isNext(e, c.operator, v.epochS) && (!some || gasleft() > SLASH_GAS + SLASH_GAS / 16)) {
+                some = true;
                 value += _slash(c, e, v, caseId);
             } else {
                 emit SlashWaits(caseId, e.vault);

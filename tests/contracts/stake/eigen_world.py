@@ -93,12 +93,8 @@ class MiningEvm(Evm):
         return int(self.evm.result.gas_used)
 
 
-REVERTS, BURNS_GAS, SAYS_HALF_A_WORD, SAYS_TOO_MUCH = (
-    "60006000fd",
-    "5b600056",
-    "60106000f3",
-    "6000196000526020" + "6000f3",
-)
+REVERTS, BURNS_GAS, SAYS_HALF_A_WORD = "60006000fd", "5b600056", "60106000f3"
+SAYS_THE_MOST, SAYS_A_LOT = "60001960005260206000f3", "72" + "ff" * 19 + "60005260206000f3"
 """Code that fails in its own way, whatever is called."""
 
 

@@ -61,9 +61,9 @@ class SymbioticHistory:
 
     def withdraw(self) -> None:
         vault = self.rng.choice(self.vaults).vault
-        most = self.world.ask(vault, "activeBalanceOf", RITA)
-        self.world.act(vault, "withdraw", RITA, self.rng.randint(1, most), sender=RITA)
-        self.done.add("withdraw")
+        most = max(1, self.world.ask(vault, "activeBalanceOf", RITA))
+        if not self.world.evm.call(vault, "withdraw", RITA, self.rng.randint(1, most), sender=RITA)[0]:
+            self.done.add("withdraw")
 
     def shares(self) -> None:
         args = (self.world.subnetwork, self.rng.choice([ANN, BOB]), self.rng.randint(0, 5))

@@ -23,8 +23,9 @@ from tests.contracts.stake.eigen_world import (
     PENALTIES,
     REVERTS,
     REWARDS,
+    SAYS_A_LOT,
     SAYS_HALF_A_WORD,
-    SAYS_TOO_MUCH,
+    SAYS_THE_MOST,
     SET_ID,
     STAKERS,
     STORE,
@@ -157,7 +158,7 @@ def test_nobody_is_kept_in() -> None:
 # ------------------------------------------------------------------------------------------------------ parts that fail
 
 
-@pytest.mark.parametrize("fault", [REVERTS, BURNS_GAS, SAYS_HALF_A_WORD, SAYS_TOO_MUCH, ""])
+@pytest.mark.parametrize("fault", [REVERTS, BURNS_GAS, SAYS_HALF_A_WORD, SAYS_THE_MOST, SAYS_A_LOT, ""])
 @pytest.mark.parametrize("which", ["strategy", "token"])
 def test_a_strategy_that_fails_takes_no_other_along(fault: str, which: str) -> None:
     """It counts nothing while it fails, and is slashed with the others all the same."""

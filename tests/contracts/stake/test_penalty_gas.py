@@ -1,4 +1,4 @@
-"""What the calls of `Penalties` cost, against the table of docs/contracts.md."""
+"""What the calls of `Penalties` cost, against the table of docs/stake.md."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from tests.contracts.evm_process import FIRST_S
 from tests.contracts.node_evm import NodeEvm
 from tests.contracts.stake.penalty_world import Lie, PenaltyWorld
 
-PAGE = Path(__file__).parents[3] / "docs" / "contracts.md"
+PAGE = Path(__file__).parents[3] / "docs" / "stake.md"
 ONE_PERCENT = 0.01
 
 
 def told() -> dict[str, int]:
     """The table's rows by call."""
-    section = PAGE.read_text(encoding="utf-8").split("\n## Penalties\n")[1].split("\n## ")[0]
+    section = (
+        PAGE.read_text(encoding="utf-8").split("\n| call, over stand-ins of set and sources |")[1].split("\n\n")[0]
+    )
     return {
         call: int(gas.replace(",", "")) for call, gas in re.findall(r"^\| (`.+) \| ([\d,]+) \|$", section, re.MULTILINE)
     }

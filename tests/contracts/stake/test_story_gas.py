@@ -1,4 +1,4 @@
-"""What the steps of the story cost, each as a transaction of its own: the table of docs/contracts.md, by source; and what sources need.
+"""What the steps of the story cost, each as a transaction of its own: the table of docs/stake.md, by source; and what sources need.
 
 `pytest -s tests/contracts/stake/test_story_gas.py` prints the table.
 """
@@ -22,7 +22,7 @@ from tests.contracts.stake.story_sources import KINDS, SOURCE_GAS, SymbioticPart
 from tests.contracts.stake.story_world import ARBITER, DEPOSIT, ETHER, LEAST, OPERATORS, RESTAKERS, StoryWorld
 from tests.contracts.stake.symbiotic_world import BURNER
 
-PAGE = (Path(__file__).parents[3] / "docs" / "contracts.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "stake.md").read_text(encoding="utf-8")
 ONE_PERCENT = 0.01
 NEEDS = {"delegated": 100_000, "symbiotic": 650_000, "eigenlayer": 240_000}
 """Gas that a set gives these sources for each operator at least, as the docs say."""
@@ -74,7 +74,7 @@ def rows(by_kind: dict[str, dict[str, int]]) -> list[str]:
 def test_the_story_costs_what_the_docs_say() -> None:
     made = {kind: played(kind) for kind in KINDS}
     sys.stdout.write("\n".join(["", *rows(made), ""]))
-    section = PAGE.split("### The story, gas by source\n")[1].split("\n## ")[0]
+    section = PAGE.split("## The story, gas by source\n")[1].split("\n## ")[0]
     told = {
         name: [int(cell.replace(",", "") or 0) for cell in map(str.strip, cells.split("|"))]
         for name, cells in re.findall(r"^\| (.+?) \| ([\d, |]+) \|$", section, re.MULTILINE)
