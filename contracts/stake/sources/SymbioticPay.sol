@@ -277,14 +277,20 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
         return done ? abi.decode(answer, (uint256)) : 0;
     }
 
-    /// @dev A read of one vault, with its own gas: a vault that fails is alone with it. Never for lack of gas.
-    function _read(bytes memory call) internal view returns (bool, bytes memory) {
-        _need(READ_GAS);
-        return address(vaults).staticcall{gas: READ_GAS}(call);
+    /// @dev A read of one vault, with its own gas: a vault that fails is alone with it. Never for lack of gas; and as it is looked at
+    ///      after a failure, a caller needs no more than a read uses. The set gives a source less than one could use.
+    function _read(bytes memory call) internal view returns (bool done, bytes memory answer) {
+        bool enough = _has(READ_GAS);
+        (done, answer) = address(vaults).staticcall{gas: READ_GAS}(call);
+        if (!done && !enough) revert TooLittleGas();
     }
 
     function _need(uint256 gas) internal view {
-        if (gasleft() < gas + gas / 32 + 20_000) revert TooLittleGas();
+        if (!_has(gas)) revert TooLittleGas();
+    }
+
+    function _has(uint256 gas) private view returns (bool) {
+        return gasleft() >= gas + gas / 32 + 20_000;
     }
 
     /// @notice Collateral of an operator in a vault that waits for the end of a dispute.
