@@ -159,6 +159,7 @@ class SymbioticWorld:
         if deposit:
             self.deposit(RITA, made, deposit)
         self.act(self.vaults, "addVault", made.vault, NOBODY)
+        self.evm.jump(1)
         return made
 
     def join(self, operator: str, made: Sequence[SymbioticVault]) -> None:
@@ -187,6 +188,7 @@ class SymbioticWorld:
         self.know(token, npm.own("WdivETH"))
         self.act(token, "approve", made.vault, 2**256 - 1, sender=who)
         self.act(made.vault, "deposit", who, amount, sender=who)
+        self.evm.jump(1)
 
     # --------------------------------------------------------------------------------------------------------- calls
 
