@@ -126,9 +126,10 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
         operatorRewards = ISymbioticOperatorRewards(ISymbioticOperatorRewards(s.operatorRewardsFactory).create());
     }
 
-    /// @dev A capture must be slashable until its last word is proven, the dispute over and the last step done.
+    /// @dev A capture must be slashable until its last word is proven, the dispute over and the last step done; it is slashed by the
+    ///      second before it.
     function _connected() internal view override {
-        if (vaults.minReachS() < set.answerS() + vaults.disputeS() + lastStepS) revert BadSettings();
+        if (vaults.minReachS() <= set.answerS() + vaults.disputeS() + lastStepS) revert BadSettings();
     }
 
     /// @inheritdoc ISymbioticNetwork

@@ -248,6 +248,7 @@ contract SymbioticVaults {
         if (v.countedAt == 0 || capture <= v.countedAt || (v.retiredAt != 0 && capture > v.retiredAt)) return (at, 0, 0);
         if (capture >= block.timestamp) return (at, 0, 0);
         capture -= 1;
+        if (block.timestamp - capture > v.epochS) return (at, 0, 0);
         at = capture;
         uint48 latest = v.slasher.latestSlashedCaptureTimestamp(subnetwork, operator);
         if (latest > at) at = latest;

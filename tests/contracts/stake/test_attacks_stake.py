@@ -15,7 +15,7 @@ from tests.contracts.evm_process import OWNER
 from tests.contracts.stake.delegated_world import ETHER
 from tests.contracts.stake.penalty_world import LEAST, TAKEN, Lie, operator
 from tests.contracts.stake.stake_world import PENALTIES, REWARDS, StakeWorld
-from tests.contracts.stake.symbiotic_world import ANN, BOB, SymbioticWorld
+from tests.contracts.stake.symbiotic_world import ANN, BOB, CURATOR, RITA, SymbioticWorld
 from tests.contracts.stake.test_penalty_delegations import DELEGATED, OWN, DelegatedPenalties
 
 PAYEE = "tests/contracts/solidity/AttackStandIns.sol"
@@ -93,3 +93,33 @@ def test_a_vault_is_read_with_the_gas_that_the_set_gives() -> None:
     world.evm.ok(decides, "connect", decides, PENALTIES, REWARDS)
     assert world.evm.call(decides, "join", sender=ANN)[0] == ""
     assert world.evm.ok(decides, "windowOf", symbiotic.source, ANN)[0] == symbiotic.stake(ANN) > 0
+
+
+@pytest.mark.parametrize("way", ["a withdrawal", "a curator"])
+def test_what_leaves_in_the_second_of_a_freeze_is_slashable_for_it(way: str) -> None:
+    """Symbiotic keeps the last value of each second: whoever froze stakes and left in one transaction would have weight for nothing."""
+    world = SymbioticWorld()
+    made = world.counted({ANN: WAD}, 100 * WAD)
+    world.evm.jump(100)
+    assert world.stake(ANN) == 50 * WAD
+    frozen_at = world.evm.now
+    if way == "a curator":
+        world.act(made.delegator, "setOperatorNetworkShares", world.subnetwork, ANN, 0, sender=CURATOR)
+        world.evm.jump(1)
+        world.act(made.delegator, "setOperatorNetworkShares", world.subnetwork, ANN, WAD, sender=CURATOR)
+    else:
+        world.act(made.vault, "withdraw", RITA, 100 * WAD, sender=RITA)
+    world.evm.jump(1)
+    assert world.slashable(ANN, frozen_at) == 100 * WAD
+
+
+def test_what_comes_in_the_second_of_a_freeze_does_not_count_at_it() -> None:
+    """A capture is slashed by the second before it, so nothing counts that was not there then."""
+    world = SymbioticWorld()
+    made = world.counted({ANN: WAD}, 100 * WAD)
+    world.act(made.delegator, "setOperatorNetworkShares", world.subnetwork, ANN, 0, sender=CURATOR)
+    world.evm.jump(100)
+    world.act(made.delegator, "setOperatorNetworkShares", world.subnetwork, ANN, WAD, sender=CURATOR)
+    assert world.stake(ANN) == 0
+    world.evm.jump(1)
+    assert world.stake(ANN) == 50 * WAD
