@@ -14,10 +14,8 @@ import {
 /// @notice Nobody owns the list: anybody may have a vault counted that fits and gave the network enough, and have one retired that
 ///         no longer does.
 contract SymbioticVaults {
-    /// @notice Vaults that count, at most: as many as a penalty can reach with the gas that it has for a source.
-    uint256 public constant MAX_COUNTED = 4;
-    /// @notice Vaults that count or can still be slashed, at most.
-    uint256 public constant MAX_LISTED = 8;
+    /// @dev As many as a penalty can reach with the gas that it has for a source.
+    uint256 private constant MOST_COUNTED = 5;
     uint256 private constant BPS = 10_000;
     /// @dev With less than this in all nothing could be written after a failure, so too little gas retires nothing.
     uint256 private constant VERSION_GAS = 100_000;
@@ -31,6 +29,8 @@ contract SymbioticVaults {
     /// @param disputeS longest veto: after the dispute nothing may keep a penalty back
     /// @param sharedBps how much of stake counts that other networks can slash too
     /// @param minValue wei that a vault must have given the network to be counted
+    /// @param maxCounted how many vaults may count, 5 at most: no more than can be read with what the set gives a source for each
+    ///        operator, or whoever fills the list silences all of it
     /// @param burners where slashed collateral may go: a burner that belongs to the operator would give it back
     struct Settings {
         address factory;
@@ -39,6 +39,7 @@ contract SymbioticVaults {
         uint48 disputeS;
         uint16 sharedBps;
         uint256 minValue;
+        uint256 maxCounted;
         address[] burners;
     }
 
@@ -72,6 +73,10 @@ contract SymbioticVaults {
     uint48 public immutable disputeS;
     uint16 public immutable sharedBps;
     uint256 public immutable minValue;
+    /// @notice How many vaults may count.
+    uint256 public immutable maxCounted;
+    /// @notice How many may count or still be slashable: twice as many.
+    uint256 public immutable maxListed;
 
     mapping(address burner => bool) public isBurner;
     mapping(address vault => Vault) private known;
@@ -99,9 +104,11 @@ contract SymbioticVaults {
 
     constructor(Settings memory s) {
         if (s.sharedBps > BPS || s.minValue == 0 || s.disputeS == 0 || s.minReachS == 0) revert BadVaultSettings();
+        if (s.maxCounted == 0 || s.maxCounted > MOST_COUNTED) revert BadVaultSettings();
         if (s.values.code.length == 0 || s.factory.code.length == 0) revert BadVaultSettings();
         (factory, values) = (ISymbioticRegistry(s.factory), ICollateralValues(s.values));
-        (minReachS, disputeS, sharedBps, minValue) = (s.minReachS, s.disputeS, s.sharedBps, s.minValue);
+        (minReachS, disputeS, sharedBps) = (s.minReachS, s.disputeS, s.sharedBps);
+        (minValue, maxCounted, maxListed) = (s.minValue, s.maxCounted, 2 * s.maxCounted);
         network = ISymbioticNetwork(msg.sender);
         subnetwork = bytes32(uint256(uint160(msg.sender)) << 96);
         for (uint256 i; i < s.burners.length; ++i) {
@@ -137,7 +144,7 @@ contract SymbioticVaults {
 
     /// @notice Anybody: count a prepared vault that gave the network minValue or more. A retired one must be off the list before, as
     ///         captures from before and after its break would have more vaults answer than count.
-    /// @param displaced where MAX_COUNTED vaults count: one that gave less than half as much, which is retired; else zero
+    /// @param displaced where maxCounted vaults count: one that gave less than half as much, which is retired; else zero
     function addVault(address vault, address displaced) external {
         Vault storage v = known[vault];
         if (v.epochS == 0 || v.countedAt != 0) revert WrongState(vault);
@@ -149,15 +156,15 @@ contract SymbioticVaults {
             if (less >= value / 2) revert WrongValue(displaced, less);
             _retire(displaced);
         }
-        if (listed.length == MAX_LISTED) revert ListFull();
+        if (listed.length == maxListed) revert ListFull();
         listed.push(vault);
         v.countedAt = uint48(block.timestamp);
         uint256 counted;
         for (uint256 i; i < listed.length; ++i) {
             if (known[listed[i]].retiredAt == 0) ++counted;
         }
-        if (counted > MAX_COUNTED) revert ListFull();
-        if (displaced != address(0) && counted < MAX_COUNTED) revert WrongState(displaced);
+        if (counted > maxCounted) revert ListFull();
+        if (displaced != address(0) && counted < maxCounted) revert WrongState(displaced);
         emit VaultCounted(vault, value);
     }
 
@@ -215,11 +222,16 @@ contract SymbioticVaults {
     // --------------------------------------------------------------------------------------------------------- reads
 
     /// @notice What of an operator's stake in a vault counts, in wei.
+    /// @dev Symbiotic's history has one value a second, the last: what leaves in the second of a capture, after it, was not there. So what
+    ///      counts is no more than there was a second before, and a capture is slashed by that second.
     /// @param gone collateral of it that is put aside
     function stakeIn(address vault, address operator, uint256 gone) external view returns (uint256) {
         Vault storage v = known[vault];
         if (v.countedAt == 0 || v.retiredAt != 0 || ISymbioticVault(vault).version() != v.version) return 0;
         uint256 amount = v.delegator.stake(subnetwork, operator);
+        if (amount <= gone || block.timestamp == v.countedAt) return 0;
+        uint256 before = v.delegator.stakeAt(subnetwork, operator, uint48(block.timestamp) - 1, "");
+        if (before < amount) amount = before;
         if (amount <= gone) return 0;
         uint256 value = values.valueOf(v.collateral, amount - gone);
         return v.shared ? value * sharedBps / BPS : value;
@@ -238,9 +250,11 @@ contract SymbioticVaults {
         returns (uint48 at, uint256 amount, uint256 value)
     {
         Vault storage v = known[vault];
+        if (v.countedAt == 0 || capture <= v.countedAt || (v.retiredAt != 0 && capture > v.retiredAt)) return (at, 0, 0);
+        if (capture >= block.timestamp) return (at, 0, 0);
+        capture -= 1;
+        if (block.timestamp - capture > v.epochS) return (at, 0, 0);
         at = capture;
-        if (v.countedAt == 0 || capture < v.countedAt || (v.retiredAt != 0 && capture > v.retiredAt)) return (at, 0, 0);
-        if (capture >= block.timestamp || block.timestamp - capture > v.epochS) return (at, 0, 0);
         uint48 latest = v.slasher.latestSlashedCaptureTimestamp(subnetwork, operator);
         if (latest > at) at = latest;
         // a request that could not wait out its veto is refused

@@ -195,8 +195,8 @@ async def rewarded(made: SymbioticChain, vault: SymbioticVault) -> None:
 async def test_as_many_vaults_as_count_are_seized_within_the_bound() -> None:
     """With the gas that Penalties gives a source, and as many retired vaults on the list as there is room for."""
     async with story() as made:
-        most = await made.chain.call(made.vaults, "MAX_COUNTED")
-        for _ in range(await made.chain.call(made.vaults, "MAX_LISTED") - most):
+        most = await made.chain.call(made.vaults, "maxCounted")
+        for _ in range(await made.chain.call(made.vaults, "maxListed") - most):
             gone = await made.vault(DAY_S)
             delegator = made.chain.contract(npm.symbiotic("NetworkRestakeDelegator").abi, gone.delegator)
             await made.act(CURATOR, delegator, "setNetworkLimit", symbiotic.subnetwork(made.source.address), 0)
@@ -222,6 +222,7 @@ async def test_the_story_on_a_chain_costs_what_the_docs_say(veto_s: int | None) 
         await made.act(ANN, made.source, "setCommission", 1_000, step="`setCommission`")
         await made.jump(7 * DAY_S)
         vault = await made.vault(veto_s)
+        await made.jump(1)
         assert await made.read("stakeOf", ANN.address, step="`stakeOf`, one vault") == 75 * WAD
         await penalised(made, 1, veto_s, restored=True)
         assert await made.balance(BURNER) == 0

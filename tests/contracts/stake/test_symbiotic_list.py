@@ -73,25 +73,26 @@ def _registered(world: SymbioticWorld) -> str:
 
 def test_the_network_is_the_resolver_from_the_first_capture_on(world: SymbioticWorld) -> None:
     made = world.counted({ANN: 1}, veto_s=DAY_S)
-    assert world.ask(made.slasher, "resolverAt", world.subnetwork, world.evm.now, b"") == world.source.lower()
-    assert world.ask(made.slasher, "resolverAt", world.subnetwork, world.evm.now - 1, b"") == NOBODY
+    assert world.ask(made.slasher, "resolverAt", world.subnetwork, world.evm.now - 2, b"") == world.source.lower()
+    assert world.ask(made.slasher, "resolverAt", world.subnetwork, world.evm.now - 3, b"") == NOBODY
     assert world.refused(world.source, "adopt", made.delegator, made.slasher, True) == "NotAllowed"
 
 
 def test_the_list_is_short_and_the_best_are_on_it(world: SymbioticWorld) -> None:
-    """Four count. A fifth takes the place of one that gave less than half as much, whose captures stay slashable."""
-    made = [world.counted({ANN: 1}, (60 + i) * WAD) for i in range(4)]
-    fifth = world.vault()
-    world.join(ANN, [fifth])
-    world.act(world.vaults, "prepare", fifth.vault)
-    assert world.refused(world.vaults, "addVault", fifth.vault, made[0].vault) == "WrongValue"
-    world.run(symbiotic.give_stake(fifth, world.source, limit=10**24, shares={ANN: 1}))
-    world.deposit(RITA, fifth, 121 * WAD)
-    assert world.refused(world.vaults, "addVault", fifth.vault, NOBODY) == "ListFull"
-    assert world.refused(world.vaults, "addVault", fifth.vault, made[1].vault) == "WrongValue"
+    """Five count. A sixth takes the place of one that gave less than half as much, whose captures stay slashable."""
+    made = [world.counted({ANN: 1}, (60 + i) * WAD) for i in range(5)]
+    sixth = world.vault()
+    world.join(ANN, [sixth])
+    world.act(world.vaults, "prepare", sixth.vault)
+    assert world.refused(world.vaults, "addVault", sixth.vault, made[0].vault) == "WrongValue"
+    world.run(symbiotic.give_stake(sixth, world.source, limit=10**24, shares={ANN: 1}))
+    world.deposit(RITA, sixth, 121 * WAD)
+    assert world.refused(world.vaults, "addVault", sixth.vault, NOBODY) == "ListFull"
+    assert world.refused(world.vaults, "addVault", sixth.vault, made[1].vault) == "WrongValue"
     capture = world.capture()
     before = world.stake(ANN)
-    world.act(world.vaults, "addVault", fifth.vault, made[0].vault)
+    world.act(world.vaults, "addVault", sixth.vault, made[0].vault)
+    world.evm.jump(1)
     assert world.stake(ANN) == before + 121 * WAD // 2 - 60 * WAD // 2
     assert world.slashable(ANN, capture) == 2 * before
     world.evm.jump(12)
@@ -102,7 +103,7 @@ def test_the_list_is_short_and_the_best_are_on_it(world: SymbioticWorld) -> None
     assert world.refused(world.vaults, "removeVault", made[0].vault) == "WrongState"
     world.evm.jump(25)
     world.act(world.vaults, "removeVault", made[0].vault)
-    assert len(world.ask(world.vaults, "vaults")) == 4
+    assert len(world.ask(world.vaults, "vaults")) == 5
     assert world.refused(world.vaults, "removeVault", made[1].vault) == "WrongState"
     assert world.refused(world.vaults, "addVault", made[0].vault, NOBODY) == "ListFull"
 
@@ -145,17 +146,17 @@ def test_a_collateral_that_is_listed_no_more_is_retired(world: SymbioticWorld) -
 
 
 def test_times_of_the_set_the_dispute_and_the_vaults_are_checked(world: SymbioticWorld) -> None:
-    assert world.ask(world.source, "reachS") == REACH_S
+    assert world.ask(world.source, "reachS") == REACH_S - 1
     world.counted({ANN: 1})
-    assert world.ask(world.source, "reachS") == EPOCH_S
+    assert world.ask(world.source, "reachS") == EPOCH_S - 1
     world.counted({ANN: 1}, epoch_s=REACH_S + 5)
-    assert world.ask(world.source, "reachS") == REACH_S + 5
+    assert world.ask(world.source, "reachS") == REACH_S + 4
     short = world.run(symbiotic.deploy_source(world.core, world.terms(min_reach_s=REACH_S - 1), OWNER))
     args = (world.set, PENALTIES, REWARDS)
     assert world.refused(short, "connect", *args, sender=OWNER) == "BadSettings"
-    assert KEEPS_S + ANSWER_S + DISPUTE_S + LAST_STEP_S == REACH_S
+    assert KEEPS_S + ANSWER_S + DISPUTE_S + LAST_STEP_S + 1 == REACH_S
     bad: list[dict[str, Any]] = [{"shared_bps": 10_001}, {"max_commission_bps": 10_001}, {"wrapped_ether": ANYBODY}]
-    bad += [{name: 0} for name in ("dispute_s", "min_reach_s", "min_value_wei", "last_step_s", "lag_s")]
+    bad += [{name: 0} for name in ("dispute_s", "min_reach_s", "min_value_wei", "max_counted", "last_step_s", "lag_s")] + [{"max_counted": 6}]
     for changes in (*bad, {"burners": [NOBODY]}, {"values": ANYBODY}):
         _not_made(world, changes)
 
