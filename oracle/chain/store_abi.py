@@ -14,7 +14,8 @@ import contracts
 
 PENALTIES, REGISTRY = "Penalties", "OperatorRegistry"
 """The two contracts that take evidence, by the names of their ABIs: the first is what a watch expects."""
-_WITH_ERRORS = ("PriceStore", "OperatorDirectory", REGISTRY, PENALTIES)
+_STAKE = ("StakedSet", "KeyBook", "DelegatedStake", "Rewards")
+_WITH_ERRORS = ("PriceStore", "OperatorDirectory", REGISTRY, PENALTIES, *_STAKE)
 
 
 def reason(data: bytes) -> tuple[str, str]:

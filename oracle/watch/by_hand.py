@@ -99,7 +99,11 @@ def listed(kept: KeptEvidence, offer: ProofOffer) -> dict[str, Any]:
 def lines(document: Mapping[str, Any]) -> list[str]:
     """For people."""
     proof = document["proof"]
-    cost = "" if proof["cost_wei"] is None else f", costs at most {proof['gas']} gas, {int(proof['cost_wei']) / _WEI:.6f} ether"
+    cost = (
+        ""
+        if proof["cost_wei"] is None
+        else f", costs at most {proof['gas']} gas, {int(proof['cost_wei']) / _WEI:.6f} ether"
+    )
     landed = "" if document["blocks"] is None else f" after {document['blocks']} blocks by {document['prover']}"
     why = f": {document['note']}" if document["note"] else ""
     where = f"token {document['index']} of {document['store']} on chain {document['chain_id']}"
