@@ -87,5 +87,6 @@ def test_the_code_on_chain_is_the_artifact_s_but_for_its_immutables(web3: Web3) 
 
 
 def test_every_error_is_in_the_docs() -> None:
-    told = set(re.findall(r"`([A-Z]\w+)", (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")))
+    pages = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("contracts.md", "stake.md")]
+    told = set(re.findall(r"`([A-Z]\w+)", "".join(pages)))
     assert [e for name in DEPLOYED for e, _ in errors(name).values() if e not in told] == []

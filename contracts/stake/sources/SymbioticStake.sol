@@ -200,6 +200,8 @@ contract SymbioticStake is SymbioticPay {
     }
 
     function _finish(Case storage c, bytes32 caseId) private returns (uint256 value) {
+        // the first vault has its gas or the call fails; what the rest of it is too little for waits
+        bool some;
         for (uint256 i; i < c.entries.length; ++i) {
             Entry storage e = c.entries[i];
             if (e.done) continue;
@@ -208,7 +210,8 @@ contract SymbioticStake is SymbioticPay {
                 e.done = true;
                 _release(e, c.operator, caseId);
                 emit SlashLapsed(caseId, e.vault);
-            } else if (_isNext(e, c.operator, v.epochS)) {
+            } else if (_isNext(e, c.operator, v.epochS) && (!some || gasleft() > SLASH_GAS + SLASH_GAS / 16)) {
+                some = true;
                 value += _slash(c, e, v, caseId);
             } else {
                 emit SlashWaits(caseId, e.vault);

@@ -42,6 +42,8 @@ SETTINGS = {
 FOUNDERS = (KEYS[0], KEYS[1], KEYS[2])
 ANSWERS, REVERTS, BURNS, BOMB, SHORT, ENTERS, LONG = range(7)
 """Manners of a source."""
+MEMBER, TOO_NEW, TOO_LITTLE, OTHERS = range(4)
+"""Why a candidate is in the next set, or is not."""
 
 
 def address(key: coincurve.PrivateKey) -> str:

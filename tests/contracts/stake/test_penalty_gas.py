@@ -21,7 +21,9 @@ ONE_PERCENT = 0.01
 
 def told() -> dict[str, int]:
     """The table's rows by call."""
-    section = PAGE.read_text(encoding="utf-8").split("\n## Penalties\n")[1].split("\n## ")[0]
+    section = (
+        PAGE.read_text(encoding="utf-8").split("\n| call, over stand-ins of set and sources |")[1].split("\n\n")[0]
+    )
     return {
         call: int(gas.replace(",", "")) for call, gas in re.findall(r"^\| (`.+) \| ([\d,]+) \|$", section, re.MULTILINE)
     }

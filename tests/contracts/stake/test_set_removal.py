@@ -6,11 +6,13 @@ import pytest
 
 from tests.contracts.evm_process import STRANGER
 from tests.contracts.stake.stake_world import (
+    ANSWERS,
     BURNS,
     DAY_S,
     DELAY_S,
     EPOCH_S,
     ETHER,
+    JOIN_S,
     OVERLAP_S,
     PENALTIES,
     REVERTS,
@@ -153,6 +155,8 @@ def test_who_was_given_back_joins_again_and_is_removed_no_more(world: StakeWorld
     for w in who[:2]:
         world.evm.ok(world.set, "jail", w, world.evm.now, sender=PENALTIES)
     world.evm.ok(world.set, "join", sender=who[0])
+    world.evm.ok(world.set, "jail", who[0], world.evm.now, sender=PENALTIES)
+    assert world.evm.ok(world.set, "isCandidate", who[0]), "who is free stays so"
     assert world.evm.call(world.set, "join", sender=who[1])[0] == "InJail"
     world.evm.ok(world.set, "jailAbsent", who[1], world.evm.now + 1, sender=REWARDS)
     assert world.evm.ok(world.set, "jailedUntil", who[1]) == world.evm.now + DAY_S
@@ -177,13 +181,30 @@ def test_who_never_joined_can_be_jailed(world: StakeWorld) -> None:
 
 
 def test_who_is_in_jail_is_removed_whatever_sources_do(world: StakeWorld) -> None:
-    who = world.enter_all(90, 90, 90, 90, 90)
+    who = world.enter_all(*[90] * 7)
     world.change()
     for w in who:
         world.behave(w, BURNS)
     jail(world, who[0])
     assert removal(world, who[0]) == ""
-    assert world.evm.evm.result.gas_used < world.settings["sourceGas"] * 2
+    world.behave(who[1], ANSWERS)
+    world.tell(who[1], 80 * ETHER)
+    jail(world, who[1])
+    assert removal(world, who[1]) == ""
+    assert world.evm.ok(world.set, "windowOf", world.sources[0], who[1])[0] == 90 * ETHER, "it was not asked"
+
+
+def test_who_was_removed_rises_from_nothing(world: StakeWorld) -> None:
+    """What the set in force lost by a removal, the next one has to gain again."""
+    who = world.enter_all(90, 90, 90, 90, 90)
+    world.change()
+    world.evm.ok(world.set, "jail", who[0], world.evm.now + 1, sender=PENALTIES)
+    assert removal(world, who[0]) == ""
+    world.evm.jump(1)
+    world.evm.ok(world.set, "join", sender=who[0])
+    world.evm.jump(JOIN_S)
+    rows, _, _ = world.preview()
+    assert [rows[w].before for w in who] == [0, *[90 * ETHER] * 4]
 
 
 def test_who_was_guilty_is_removed_from_older_sets_only(world: StakeWorld) -> None:

@@ -17,13 +17,14 @@ from tests.contracts.stake.stake_world import (
     ETHER,
     JOIN_S,
     LONG,
+    MEMBER,
     REVERTS,
     SHORT,
     SOURCES,
+    TOO_LITTLE,
     StakeWorld,
     operator,
 )
-from tests.contracts.stake.test_staked_set import MEMBER, TOO_LITTLE
 
 BAD = {"reverts": REVERTS, "burns": BURNS, "bomb": BOMB, "short": SHORT, "enters": ENTERS, "long": LONG}
 TRANSACTION_GAS = 2**24

@@ -15,16 +15,18 @@ from tests.contracts.stake.stake_world import (
     JOIN_S,
     LONGEST_S,
     MAX_AGE_S,
+    MEMBER,
+    OTHERS,
     OVERLAP_S,
     PENALTIES,
     TIMELOCK,
+    TOO_LITTLE,
+    TOO_NEW,
     ZERO,
     StakeWorld,
     operator,
 )
 from tests.contracts.stake.weights_model import BPS
-
-MEMBER, TOO_NEW, TOO_LITTLE, OTHERS = range(4)
 
 
 @pytest.fixture
