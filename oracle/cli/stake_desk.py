@@ -38,7 +38,7 @@ class Wallet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desk:
+class StakeDesk:
     """A target's contracts at one block."""
 
     resolved: ResolvedConfig
@@ -56,7 +56,7 @@ class Desk:
 class Actor:
     """A desk with the account that acts there."""
 
-    desk: Desk
+    desk: StakeDesk
     plan: Planner
     hand: StakeHand
 
@@ -107,7 +107,7 @@ def address_option(_: click.Context, __: click.Parameter, text: str | None) -> s
 
 
 @asynccontextmanager
-async def opened_desk(config_path: Path, target: str | None) -> AsyncIterator[Desk]:
+async def opened_desk(config_path: Path, target: str | None) -> AsyncIterator[StakeDesk]:
     """The contracts of a target, read at the newest block."""
     from oracle.assemble.network import home_store
     from oracle.chain.quorum_rpc import QuorumRpc
@@ -125,7 +125,7 @@ async def opened_desk(config_path: Path, target: str | None) -> AsyncIterator[De
     try:
         reads = await StakeReads.open(nodes)
         system = await discover(reads, chain.chain_id, config.targets[name].store.lower())
-        yield Desk(resolved=resolved, target=name, reads=reads, system=system)
+        yield StakeDesk(resolved=resolved, target=name, reads=reads, system=system)
     finally:
         await nodes.close()
 
@@ -149,7 +149,7 @@ async def opened_actor(config_path: Path, wallet: Wallet) -> AsyncIterator[Actor
         yield Actor(desk=desk, plan=Planner(desk.reads, desk.system, hand.account), hand=hand)
 
 
-def _payer(desk: Desk, wallet: Wallet) -> ManualPayer | None:
+def _payer(desk: StakeDesk, wallet: Wallet) -> ManualPayer | None:
     from oracle.chain.manual_payer import ManualPayer
 
     if wallet.keyfile is None:

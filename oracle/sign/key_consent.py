@@ -39,3 +39,7 @@ class KeyConsent:
         separator = keccak(_DOMAIN + _NAME + _VERSION + where)
         words = self.operator.rjust(32, b"\0") + self.nonce.to_bytes(32, "big") + self.expiry_s.to_bytes(32, "big")
         return b"\x19\x01" + separator + keccak(_CONSENT + words)
+
+    def digest(self) -> bytes:
+        """What is signed."""
+        return keccak(self.preimage())
