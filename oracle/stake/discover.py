@@ -80,14 +80,15 @@ async def discover(reads: StakeReads, chain_id: int, store: str) -> StakeSystem:
     (book,), (sources,), (penalties,), (rewards,) = found
     if ZERO in (penalties, rewards):
         raise NotStaked(f"{owner} was not told who penalises and who pays: whoever deployed it must call `connect`")
-    kinds = await asyncio.gather(*(_kind(reads, s) for s in sources))
+    kinds = await asyncio.gather(*(source_kind(reads, s) for s in sources))
     listed = tuple(StakeSource(at=s, kind=k) for s, k in zip(sources, kinds, strict=True))
     return StakeSystem(
         chain_id=chain_id, store=store, set=owner, book=book, penalties=penalties, rewards=rewards, sources=listed
     )
 
 
-async def _kind(reads: StakeReads, source: str) -> SourceKind:
+async def source_kind(reads: StakeReads, source: str) -> SourceKind:
+    """Where the stake of a source lies, by the functions that it answers."""
     for kind, contract, *functions in _MARKS:
         answers = [await reads.tried(source, contract, f) for f in functions]
         if None not in answers:

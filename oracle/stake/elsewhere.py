@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from eth_abi.abi import encode
+
 from oracle.stake.discover import SourceKind, StakeSource, StakeSystem
-from oracle.stake.reads import StakeReads
+from oracle.stake.reads import ZERO, StakeReads
 
 FOR = ("join", "leave", "delegate", "undelegate", "claim")
+_KEEPS_KEY = encode(["(address,uint64,uint64,bytes32,bytes32)", "bytes"], [(ZERO, 0, 0, bytes(32), bytes(32)), b""])
+"""What an operator of EigenLayer registers with: a consent without a key keeps the one in the book, and nothing is announced."""
 
 
 async def elsewhere(reads: StakeReads, system: StakeSystem, what: str, operator: str) -> list[str]:
@@ -50,9 +54,8 @@ async def _eigenlayer(reads: StakeReads, source: StakeSource, what: str, operato
     found = [(await reads.call(source.at, "EigenStake", name))[0] for name in names]
     allocations, delegation, coordinator, set_id = found
     return {
-        "join": f"registerForOperatorSets({operator}, ({source.at}, [{set_id}], data)) of {allocations}, where data is"
-        " abi.encode(consent, announcement): the consent of the report key that `stake join --dry --json` prints; and"
-        " modifyAllocations there, for stake that counts",
+        "join": f"registerForOperatorSets({operator}, ({source.at}, [{set_id}], data)) of {allocations}, once the key is in the"
+        f" book, with data 0x{_KEEPS_KEY.hex()}; and modifyAllocations there, for stake that counts",
         "leave": f"deregisterFromOperatorSets(({operator}, {source.at}, [{set_id}])) of {allocations}",
         "delegate": f"delegateTo({operator}, ...) of {delegation}, after a deposit into one of the set's strategies",
         "undelegate": f"queueWithdrawals(...) of {delegation}, and completeQueuedWithdrawal(...) after its delay",
