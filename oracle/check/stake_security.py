@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oracle.check.corruption_cost import BondedSigner, fewest_signers, least_bond
-from oracle.stake.moments import percent, units
+from oracle.stake.moments import moment, percent, units
 
 
 def security_document(status: Mapping[str, Any], terms: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,16 +45,15 @@ def security_lines(document: Mapping[str, Any], status: Mapping[str, Any]) -> li
         return [
             "what secures this price: nothing that can be slashed: the signers in force were not all frozen by stake"
         ]
-    bound = "at least " if not two["exact"] else ""
-    whom = ", ".join(two["operators"]) or "nobody who can be named"
+    whom = f", of {', '.join(two['operators'])}" if two["operators"] else ""
     share = percent(int(document["alone_fraction"]), 10**18)
     text = (
         f"what secures this price: {units(int(document['slashable']))} ETH of its signers' stake can be slashed. To have two contents"
-        f" of one round sealed takes operators of weight {units(int(two['weight']))} (2T - W) that sign both, and costs them all of"
-        f" it: {bound}{units(int(two['cost']))} ETH, the cheapest being {whom}. Who signs two things alone loses {share}. To seal"
-        f" one false content and nothing else takes weight {units(int(one['weight']))} (T), {one['operators']} operators at least;"
-        f" that is no contradiction, so nothing of their {units(int(one['slashable'] or 0))} ETH or more is slashed for it: it costs"
-        f" what their stake loses in worth. Read at {status['at_s']} (Unix s) from the sources; these are stakes, not capped weights."
+        f" of one round sealed, operators of weight {units(int(two['weight']))} (2T - W) or more sign both, and lose all that can be"
+        f" slashed of them once that is proven: at least {units(int(two['cost']))} ETH{whom}. Who signs two things alone, with less weight,"
+        f" loses {share}. To seal one false content and no other takes weight {units(int(one['weight']))} (T), {one['operators']}"
+        f" operators at least, with {units(int(one['slashable'] or 0))} ETH or more at stake; that is no contradiction, so nothing is"
+        f" slashed for it. Read at {moment(status['at_s'])}; these are stakes that can be slashed, not weights, which are capped."
     )
     return [text]
 

@@ -75,12 +75,16 @@ class StepOffer:
         """For people."""
         costs = "its cost is known once the step before has landed"
         if self.gas is not None and self.cost_wei is not None:
-            costs = f"{self.gas} gas, {self.cost_wei / _ETHER:.6f} ether at present fees"
+            costs = f"{self.gas} gas, {_ether(self.cost_wei)} ether at present fees"
         return [
             f"{self.step.name} at {self.step.to}: {self.step.text}",
             f"    costs: {costs}",
             f"    undone: {self.step.undo}",
         ]
+
+
+def _ether(wei: int) -> str:
+    return f"{wei / _ETHER:.6f}" if wei * 10**6 >= _ETHER else "less than 0.000001"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

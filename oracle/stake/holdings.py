@@ -8,7 +8,7 @@ from typing import Any
 
 from oracle.stake.discover import SourceKind, StakeSystem
 from oracle.stake.reads import StakeReads
-from oracle.stake.standing import WHOLE, cases_of, penalty_terms
+from oracle.stake.standing import WHOLE, alone_fraction, cases_of, penalty_terms
 
 
 async def holdings_document(
@@ -70,7 +70,7 @@ async def _holding(
     if not shares and not any(pending):
         return None
     open_cases = [c for c in cases if c["is_open"]]
-    (least,) = await reads.call(system.penalties, "Penalties", "minFraction")
+    alone = await _alone(reads, system, operator)
     aside = pool[11] * shares // pool[1] if shares and pool[1] else 0
     return {
         "source": source,
@@ -82,7 +82,7 @@ async def _holding(
             "by": system.penalties,
             "aside_tokens": str(aside),
             "cases": [{k: c[k] for k in ("case", "fraction", "fraction_due", "dispute_until_s")} for c in open_cases],
-            "alone": str(value * least // WHOLE),
+            "alone": str(value * alone // WHOLE),
             "most": str(value),
             "proven_words_until_s": bound_s or None,
         },
@@ -90,3 +90,15 @@ async def _holding(
         "waits_for_case": pool[6] != 0,
         "pending": {a: str(n) for a, n in zip(assets, pending, strict=True)},
     }
+
+
+async def _alone(reads: StakeReads, system: StakeSystem, operator: str) -> int:
+    """What the operator loses by a lie in the present epoch if nobody else lies."""
+    epoch, *_ = await reads.call(system.store, "PriceStore", "signerSet")
+    (least,), (frozen,), (_, operators, weights) = await asyncio.gather(
+        reads.call(system.penalties, "Penalties", "minFraction"),
+        reads.call(system.set, "StakedSet", "frozenOf", epoch),
+        reads.call(system.set, "StakedSet", "membersOf", epoch),
+    )
+    weight = dict(zip(operators, weights, strict=True)).get(operator, 0)
+    return alone_fraction(least, frozen[2], frozen[3], weight) if weight else int(least)

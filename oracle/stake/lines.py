@@ -16,10 +16,10 @@ def set_lines(document: Mapping[str, Any]) -> list[str]:
     contracts, total, now_s = document["contracts"], int(document["total"]), document["at_s"]
     expires = "never expires" if document["expires_s"] is None else f"expires {moment(document['expires_s'])}"
     signed = "" if document["by_stake"] else "; its signers were named when the store was deployed, not by stake"
-    due = document["rotate_due_s"]
+    due, weighed = document["rotate_due_s"], units if document["by_stake"] else str
     rows = [
         f"store {document['store']}, signers by {contracts['set']}",
-        f"epoch {document['epoch']}: T {units(int(document['threshold']))} of W {units(total)}, {expires}{signed}",
+        f"epoch {document['epoch']}: T {weighed(int(document['threshold']))} of W {weighed(total)}, {expires}{signed}",
         f"rotate: {'due now' if due <= now_s else 'due at ' + moment(due)}, by anybody",
     ]
     if (waits := document["scheduled"]) is not None:

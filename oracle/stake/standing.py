@@ -183,6 +183,11 @@ async def penalty_terms(reads: StakeReads, system: StakeSystem) -> dict[str, Any
     }  # fmt: skip
 
 
+def alone_fraction(least: int, threshold: int, total: int, weight: int) -> int:
+    """What an operator of this frozen weight loses if nobody else lied, 1e18 for all: as the contract has it."""
+    return WHOLE if 2 * threshold <= total + weight else least
+
+
 async def operator_document(reads: StakeReads, system: StakeSystem, operator: str) -> dict[str, Any]:
     """One operator, with its cases, commissions and rewards."""
     coming = await preview(reads, system)

@@ -298,6 +298,10 @@ def test_a_store_that_an_account_owns_is_not_staked(people: People) -> None:
     kept, people.world = people.world, replace(people.world, store=people.on_chain(plain))
     try:
         said = people.refused("lrt-oracle stake status")
+        slot, owner = hex(262_144), "0x" + kept.set.address[2:].lower().rjust(64, "0")
+        people.on_chain(lambda chain: chain.rpc("anvil_setStorageAt", people.world.store.address, slot, owner))
+        other = people.refused("lrt-oracle stake status")
     finally:
         people.world = kept
+    assert f"is owned by {kept.set.address.lower()}, which is no StakedSet of it" in other, "it is another store's"
     assert "which is no StakedSet of it: its owner names the signers" in said
