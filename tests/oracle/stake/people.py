@@ -21,9 +21,11 @@ from oracle.rewards.grounds import make_grounds
 from oracle.rewards.posted import RewardsReads
 from oracle.rewards.report import epoch_rewards
 from oracle.sign import keyfiles
-from oracle.sign.eip712 import Domain, address_of, sign_compact
+from oracle.sign.eip712 import Domain, address_of, batch_bytes, sign_compact
 from oracle.sign.epoch_words import EpochAttendance, SignedAttendance
 from oracle.sign.signed_batch import packed_signatures
+from tests.contracts.contract_tools import Item
+from tests.contracts.evm_process import word_digest, word_evidence
 
 T = TypeVar("T")
 WORD = "a passphrase"
@@ -146,6 +148,20 @@ sources = [{{ type = "coinbase", symbol = "ETH-USD" }}, {{ type = "kraken", symb
         async def work(chain: LocalChain) -> None:
             zero = "0x" + "00" * 20
             await chain.send(FUNDER, self.world.rewards, "fund", epoch, zero, wei, value_wei=wei)
+            await chain.settle()
+
+        self.on_chain(work)
+
+    def prove(self, key: coincurve.PrivateKey, epoch: int) -> None:
+        """Two batches of one round by a key, and their proof by anybody."""
+        domain = Domain(chain_id=31_337, store=bytes.fromhex(self.world.store.address[2:]))
+
+        async def work(chain: LocalChain) -> None:
+            words = []
+            for market in (ETHER, ETHER + 1):
+                batch = batch_bytes(epoch, 1_000, Item(0, market=market).packed())
+                words.append(word_evidence(0, batch, sign_compact(key, word_digest(domain, 0, batch))))
+            await chain.send(FUNDER, self.world.penalties, "prove", *words, 0, gas=12_000_000)
             await chain.settle()
 
         self.on_chain(work)

@@ -268,24 +268,28 @@ def test_a_key_that_is_another_operator_s_is_not_set(people: People) -> None:
 
 
 def test_a_case_is_shown_to_who_loses_by_it(people: People) -> None:
-    """The penalties contract itself, as the chain lets a test speak for it, puts a tenth of a pool aside."""
+    """An operator that signed two contents of a round, proven by anybody: fraction, dispute, jail; and no new delegation meanwhile."""
     people.endow("restaker.key.json", 10)
-    people.run(f"lrt-oracle stake delegate 10 --operator {OTHERS[1].address} --keyfile var/restaker.key.json")
-    penal, whole = people.world.penalties.address, 10**18
-
-    async def seize(chain: Any) -> None:
-        await chain.rpc("anvil_setBalance", penal, hex(ETHER))
-        await chain.rpc("anvil_impersonateAccount", penal)
-        data = people.world.source.encode_abi("seize", args=[OTHERS[1].address, whole // 10, 0, b"\1" * 32])
-        await chain.rpc("eth_sendTransaction", {"from": penal, "to": people.world.source.address, "data": data})
-
-    people.on_chain(seize)
+    liar, on = OTHERS[1].address, f"--operator {OTHERS[1].address} --keyfile var/restaker.key.json"
+    people.run(f"lrt-oracle stake delegate 9 {on}")
+    people.jump(2 * 3_600)
+    people.rotate()
+    people.arm()
+    people.prove(OTHER_KEYS[1], epoch=2)
     (held,) = people.said(f"lrt-oracle stake status {account(8).address}")["restaker"]["holdings"]
-    assert (int(held["tokens"]), int(held["slashing"]["aside_tokens"])) == (9 * ETHER, ETHER)
+    (case,) = held["slashing"]["cases"]
+    case_id = people.read("penalties", "caseIn", liar, 2)
+    known = people.read("penalties", "caseOf", case_id)
+    assert (case["case"], int(case["fraction"]), case["dispute_until_s"]) == ("0x" + case_id.hex(), known[4], known[2])
+    assert int(held["slashing"]["aside_tokens"]) == 9 * ETHER * known[4] // 10**18 == 9 * ETHER - int(held["tokens"])
     assert held["waits_for_case"]
-    on = f"--operator {OTHERS[1].address} --keyfile var/restaker.key.json"
-    people.endow("restaker.key.json", 1)
+    operator = people.said(f"lrt-oracle stake status {liar}")["operator"]
+    assert operator["jailed_until_s"] == people.read("set", "jailedUntil", liar)
+    assert [(c["outcome"], c["is_open"]) for c in operator["cases"]] == [("disputed", True)]
+    assert operator["why_not"].startswith("in jail until")
     assert "is open: deposits wait" in people.refused(f"lrt-oracle stake delegate 1 {on}")
+    text = people.run(f"lrt-oracle stake status {account(8).address}").output
+    assert "5.00 % put aside, 5.00 % due, dispute until" in text
 
 
 def test_a_store_that_an_account_owns_is_not_staked(people: People) -> None:
