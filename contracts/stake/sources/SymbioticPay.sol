@@ -129,9 +129,10 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
         operatorRewards = ISymbioticOperatorRewards(ISymbioticOperatorRewards(s.operatorRewardsFactory).create());
     }
 
-    /// @dev A capture must be slashable until its last word is proven, the dispute over and the last step done.
+    /// @dev A capture must be slashable until its last word is proven, the dispute over and the last step done; it is slashed by the
+    ///      second before it.
     function _connected() internal view override {
-        if (vaults.minReachS() < set.answerS() + vaults.disputeS() + lastStepS) revert BadSettings();
+        if (vaults.minReachS() <= set.answerS() + vaults.disputeS() + lastStepS) revert BadSettings();
     }
 
     /// @inheritdoc ISymbioticNetwork
@@ -280,18 +281,24 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
         return done ? abi.decode(answer, (uint256)) : 0;
     }
 
-    /// @dev A read of one vault, with its own gas: a vault that fails is alone with it. Never for lack of gas.
+    /// @dev A read of one vault, with its own gas: a vault that fails is alone with it. Never for lack of gas; and as it is looked at
+    ///      after a failure, a caller needs no more than a read uses. The set gives a source less than one could use.
     function _read(bytes memory call) internal view returns (bool, bytes memory) {
         return _readWith(READ_GAS, call);
     }
 
-    function _readWith(uint256 gas, bytes memory call) private view returns (bool, bytes memory) {
-        _need(gas);
-        return address(vaults).staticcall{gas: gas}(call);
+    function _readWith(uint256 gas, bytes memory call) private view returns (bool done, bytes memory answer) {
+        bool enough = _has(gas);
+        (done, answer) = address(vaults).staticcall{gas: gas}(call);
+        if (!done && !enough) revert TooLittleGas();
     }
 
     function _need(uint256 gas) internal view {
-        if (gasleft() < gas + gas / 32 + 20_000) revert TooLittleGas();
+        if (!_has(gas)) revert TooLittleGas();
+    }
+
+    function _has(uint256 gas) private view returns (bool) {
+        return gasleft() >= gas + gas / 32 + 20_000;
     }
 
     /// @notice Collateral of an operator in a vault that waits for the end of a dispute.
