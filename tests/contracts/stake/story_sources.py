@@ -82,7 +82,7 @@ class SymbioticPart(SymbioticWorld):
             values=self.values,
             wrapped_ether=self.wrapped,
             burners=[BURNER],
-            min_reach_s=NEEDS_S,
+            min_reach_s=NEEDS_S + 1,
             dispute_s=DISPUTE_S,
             min_value_wei=10 * WAD,
             last_step_s=EXECUTION_S,
