@@ -17,6 +17,9 @@ abstract contract DelegatedPools is IStakeSource, Connected {
     uint256 internal constant POINT = 96;
     /// @dev A pool with more shares than 2^32 for a token is over: its shares could not be counted any more.
     uint256 internal constant MOST_SHARES = 32;
+    /// @dev For a receiver of ether, which is enough for a wallet that is a contract. It is too little for a call of the penalties: while
+    ///      a payment is under way nothing can be put aside or taken here, and they would go on without it.
+    uint256 private constant RECEIVER_GAS = 100_000;
 
     /// @param tokens not set aside; those of shares that are leaving too
     /// @param shares all, leaving or not
@@ -217,7 +220,7 @@ abstract contract DelegatedPools is IStakeSource, Connected {
 
     function _send(address who, address asset, uint256 amount) private returns (bool) {
         if (asset == address(0)) {
-            (bool taken,) = who.call{value: amount}("");
+            (bool taken,) = who.call{value: amount, gas: RECEIVER_GAS}("");
             return taken;
         }
         (bool done, bytes memory answer) = asset.call(abi.encodeCall(IERC20.transfer, (who, amount)));

@@ -105,7 +105,7 @@ contract SymbioticStake is SymbioticPay {
 
     /// @inheritdoc IStakeSource
     function reachS() external view returns (uint256) {
-        return vaults.leastEpochS();
+        return vaults.leastEpochS() - 1; // by the second before the capture
     }
 
     /// @notice What was put aside for a case and in which vaults.

@@ -223,11 +223,16 @@ contract SymbioticVaults {
     // --------------------------------------------------------------------------------------------------------- reads
 
     /// @notice What of an operator's stake in a vault counts, in wei.
+    /// @dev Symbiotic's history has one value a second, the last: what leaves in the second of a capture, after it, was not there. So what
+    ///      counts is no more than there was a second before, and a capture is slashed by that second.
     /// @param gone collateral of it that is put aside
     function stakeIn(address vault, address operator, uint256 gone) external view returns (uint256) {
         Vault storage v = known[vault];
         if (v.countedAt == 0 || v.retiredAt != 0 || ISymbioticVault(vault).version() != v.version) return 0;
         uint256 amount = v.delegator.stake(subnetwork, operator);
+        if (amount <= gone || block.timestamp == v.countedAt) return 0;
+        uint256 before = v.delegator.stakeAt(subnetwork, operator, uint48(block.timestamp) - 1, "");
+        if (before < amount) amount = before;
         if (amount <= gone) return 0;
         uint256 value = values.valueOf(v.collateral, amount - gone);
         return v.shared ? value * sharedBps / BPS : value;
@@ -246,9 +251,11 @@ contract SymbioticVaults {
         returns (uint48 at, uint256 amount, uint256 value)
     {
         Vault storage v = known[vault];
+        if (v.countedAt == 0 || capture <= v.countedAt || (v.retiredAt != 0 && capture > v.retiredAt)) return (at, 0, 0);
+        if (capture >= block.timestamp) return (at, 0, 0);
+        capture -= 1;
+        if (block.timestamp - capture > v.epochS) return (at, 0, 0);
         at = capture;
-        if (v.countedAt == 0 || capture < v.countedAt || (v.retiredAt != 0 && capture > v.retiredAt)) return (at, 0, 0);
-        if (capture >= block.timestamp || block.timestamp - capture > v.epochS) return (at, 0, 0);
         uint48 latest = v.slasher.latestSlashedCaptureTimestamp(subnetwork, operator);
         if (latest > at) at = latest;
         // a request that could not wait out its veto is refused

@@ -88,7 +88,7 @@ class SymbioticHistory:
             self.gone[key] = self.gone.get(key, 0) + amount
         for key, _ in self.entries[self.case]:
             (delegator,) = (v.delegator for v in self.vaults if v.vault == key[0])
-            self.there[key] = world.ask(delegator, "stakeAt", world.subnetwork, who, capture, b"")
+            self.there[key] = world.ask(delegator, "stakeAt", world.subnetwork, who, capture - 1, b"")
             assert self.gone[key] <= self.there[key]
 
     def settle(self) -> None:

@@ -23,7 +23,7 @@ from tests.contracts.evm_process import OWNER, Evm
 WAD = 10**18
 DAY_S = 86_400
 ANSWER_S, DISPUTE_S, LAST_STEP_S, LAG_S = 2 * DAY_S, 3 * DAY_S, 3_600, 600
-REACH_S = ANSWER_S + DISPUTE_S + LAST_STEP_S
+REACH_S = ANSWER_S + DISPUTE_S + LAST_STEP_S + 1
 EPOCH_S = 7 * DAY_S
 MIN_VALUE, SHARED_BPS, MAX_COMMISSION_BPS = 50 * WAD, 5_000, 3_000
 
@@ -159,6 +159,7 @@ class SymbioticWorld:
         if deposit:
             self.deposit(RITA, made, deposit)
         self.act(self.vaults, "addVault", made.vault, NOBODY)
+        self.evm.jump(1)
         return made
 
     def join(self, operator: str, made: Sequence[SymbioticVault]) -> None:
@@ -187,6 +188,7 @@ class SymbioticWorld:
         self.know(token, npm.own("WdivETH"))
         self.act(token, "approve", made.vault, 2**256 - 1, sender=who)
         self.act(made.vault, "deposit", who, amount, sender=who)
+        self.evm.jump(1)
 
     # --------------------------------------------------------------------------------------------------------- calls
 

@@ -197,6 +197,7 @@ async def test_the_story_on_a_chain_costs_what_the_docs_say(veto_s: int | None) 
         await made.act(ANN, made.source, "setCommission", 1_000, step="`setCommission`")
         await made.jump(7 * DAY_S)
         vault = await made.vault(veto_s)
+        await made.jump(1)
         assert await made.read("stakeOf", ANN.address, step="`stakeOf`, one vault") == 75 * WAD
         await penalised(made, 1, veto_s, restored=True)
         assert await made.balance(BURNER) == 0

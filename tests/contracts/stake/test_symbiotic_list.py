@@ -72,8 +72,8 @@ def _registered(world: SymbioticWorld) -> str:
 
 def test_the_network_is_the_resolver_from_the_first_capture_on(world: SymbioticWorld) -> None:
     made = world.counted({ANN: 1}, veto_s=DAY_S)
-    assert world.ask(made.slasher, "resolverAt", world.subnetwork, world.evm.now, b"") == world.source.lower()
-    assert world.ask(made.slasher, "resolverAt", world.subnetwork, world.evm.now - 1, b"") == NOBODY
+    assert world.ask(made.slasher, "resolverAt", world.subnetwork, world.evm.now - 2, b"") == world.source.lower()
+    assert world.ask(made.slasher, "resolverAt", world.subnetwork, world.evm.now - 3, b"") == NOBODY
     assert world.refused(world.source, "adopt", made.delegator, made.slasher, True) == "NotAllowed"
 
 
@@ -91,6 +91,7 @@ def test_the_list_is_short_and_the_best_are_on_it(world: SymbioticWorld) -> None
     capture = world.capture()
     before = world.stake(ANN)
     world.act(world.vaults, "addVault", ninth.vault, made[0].vault)
+    world.evm.jump(1)
     assert world.stake(ANN) == before + 121 * WAD // 2 - 60 * WAD // 2
     assert world.slashable(ANN, capture) == 2 * before
     world.evm.jump(12)
@@ -141,17 +142,19 @@ def test_a_collateral_that_is_listed_no_more_is_retired(world: SymbioticWorld) -
 
 
 def test_times_of_the_set_the_dispute_and_the_vaults_are_checked(world: SymbioticWorld) -> None:
-    assert world.ask(world.source, "reachS") == REACH_S
+    assert world.ask(world.source, "reachS") == REACH_S - 1
     world.counted({ANN: 1})
-    assert world.ask(world.source, "reachS") == EPOCH_S
+    assert world.ask(world.source, "reachS") == EPOCH_S - 1
     world.counted({ANN: 1}, epoch_s=REACH_S + 5)
-    assert world.ask(world.source, "reachS") == REACH_S + 5
+    assert world.ask(world.source, "reachS") == REACH_S + 4
     short = world.run(symbiotic.deploy_source(world.core, world.terms(min_reach_s=REACH_S - 1), OWNER))
     args = (world.set, PENALTIES, REWARDS)
     assert world.refused(short, "connect", *args, sender=OWNER) == "BadSettings"
-    assert ANSWER_S + DISPUTE_S + LAST_STEP_S == REACH_S
+    assert ANSWER_S + DISPUTE_S + LAST_STEP_S + 1 == REACH_S
     bad: list[dict[str, Any]] = [{"shared_bps": 10_001}, {"max_commission_bps": 10_001}, {"wrapped_ether": ANYBODY}]
-    bad += [{name: 0} for name in ("dispute_s", "min_reach_s", "min_value_wei", "max_counted", "last_step_s", "lag_s")] + [{"max_counted": 9}]
+    bad += [
+        {name: 0} for name in ("dispute_s", "min_reach_s", "min_value_wei", "max_counted", "last_step_s", "lag_s")
+    ] + [{"max_counted": 9}]
     for changes in (*bad, {"burners": [NOBODY]}, {"values": ANYBODY}):
         _not_made(world, changes)
 

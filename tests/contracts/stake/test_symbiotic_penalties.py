@@ -48,7 +48,7 @@ def test_a_penalty_is_asked_for_at_the_proof_and_taken_after_the_dispute(
     assert world.seize(ANN, capture, WAD * 3 // 5) == 30 * WAD
     if veto_s is not None:
         request = world.ask(made.slasher, "slashRequests", 0)
-        assert request[1:] == (ANN.lower(), 30 * WAD, capture, world.evm.now + veto_s, False)
+        assert request[1:] == (ANN.lower(), 30 * WAD, capture - 1, world.evm.now + veto_s, False)
     assert [world.stake(ANN), world.stake(BOB)] == [10 * WAD, 25 * WAD]
     # leaving is too late, and nobody can hurry it
     world.act(made.vault, "withdraw", RITA, 100 * WAD, sender=RITA)
@@ -135,7 +135,7 @@ def test_a_request_that_cannot_wait_out_its_veto_is_not_made(world: SymbioticWor
     world.counted({ANN: 1}, 100 * WAD, veto_s=DAY_S)
     world.counted({ANN: 1}, 100 * WAD)
     capture = world.capture()
-    world.evm.jump(EPOCH_S - DAY_S - 12)
+    world.evm.jump(EPOCH_S - DAY_S - 13)
     assert world.slashable(ANN, capture) == 200 * WAD
     world.evm.jump(1)
     assert world.slashable(ANN, capture) == 100 * WAD

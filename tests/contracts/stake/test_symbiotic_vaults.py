@@ -108,6 +108,8 @@ def test_weights_follow_deposits_shares_limits_and_the_rate(world: SymbioticWorl
     world.deposit(SAM, made, 60 * WAD)
     assert world.stake(ANN) == 40 * WAD
     world.act(made.delegator, "setOperatorNetworkShares", world.subnetwork, BOB, 3, sender=CURATOR)
+    assert [world.stake(ANN), world.stake(BOB)] == [20 * WAD, 40 * WAD], "what rises counts a second later"
+    world.evm.jump(1)
     assert [world.stake(ANN), world.stake(BOB)] == [20 * WAD, 60 * WAD]
     world.act(made.delegator, "setNetworkLimit", world.subnetwork, 80 * WAD, sender=CURATOR)
     assert [world.stake(ANN), world.stake(BOB)] == [10 * WAD, 30 * WAD]
@@ -131,9 +133,10 @@ def test_stake_that_left_stays_slashable_for_its_captures(world: SymbioticWorld)
     world.leave(ANN, world.source)
     assert world.stake(ANN) == 0
     assert world.slashable(ANN, capture) == 100 * WAD
+    world.evm.jump(1)
     late = world.capture()
     assert world.slashable(ANN, late) == 0
-    world.evm.jump(capture + EPOCH_S - world.evm.now)
+    world.evm.jump(capture - 1 + EPOCH_S - world.evm.now)
     assert world.slashable(ANN, capture) == 100 * WAD
     world.evm.jump(1)
     assert world.slashable(ANN, capture) == 0
