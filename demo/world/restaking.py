@@ -136,7 +136,7 @@ async def restake(chain: LocalChain, world: DemoWorld, *, operators: int, raised
     for vault in (shared, own):
         await chain.send(people.anybody, listed, "prepare", vault.vault, gas=GAS_MOST)
     await chain.settle()
-    shares = {one.address: 1 for one in people.operators}
+    shares = {str(one.address): 1 for one in people.operators}
     given = symbiotic.give_stake(shared, at, limit=10**6 * ETHER, shares=shares)
     await symbiotic.play(chain, people.by_address, owner, given)
     vaults = Vaults(people=people, core=core, values=values.address, source=source, shared=shared, own=own)
