@@ -16,20 +16,19 @@ from eth_account.signers.local import LocalAccount
 import contracts
 from demo.fleet.epoch_report import epoch_report, posting
 from demo.fleet.fleet import Fleet
-from demo.fleet.rounds_of import sleep_until
 from demo.world import npm
 from demo.world.chain import ZERO_ADDRESS
 from demo.world.restaking import ETHER, GAS_MOST, MORE, Restaking, deposit
 from feeds.chains.abi import checksummed
 from feeds.errors import LrtOracleError
-from feeds.units import MS
 from oracle.rewards.report import EpochRewards
-from oracle.runtime.clock import now_ms
 from oracle.stake.claim_tree import CommissionTree
 
 LIAR, FINDER, RAISED = 1, 2, 3
 """Numbers of operators: who signs two things, who proves it, who gets more stake."""
-LONGEST_EPOCH_S = 3_645
+DELAY_S = 75
+"""From a freeze to its set: operators look for a new one every 30 s, and can arm it until 30 s before it begins."""
+LONGEST_EPOCH_S = 3_600 + DELAY_S
 PATIENCE_S = 240.0
 FIRST_EPOCH = 2
 """The first that stake has decided on: the store was made with an epoch of its own."""
@@ -80,19 +79,23 @@ class RestakedStory:
     async def freeze(self, epoch: int) -> None:
         """Anybody has stakes frozen as soon as that is due; operators arm the set by themselves."""
         due = await self.fleet.chain.call(self.made.set, "nextRotateAt")
-        await sleep_until(due + 1)
+        await self.passes(due)
         await self.send(self.people.anybody, self.made.set, "rotate", gas=GAS_MOST)
         keys, _, weights = await self.fleet.chain.call(self.made.set, "membersOf", epoch)
         names = [self.fleet.names[bytes.fromhex(key[2:])] for key in keys]
         shares = ", ".join(f"{n} {100 * w // sum(weights)} %" for n, w in zip(names, weights, strict=True))
         self.say(f"anybody has stakes frozen for epoch {epoch}: {shares}")
-        _, active_at = await self.fleet.chain.call(self.store, "nextSigners")
-        await self.until("its operators have armed it", lambda: self.is_armed(epoch), active_at - now_ms() / MS)
-        self.say(f"operators have armed it by themselves: they sign from {active_at} on")
+        await self.armed()
 
-    async def is_armed(self, epoch: int) -> bool:
-        """Whether the set of an epoch will take over, or has."""
-        return bool(await self.fleet.chain.call(self.store, "armed")) or await self.epoch() >= epoch
+    async def armed(self) -> None:
+        """Operators arm the newest set by themselves."""
+        _, active_at = await self.fleet.chain.call(self.store, "nextSigners")
+
+        async def there() -> bool:
+            return bool(await self.fleet.chain.call(self.store, "armed"))
+
+        await self.until("operators have armed their set", there, DELAY_S)
+        self.say(f"operators have armed it by themselves: they sign from {active_at} on")
 
     async def epoch(self) -> int:
         """That is in force."""
@@ -138,7 +141,7 @@ class RestakedStory:
 
     async def carried_out(self, case: bytes) -> None:
         """The dispute passes; anybody has the stake taken."""
-        await sleep_until((await self.case(case))[2] + 1)
+        await self.passes((await self.case(case))[2])
         await self.send(self.people.anybody, self.made.penalties, "carryOut", case, gas=GAS_MOST)
         self.say("nobody gave it back within the dispute: anybody has the stake taken")
 
@@ -146,7 +149,7 @@ class RestakedStory:
 
     async def reported(self) -> EpochRewards:
         """Members say who was there and sign what the epoch owes, as `lrt-oracle report` has each do; anybody posts it."""
-        await asyncio.sleep(_ROUNDS_LATE * self.fleet.interval_s)
+        await self.passes(await self.fleet.chain.block_time_s() + _ROUNDS_LATE * self.fleet.interval_s)
         honest = [o for o in self.fleet.operators.values() if o.behaviour == "honest"]
         done = await epoch_report(self.fleet, self.made.rewards.address, FIRST_EPOCH, honest)
         await self.send(self.people.anybody, self.made.rewards, "post", *posting(done), gas=GAS_MOST)
@@ -191,11 +194,20 @@ class RestakedStory:
 
     async def until(self, what: str, is_so: Callable[[], Awaitable[bool]], patience_s: float = PATIENCE_S) -> None:
         """Ask the chain until it is so."""
-        end_s = now_ms() / MS + patience_s
+        end_s = await self.fleet.chain.block_time_s() + patience_s
         while not await is_so():
-            if now_ms() / MS > end_s:
+            if await self.fleet.chain.block_time_s() > end_s:
                 raise NotTold(f"it did not come to pass within {patience_s:.0f} s that {what}")
-            await asyncio.sleep(_POLL_S)
+            await self.pause()
+
+    async def passes(self, time_s: int) -> None:
+        """Wait until a block of that time is there, so that the next one is later."""
+        while await self.fleet.chain.block_time_s() < time_s:
+            await self.pause()
+
+    async def pause(self) -> None:
+        """Until something may be otherwise."""
+        await asyncio.sleep(_POLL_S)
 
 
 def restaking_of(fleet: Fleet) -> Restaking:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from demo.fleet.fleet import Fleet, FleetPlan
-from demo.fleet.restaked import FINDER, LONGEST_EPOCH_S, RAISED, RestakedStory
+from demo.fleet.restaked import DELAY_S, FINDER, LONGEST_EPOCH_S, RAISED, RestakedStory
 from demo.fleet.restaked_summary import summarise_restaked
 from demo.fleet.rotation import rotate
 from demo.fleet.rounds_of import leader_of, members_of, next_round_s, sleep_until, until_sealed
@@ -168,7 +168,7 @@ def _with_spare(plan: FleetPlan) -> FleetPlan:
 
 def _by_stake(plan: FleetPlan) -> FleetPlan:
     return replace(
-        plan, rotation_delay_s=ROTATION_DELAY_S, longest_epoch_s=LONGEST_EPOCH_S, raised=RAISED,
+        plan, rotation_delay_s=DELAY_S, longest_epoch_s=LONGEST_EPOCH_S, raised=RAISED,
         provers=frozenset({FINDER}),
     )  # fmt: skip
 
@@ -182,7 +182,7 @@ NETWORK_STORIES: Mapping[str, Story] = MappingProxyType({
     ),
     "rotation": Story(script=rotation, plan=_with_spare, least_s=2 * ROTATION_DELAY_S),
     "restaked": Story(
-        script=restaked, plan=_by_stake, least_s=4 * ROTATION_DELAY_S, operators=5, most=9, facts=summarise_restaked
+        script=restaked, plan=_by_stake, least_s=3 * DELAY_S, operators=5, most=9, facts=summarise_restaked
     ),
 })  # fmt: skip
 """Those that need several processes."""
