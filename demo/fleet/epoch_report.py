@@ -8,6 +8,7 @@ from typing import Any
 
 from demo.fleet.fleet import Fleet
 from demo.fleet.process import OperatorProcess
+from feeds.chains.abi import checksummed
 from oracle.assemble.operators import OperatorBuilder
 from oracle.chain.quorum_rpc import QuorumRpc
 from oracle.config import sections
@@ -51,7 +52,7 @@ def posting(done: ManualReport) -> tuple[Any, ...]:
     if done.report is None or not done.suffices:
         raise ReportRefused("weight T has not signed the report")
     said, signers = done.report.word, done.view.frozen.signers
-    absent = ["0x" + a.hex() for a in said.absent]
+    absent = [checksummed(a) for a in said.absent]
     return said.epoch, said.root, absent, done.report.grounds.raw, packed_signatures(signers, done.signed)
 
 

@@ -36,6 +36,8 @@ POT = 10 * ETHER
 _POLL_S = 0.5
 _ROUNDS_LATE = 3
 """So many rounds after an epoch everybody has written down who was there in its last one."""
+_MINED_S = 2
+"""What a node shows of transactions that wait is in a block then."""
 _CLAIM_GAS = 3_000_000
 
 
@@ -47,9 +49,7 @@ class RestakedStory:
     """The steps, over a fleet whose store is owned by stake."""
 
     def __init__(self, fleet: Fleet, say: Callable[[str], None]) -> None:
-        if fleet.restaking is None:
-            raise NotTold("this fleet's signers are not decided by stake")
-        self.fleet, self.say, self.made = fleet, say, fleet.restaking
+        self.fleet, self.say, self.made = fleet, say, restaking_of(fleet)
         self.people = self.made.vaults.people
         self.names = list(fleet.operators)
         self.store = fleet.chain.contract(contracts.load("PriceStore").abi, fleet.deployment.store)
@@ -128,6 +128,7 @@ class RestakedStory:
             return bool(any(await self.fleet.chain.call(self.made.penalties, "caseIn", operator, FIRST_EPOCH)))
 
         await self.until("the lie is proven", there)
+        await self.passes(await self.fleet.chain.block_time_s() + _MINED_S)
         case: bytes = await self.fleet.chain.call(self.made.penalties, "caseIn", operator, FIRST_EPOCH)
         told = await self.case(case)
         self.say(

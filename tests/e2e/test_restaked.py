@@ -25,7 +25,7 @@ from oracle.storage.database import Database
 from tests.contracts.contract_tools import WAD, Item
 
 PROVER = account(120 + FINDER)
-ROUNDS, JUMP_S = 12, 5
+ROUNDS, CAUGHT, JUMP_S = 12, 3, 5
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 
 
@@ -59,15 +59,18 @@ class ByHand(RestakedStory):
         return 0, 0, batch_bytes(FIRST_EPOCH, self.round_s, items), signed[:32], signed[32:]
 
     async def in_force(self, epoch: int) -> None:
-        """And everybody has seen everybody sign, but for the one that is caught in the end."""
+        """And everybody has seen who signs: all, but the one that is cut signs the first rounds only."""
         await super().in_force(epoch)
         if epoch != FIRST_EPOCH:
             return
         now_s = await self.fleet.chain.block_time_s()
+        keys, _, _ = await self.fleet.chain.call(self.made.set, "membersOf", epoch)
+        names = [self.fleet.names[bytes.fromhex(key[2:])] for key in keys]
         for operator in self.fleet.operators.values():
             with closing(Database(operator.database)) as database:
                 for number in range(ROUNDS):
-                    database.save_attended("local", epoch, now_s + number, range(len(self.names)))
+                    there = [i for i, n in enumerate(names) if n != self.names[LIAR] or number < CAUGHT]
+                    database.save_attended("local", epoch, now_s + number, there)
 
 
 @pytest.fixture
