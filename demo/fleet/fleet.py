@@ -34,7 +34,7 @@ from oracle.sign.sign_journal import SignJournal
 
 _FIRST_ACCOUNT = 20
 """Accounts of the node's mnemonic from here on are operators' gas keys."""
-_FIRST_PROVER = 120
+FIRST_PROVER = 120
 """Accounts from here on pay for proofs."""
 _FAST_KDF = 1
 _PURSE_WAD = 10**21
@@ -275,7 +275,7 @@ async def _write_keys(chain: LocalChain, place: OperatorPlace, key: coincurve.Pr
     journal = place.folder / f"{place.name}.journal.db"
     SignJournal(journal, address_of(key), now_ms=now_ms(), mute_ms=0, newborn=True).close()
     purses = [("gas.key.json", _FIRST_ACCOUNT)] if place.pays else []
-    purses += [(WATCH_KEY, _FIRST_PROVER)] if place.proves else []
+    purses += [(WATCH_KEY, FIRST_PROVER)] if place.proves else []
     for name, first in purses:
         gas = coincurve.PrivateKey(bytes(account(first + place.number).key))
         keyfiles.save(place.folder / name, gas, passphrase, iterations=_FAST_KDF)

@@ -39,7 +39,7 @@ def restaked_lines(found: Mapping[str, Any]) -> list[str]:
         lines.append(f"  epoch {epoch['epoch']} by stake: {shares}")
     proof, penalty = found["proof"], found["penalty"]
     if proof:
-        late = f"{proof['blocks_from_round']} blocks after the round began"
+        late = f"in block {proof['blocks_from_round'] + 1} of those since it began"
         lines.append(
             f"  {proof['operator']} signed two things for round {proof['round']}: {proof['finder']} proved it {late}"
         )

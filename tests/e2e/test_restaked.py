@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from demo.fleet.fleet import Fleet, running_fleet
+from demo.fleet.fleet import FIRST_PROVER, Fleet, running_fleet
 from demo.fleet.restaked import FINDER, FIRST_EPOCH, LIAR, RAISED, RestakedStory
 from demo.fleet.restaked_summary import restaked_lines, summarise_restaked
 from demo.fleet.rotation import arm_by_hand
@@ -24,7 +24,7 @@ from oracle.sign.eip712 import Domain, batch_bytes, batch_digest, sign_compact
 from oracle.storage.database import Database
 from tests.contracts.contract_tools import WAD, Item
 
-PROVER = account(120 + FINDER)
+PROVER = account(FIRST_PROVER + FINDER)
 ROUNDS, CAUGHT, JUMP_S = 12, 3, 5
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 
