@@ -156,6 +156,7 @@ class SourceTerms:
     min_reach_s: int
     dispute_s: int
     min_value_wei: int
+    max_counted: int = 8
     last_step_s: int = 3_600
     lag_s: int = 1
     shared_bps: int = 5_000
@@ -222,7 +223,7 @@ def deploy_source(core: SymbioticCore, terms: SourceTerms, maker: str) -> Genera
         terms.lag_s,
         terms.max_commission_bps,
     )
-    times = (terms.min_reach_s, terms.dispute_s, terms.shared_bps, terms.min_value_wei)
+    times = (terms.min_reach_s, terms.dispute_s, terms.shared_bps, terms.min_value_wei, terms.max_counted)
     listing = (core.vault_factory, terms.values, *times, list(terms.burners))
     address: str = yield ChainStep("SymbioticStake", "", (maker, settings, listing), theirs=False)
     return address

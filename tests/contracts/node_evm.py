@@ -19,8 +19,6 @@ from tests.contracts.evm_process import Evm
 class NodeEvm(Evm):
     """Contracts and accounts on a local node; a call that is taken is a transaction."""
 
-    gas_used = 0  # type: ignore[assignment]  # of the last receipt, where the other asks its EVM
-
     def __init__(self, web3: Web3) -> None:
         self.web3 = web3
         self.abis: dict[str, dict[str, Any]] = {}

@@ -14,10 +14,7 @@ import {
 /// @notice Nobody owns the list: anybody may have a vault counted that fits and gave the network enough, and have one retired that
 ///         no longer does.
 contract SymbioticVaults {
-    /// @notice Vaults that count, at most.
-    uint256 public constant MAX_COUNTED = 8;
-    /// @notice Vaults that count or can still be slashed, at most.
-    uint256 public constant MAX_LISTED = 16;
+    uint256 private constant MOST_COUNTED = 8;
     uint256 private constant BPS = 10_000;
     /// @dev With less than this in all nothing could be written after a failure, so too little gas retires nothing.
     uint256 private constant VERSION_GAS = 100_000;
@@ -31,6 +28,8 @@ contract SymbioticVaults {
     /// @param disputeS longest veto: after the dispute nothing may keep a penalty back
     /// @param sharedBps how much of stake counts that other networks can slash too
     /// @param minValue wei that a vault must have given the network to be counted
+    /// @param maxCounted how many vaults may count, 8 at most: no more than can be read with what the set gives a source for each
+    ///        operator, or whoever fills the list silences all of it
     /// @param burners where slashed collateral may go: a burner that belongs to the operator would give it back
     struct Settings {
         address factory;
@@ -39,6 +38,7 @@ contract SymbioticVaults {
         uint48 disputeS;
         uint16 sharedBps;
         uint256 minValue;
+        uint256 maxCounted;
         address[] burners;
     }
 
@@ -72,6 +72,10 @@ contract SymbioticVaults {
     uint48 public immutable disputeS;
     uint16 public immutable sharedBps;
     uint256 public immutable minValue;
+    /// @notice How many vaults may count.
+    uint256 public immutable maxCounted;
+    /// @notice How many may count or still be slashable: twice as many.
+    uint256 public immutable maxListed;
 
     mapping(address burner => bool) public isBurner;
     mapping(address vault => Vault) private known;
@@ -99,9 +103,11 @@ contract SymbioticVaults {
 
     constructor(Settings memory s) {
         if (s.sharedBps > BPS || s.minValue == 0 || s.disputeS == 0 || s.minReachS == 0) revert BadVaultSettings();
+        if (s.maxCounted == 0 || s.maxCounted > MOST_COUNTED) revert BadVaultSettings();
         if (s.values.code.length == 0 || s.factory.code.length == 0) revert BadVaultSettings();
         (factory, values) = (ISymbioticRegistry(s.factory), ICollateralValues(s.values));
-        (minReachS, disputeS, sharedBps, minValue) = (s.minReachS, s.disputeS, s.sharedBps, s.minValue);
+        (minReachS, disputeS, sharedBps) = (s.minReachS, s.disputeS, s.sharedBps);
+        (minValue, maxCounted, maxListed) = (s.minValue, s.maxCounted, 2 * s.maxCounted);
         network = ISymbioticNetwork(msg.sender);
         subnetwork = bytes32(uint256(uint160(msg.sender)) << 96);
         for (uint256 i; i < s.burners.length; ++i) {
@@ -136,7 +142,7 @@ contract SymbioticVaults {
     }
 
     /// @notice Anybody: count a prepared vault that gave the network minValue or more; or count a retired one again.
-    /// @param displaced where MAX_COUNTED vaults count: one that gave less than half as much, which is retired; else zero
+    /// @param displaced where maxCounted vaults count: one that gave less than half as much, which is retired; else zero
     function addVault(address vault, address displaced) external {
         Vault storage v = known[vault];
         if (v.epochS == 0 || (v.countedAt != 0 && v.retiredAt == 0)) revert WrongState(vault);
@@ -149,7 +155,7 @@ contract SymbioticVaults {
             _retire(displaced);
         }
         if (v.countedAt == 0) {
-            if (listed.length == MAX_LISTED) revert ListFull();
+            if (listed.length == maxListed) revert ListFull();
             listed.push(vault);
             v.countedAt = uint48(block.timestamp);
         }
@@ -158,8 +164,8 @@ contract SymbioticVaults {
         for (uint256 i; i < listed.length; ++i) {
             if (known[listed[i]].retiredAt == 0) ++counted;
         }
-        if (counted > MAX_COUNTED) revert ListFull();
-        if (displaced != address(0) && counted < MAX_COUNTED) revert WrongState(displaced);
+        if (counted > maxCounted) revert ListFull();
+        if (displaced != address(0) && counted < maxCounted) revert WrongState(displaced);
         emit VaultCounted(vault, value);
     }
 

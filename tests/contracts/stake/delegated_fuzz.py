@@ -44,7 +44,7 @@ class Exit(NamedTuple):
 class DelegatedFuzz:
     """The contract beside its model, and one step at a time."""
 
-    def __init__(self, seed: int, side: Callable[[Evm], SetSide] = BoundSide) -> None:
+    def __init__(self, seed: int, side: Callable[[Evm, str], SetSide] = BoundSide) -> None:
         self.rng = random.Random(seed)
         self.world = DelegatedWorld(side)
         self.calls, self.model = self.world.calls, DelegatedModel(self.world.terms)

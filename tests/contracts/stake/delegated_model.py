@@ -1,4 +1,4 @@
-"""DelegatedStake as a model in exact integers, written from docs/contracts.md and not from the Solidity."""
+"""DelegatedStake as a model in exact integers, written from docs/stake.md and not from the Solidity."""
 
 from __future__ import annotations
 

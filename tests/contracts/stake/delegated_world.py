@@ -59,7 +59,7 @@ class BoundSide:
 
     answer_s = ANSWER_S
 
-    def __init__(self, evm: Evm) -> None:
+    def __init__(self, evm: Evm, _source: str) -> None:
         self.evm = evm
         self.at = evm.create(stand_in("BoundStandIn"), ANSWER_S)
         self.calls = QuickCalls(evm, self.at, stand_in("BoundStandIn").abi)
@@ -104,16 +104,17 @@ class QuickCalls:
 class DelegatedWorld:
     """The contract, the tokens around it, and purses for everybody."""
 
-    def __init__(self, side: Callable[[Evm], SetSide] = BoundSide) -> None:
+    def __init__(self, side: Callable[[Evm, str], SetSide] = BoundSide) -> None:
         self.evm = evm = Evm()
         self.diva = evm.create(contracts.load("DivETH", DEMO))
         self.token = evm.create(contracts.load("WdivETH", DEMO), self.diva)
         self.coin = evm.create(compiled()["Token"], "COIN", 6)
         self.values = evm.create(stand_in("RateStandIn"), self.token)
-        self.side = side(evm)
-        assets = (ETHER, self.coin, self.token)
-        self.terms = Terms(self.token, TREASURY, WINDOW_S, self.side.answer_s, MAX_COMMISSION_BPS, assets)
-        self.source = self.deploy()
+        self.assets = (ETHER, self.coin, self.token)
+        self.source = self.make()
+        self.side = side(evm, self.source)
+        self.connect(self.source)
+        self.terms = Terms(self.token, TREASURY, WINDOW_S, self.side.answer_s, MAX_COMMISSION_BPS, self.assets)
         self.calls = self.quick("DelegatedStake", self.source)
         self.money = {a: self.quick("WdivETH", a) for a in (self.coin, self.token)}
         evm.evm.set_balance(OWNER, 10**34)
@@ -126,6 +127,12 @@ class DelegatedWorld:
 
     def deploy(self, token: str = "", values: str = "", **changes: Any) -> str:
         """Another one like it, connected."""
+        source = self.make(token, values, **changes)
+        self.connect(source)
+        return source
+
+    def make(self, token: str = "", values: str = "", **changes: Any) -> str:
+        """One that knows nobody yet."""
         terms: dict[str, Any] = {
             "maker": OWNER,
             "token": token or self.token,
@@ -133,11 +140,12 @@ class DelegatedWorld:
             "treasury": TREASURY,
             "window_s": WINDOW_S,
             "max_commission_bps": MAX_COMMISSION_BPS,
-            "assets": self.terms.assets,
+            "assets": self.assets,
         }
-        source = self.evm.create(contracts.load("DelegatedStake"), *(terms | changes).values())
+        return self.evm.create(contracts.load("DelegatedStake"), *(terms | changes).values())
+
+    def connect(self, source: str) -> None:
         self.evm.ok(source, "connect", self.side.at, PENALTIES, REWARDS)
-        return source
 
     def quick(self, name: str, at: str) -> QuickCalls:
         artifact = contracts.load(name, None if name == "DelegatedStake" else DEMO)

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
+from tests.contracts.evm_process import Evm
 from tests.contracts.stake.delegated_fuzz import DelegatedFuzz
+from tests.contracts.stake.delegated_world import BoundSide, SetSide
+from tests.contracts.stake.real_side import RealSide
 
 STEPS = int(os.environ.get("LRT_ORACLE_STAKE_FUZZ", "6000"))
 START = int(os.environ.get("LRT_ORACLE_STAKE_FUZZ_START", "0"))
@@ -28,11 +32,11 @@ COMMON = {
 """What a few thousand steps must have met, or the walk tests less than it says."""
 
 
-def walk(first: int, steps: int) -> Counter[str]:
+def walk(first: int, steps: int, side: Callable[[Evm, str], SetSide] = BoundSide) -> Counter[str]:
     """From a step on; what came of the calls."""
     counts: Counter[str] = Counter()
     for number in range(first // IN_A_WORLD, -(-(first + steps) // IN_A_WORLD)):
-        fuzz = DelegatedFuzz(number)
+        fuzz = DelegatedFuzz(number, side)
         for step in range(IN_A_WORLD):
             try:
                 fuzz.step()
@@ -41,12 +45,22 @@ def walk(first: int, steps: int) -> Counter[str]:
                 raise AssertionError(f"world {number}, step {step}: {at}: {e}") from e
         fuzz.look_at_everything()
         counts += fuzz.counts
+        if isinstance(fuzz.world.side, RealSide):
+            counts["sets that signed"] += fuzz.world.side.epoch
     return counts
 
 
 @pytest.mark.fuzz
 def test_a_million_steps_break_no_law_of_delegated_stake() -> None:
     assert set(walk(START, STEPS)) >= COMMON
+
+
+@pytest.mark.fuzz
+def test_the_same_walk_over_the_real_set_breaks_no_law() -> None:
+    """Who signs, and until when it can be proven, is what StakedSet and its store say."""
+    counts = walk(START, STEPS // 2, RealSide)
+    assert set(counts) >= COMMON
+    assert counts["sets that signed"] > STEPS // 200
 
 
 def only(seed: int, *wanted: str) -> Counter[str]:

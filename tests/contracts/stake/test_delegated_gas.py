@@ -18,7 +18,7 @@ from tests.contracts.contract_tools import OWNER_KEY, WAD, Bench, connected
 from tests.contracts.stake.delegated_world import ANSWER_S, DEMO, ETHER, WINDOW_S, stand_in
 
 pytestmark = pytest.mark.chain
-DOCS = Path(__file__).parents[3] / "docs" / "contracts.md"
+DOCS = Path(__file__).parents[3] / "docs" / "stake.md"
 ONE_PERCENT = 0.01
 OPERATOR, ANNA, BEN, PENALTIES, REWARDS = (f"0x{i:064x}" for i in range(901, 906))
 TREASURY = Web3.to_checksum_address(f"0x{0x7EA:040x}")
@@ -125,7 +125,7 @@ def ledger() -> Iterator[DelegatedLedger]:
 
 
 def test_each_step_costs_what_the_docs_say(ledger: DelegatedLedger) -> None:
-    section = DOCS.read_text(encoding="utf-8").split("### DelegatedStake")[1].split("\n##")[0]
+    section = DOCS.read_text(encoding="utf-8").split("## Delegated stake")[1].split("\n##")[0]
     rows = re.findall(r"^\| (`\w+`[^|]*?) \| ([\d,]+) \|$", section, re.MULTILINE)
     told = {name: int(gas.replace(",", "")) for name, gas in rows}
     assert told == pytest.approx(ledger.gas, rel=ONE_PERCENT)

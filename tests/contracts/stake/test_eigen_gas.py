@@ -1,4 +1,4 @@
-"""What each step in EigenLayer costs whom, on a node, against the table of docs/contracts.md; and that the core can be deployed there."""
+"""What each step in EigenLayer costs whom, on a node, against the table of docs/stake.md; and that the core can be deployed there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.contracts.contract_tools import compiled
 from tests.contracts.evm_process import KEYS, signature
 from tests.contracts.stake.eigen_world import ETHER, LAST, SET_ID, STORE, WHOLE, case, claims_of, registration
 
-PAGE = Path(__file__).parents[3] / "docs" / "contracts.md"
+PAGE = Path(__file__).parents[3] / "docs" / "stake.md"
 ONE_PERCENT = 0.01
 NOBODY = "0x" + "00" * 20
 TERMS = EigenTerms(deallocation_blocks=40, withdrawal_blocks=40, configuration_blocks=1, activation_s=0)

@@ -1,4 +1,4 @@
-"""What the calls of `Penalties` cost, against the table of docs/contracts.md."""
+"""What the calls of `Penalties` cost, against the table of docs/stake.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.contracts.evm_process import FIRST_S
 from tests.contracts.node_evm import NodeEvm
 from tests.contracts.stake.penalty_world import Lie, PenaltyWorld
 
-PAGE = Path(__file__).parents[3] / "docs" / "contracts.md"
+PAGE = Path(__file__).parents[3] / "docs" / "stake.md"
 ONE_PERCENT = 0.01
 
 

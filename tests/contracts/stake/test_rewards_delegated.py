@@ -100,6 +100,6 @@ def test_gas_of_a_claim_is_what_the_docs_say() -> None:
     assert world.post(report) == ""
     leaf = report.leaves[-1]
     assert world.claim(leaf, report.tree.proof(leaf.hash)) == ""
-    docs = (Path(__file__).parents[3] / "docs" / "contracts.md").read_text(encoding="utf-8")
+    docs = (Path(__file__).parents[3] / "docs" / "stake.md").read_text(encoding="utf-8")
     (told,) = re.findall(r"claim of ether through the real DelegatedStake costs ([\d,]+)", docs)
     assert abs(world.evm.gas_used - int(told.replace(",", ""))) * 100 <= world.evm.gas_used, world.evm.gas_used

@@ -196,7 +196,7 @@ def gas_figures() -> dict[str, int]:
 
 
 def test_gas_is_what_the_docs_say() -> None:
-    docs = (Path(__file__).parents[3] / "docs" / "contracts.md").read_text(encoding="utf-8")
+    docs = (Path(__file__).parents[3] / "docs" / "stake.md").read_text(encoding="utf-8")
     section = docs.split("\n## Rewards\n")[1].split("\n## ")[0]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
     told = {name.strip().strip("`"): int(gas.replace(",", "")) for name, gas in rows}

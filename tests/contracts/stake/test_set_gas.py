@@ -1,4 +1,4 @@
-"""What the set costs those who call it: the table of docs/contracts.md, by transactions on a node."""
+"""What the set costs those who call it: the table of docs/stake.md, by transactions on a node."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.contracts.stake.node_evm import NodeEvm
 from tests.contracts.stake.stake_world import DAY_S, ETHER, PENALTIES, StakeWorld
 
 pytestmark = pytest.mark.chain
-PAGE = (Path(__file__).parent.parent.parent.parent / "docs" / "contracts.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent.parent.parent / "docs" / "stake.md").read_text(encoding="utf-8")
 ONE_PERCENT = 0.01
 OPERATORS = (5, 13, 31)
 

@@ -1,6 +1,6 @@
 """The demo's plans on a local chain: the whole story on Symbiotic's real contracts, and the gas of each step.
 
-The figures are those of docs/contracts.md: cold, as a transaction of its own pays them.
+The figures are those of docs/stake.md: cold, as a transaction of its own pays them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tests.contracts.stake.symbiotic_world import (
     case_id,
 )
 
-DOCS = Path(__file__).parents[3] / "docs" / "contracts.md"
+DOCS = Path(__file__).parents[3] / "docs" / "stake.md"
 BURNER = to_checksum_address("0x" + "dd" * 20)
 OWNER, RITA, CURATOR, PENALTIES, REWARDS, ANN, BOB = (signer(i) for i in range(7))
 ACCOUNTS: dict[str, LocalAccount] = {
