@@ -9,13 +9,15 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from demo import settings
-from demo.fleet.fleet_run import LEAST_OPERATORS, MOST_OPERATORS, run_fleet
+from demo.fleet.fleet_run import run_fleet
 from demo.fleet.fleet_summary import closing_lines as fleet_lines
-from demo.fleet.stories import NETWORK_STORIES, STORIES
+from demo.fleet.restaked_summary import restaked_lines
+from demo.fleet.stories import LEAST_OPERATORS, MOST_OPERATORS, NETWORK_STORIES, STORIES
 from demo.liar import Liar
 from demo.market import DemoMarket
 from demo.scenarios import SCENARIOS, Stage
@@ -67,7 +69,7 @@ def written(options: Options, summary: dict[str, Any]) -> dict[str, Any]:
 def closing_lines(summary: Mapping[str, Any]) -> list[str]:
     """What a run came to, for people."""
     if "rounds_due" in summary:
-        return fleet_lines(summary)
+        return [*fleet_lines(summary), *(restaked_lines(summary["restaked"]) if "restaked" in summary else ())]
     return [
         f"{summary['rounds']} rounds, {summary['pushes_landed']} pushes landed, {len(summary['states'])} status changes"
     ]
@@ -76,6 +78,12 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
 def scenarios(operators: int) -> tuple[str, ...]:
     """What can be told with so many operators in processes of their own, 0 for one process."""
     return tuple(STORIES if operators else SCENARIOS)
+
+
+def with_operators(options: Options) -> Options:
+    """The same with as many operators as the scenario has where nobody says how many."""
+    story = STORIES.get(options.scenario)
+    return options if options.operators or story is None else replace(options, operators=story.operators)
 
 
 def unfit(options: Options) -> str:
@@ -90,6 +98,8 @@ def unfit(options: Options) -> str:
         return f"scenario {name!r} needs operators that are processes of their own: add --operators 5"
     if name not in scenarios(operators):
         return f"{name!r} is not a scenario; {nearest(name, scenarios(operators))}"
+    if operators and operators > STORIES[name].most:
+        return f"scenario {name!r} cannot be told with {operators} operators: write --operators {STORIES[name].most} or fewer"
     least_s = STORIES[name].least_s if operators else 0
     if 0 < options.seconds < least_s:
         return f"scenario {name!r} cannot be told in {options.seconds:g} s: write --seconds {least_s} or more"

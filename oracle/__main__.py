@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from oracle.cli import catalog, earnings, inspect, repair, run, seats, setup, watching
+from oracle.cli import catalog, earnings, inspect, repair, run, seats, setup, staking, watching
 from oracle.cli.shell import Commands
 
 
@@ -36,6 +36,7 @@ for _command in (
     *setup.COMMANDS,
     *seats.COMMANDS,
     *earnings.COMMANDS,
+    *staking.COMMANDS,
     *repair.COMMANDS,
     *watching.COMMANDS,
 ):

@@ -13,14 +13,15 @@ from pathlib import Path
 import coincurve
 
 from demo import settings
-from demo.fleet.fleet_config import NAMES, Contact, OperatorPlace, operator_config
+from demo.fleet.fleet_config import NAMES, WATCH_KEY, Contact, OperatorPlace, operator_config
 from demo.fleet.process import OperatorProcess
 from demo.venues.server import Venue
 from demo.world import anvil
 from demo.world.chain import LocalChain, account
-from demo.world.deploy import DemoWorld, backdated, deploy
+from demo.world.deploy import HISTORY_S, DemoWorld, backdated, deploy
 from demo.world.hostile_network import HostileNetwork
 from demo.world.lying_rpc import LyingRpc
+from demo.world.restaking import RESTAKED_S, Restaking, Vaults, needs_s, restake, take_over
 from oracle.config import sections
 from oracle.config.resolve import resolve
 from oracle.deploy.deployer import Deployer
@@ -33,6 +34,8 @@ from oracle.sign.sign_journal import SignJournal
 
 _FIRST_ACCOUNT = 20
 """Accounts of the node's mnemonic from here on are operators' gas keys."""
+FIRST_PROVER = 120
+"""Accounts from here on pay for proofs."""
 _FAST_KDF = 1
 _PURSE_WAD = 10**21
 
@@ -52,6 +55,7 @@ class Fleet:
     keys: Mapping[str, coincurve.PrivateKey] = field(repr=False)
     endpoints: Mapping[str, LyingRpc] = field(default_factory=dict)
     network: HostileNetwork | None = None
+    restaking: Restaking | None = None
 
     @property
     def names(self) -> Mapping[bytes, str]:
@@ -87,6 +91,9 @@ class FleetPlan:
         api_port: of the first operator's endpoint; 0: any.
         rotation_delay_s: of the store.
         directory: whether operators find each other in an OperatorDirectory as well.
+        longest_epoch_s: of the store; 0: for ever.
+        raised: number of the operator that gets more stake; with it, stake decides who signs. None: nobody owns a vault.
+        provers: numbers of operators whose watch pays for proofs.
     """
 
     operators: int = 5
@@ -103,6 +110,9 @@ class FleetPlan:
     api_port: int = 0
     rotation_delay_s: int = 0
     directory: bool = False
+    longest_epoch_s: int = 0
+    raised: int | None = None
+    provers: frozenset[int] = frozenset()
 
     @property
     def members(self) -> int:
@@ -119,9 +129,10 @@ class FleetPlan:
 async def running_fleet(folder: Path, plan: FleetPlan) -> AsyncIterator[Fleet]:
     """Start chain, contracts and venues, and make all operators, which the caller starts; ends all of them afterwards."""
     async with AsyncExitStack() as stack:
-        node = stack.enter_context(anvil.running(block_time_s=1, extra=backdated()))
+        ago_s = HISTORY_S if plan.raised is None else RESTAKED_S
+        node = stack.enter_context(anvil.running(block_time_s=1, extra=backdated(ago_s)))
         chain = await stack.enter_async_context(LocalChain(node.url))
-        world = await deploy(chain, block_time_s=None)
+        world, vaults = await _deploy_world(chain, plan)
         venues = {name: Venue(name) for name in settings.SYMBOLS}
         for venue in venues.values():
             await venue.start()
@@ -134,11 +145,15 @@ async def running_fleet(folder: Path, plan: FleetPlan) -> AsyncIterator[Fleet]:
         for place in places:
             await _write_keys(chain, place, keys[place.name], passphrase)
 
-        def write(store: str, directory: str = "") -> list[Path]:
-            return [_write(p, world, urls, store, directory, plan.interval_s) for p in places]
+        def write(store: str, directory: str = "", penalties: str = "") -> list[Path]:
+            return [_write(p, world, urls, (store, directory, penalties), plan.interval_s) for p in places]
 
         deployment = await _deploy_store(stack, node.url, world, plan, keys, write("0x" + "00" * 20)[0])
-        configs = write(deployment.store, deployment.directory or "")
+        restaking: Restaking | None = None
+        if vaults is not None:
+            restaking = await take_over(chain, world, vaults, deployment.store, list(keys.values()))
+        penalties = "" if restaking is None else restaking.penalties.address
+        configs = write(deployment.store, deployment.directory or "", penalties)
         await chain.rpc("evm_setIntervalMining", 1)
         await chain.automine(on=False)
         environ = {settings.PASSPHRASE_ENV: passphrase, settings.GAS_PASSPHRASE_ENV: passphrase}
@@ -150,8 +165,23 @@ async def running_fleet(folder: Path, plan: FleetPlan) -> AsyncIterator[Fleet]:
         yield Fleet(
             node=node, chain=chain, world=world, venues=venues, deployment=deployment, operators=operators,
             interval_s=plan.interval_s, threshold=plan.needed, keys=keys,
-            endpoints={places[n].name: e for n, e in endpoints.items()}, network=plan.network,
+            endpoints={places[n].name: e for n, e in endpoints.items()}, network=plan.network, restaking=restaking,
         )  # fmt: skip
+
+
+async def _deploy_world(chain: LocalChain, plan: FleetPlan) -> tuple[DemoWorld, Vaults | None]:
+    """The world, and vaults that were there long ago where stake decides who signs."""
+    if plan.raised is None:
+        return await deploy(chain, block_time_s=None), None
+    made: list[Vaults] = []
+    reach_s = needs_s(plan.rotation_delay_s, plan.longest_epoch_s, settings.MAX_PUSH_AGE_S)
+    raised = plan.raised
+
+    async def then(world: DemoWorld) -> None:
+        made.append(await restake(chain, world, operators=plan.operators, raised=raised, needs_s=reach_s))
+
+    world = await deploy(chain, block_time_s=None, then=then)
+    return world, made[0]
 
 
 async def _stop_all(operators: Iterable[OperatorProcess]) -> None:
@@ -179,6 +209,7 @@ async def _deploy_store(
         threshold=plan.needed,
         max_push_age_s=settings.MAX_PUSH_AGE_S,
         rotation_delay_s=plan.rotation_delay_s,
+        longest_epoch_s=plan.longest_epoch_s,
         directory=plan.directory,
     )
     pushed = [s for s in specs.values() if s.is_cross or s.feed in settings.PUSHED]
@@ -218,7 +249,7 @@ async def _places(
             name=name, number=number, folder=own,
             api_port=plan.api_port if plan.api_port and number == 0 else ports[2 * number],
             listen=listens.get(number, ""), scheme=scheme, rpc_urls=rpc_urls, pays=number < plan.payers,
-            contacts=contacts,
+            proves=number in plan.provers, contacts=contacts,
         ))  # fmt: skip
     return places
 
@@ -227,12 +258,14 @@ def _write(
     place: OperatorPlace,
     world: DemoWorld,
     urls: Mapping[str, tuple[str, str]],
-    store: str,
-    directory: str,
+    deployed: tuple[str, str, str],
     interval_s: int,
 ) -> Path:
     path = place.folder / "config.toml"
-    text = operator_config(place, world, urls, store=store, directory=directory, interval_s=interval_s)
+    store, directory, penalties = deployed
+    text = operator_config(
+        place, world, urls, store=store, directory=directory, interval_s=interval_s, penalties=penalties
+    )
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -241,9 +274,11 @@ async def _write_keys(chain: LocalChain, place: OperatorPlace, key: coincurve.Pr
     keyfiles.save(place.folder / f"{place.name}.key.json", key, passphrase, iterations=_FAST_KDF)
     journal = place.folder / f"{place.name}.journal.db"
     SignJournal(journal, address_of(key), now_ms=now_ms(), mute_ms=0, newborn=True).close()
-    if place.pays:
-        gas = coincurve.PrivateKey(bytes(account(_FIRST_ACCOUNT + place.number).key))
-        keyfiles.save(place.folder / "gas.key.json", gas, passphrase, iterations=_FAST_KDF)
+    purses = [("gas.key.json", _FIRST_ACCOUNT)] if place.pays else []
+    purses += [(WATCH_KEY, FIRST_PROVER)] if place.proves else []
+    for name, first in purses:
+        gas = coincurve.PrivateKey(bytes(account(first + place.number).key))
+        keyfiles.save(place.folder / name, gas, passphrase, iterations=_FAST_KDF)
         await chain.rpc("anvil_setBalance", "0x" + address_of(gas).hex(), hex(_PURSE_WAD))
 
 

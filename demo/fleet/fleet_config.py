@@ -12,6 +12,8 @@ from demo.world.deploy import DemoWorld
 NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
          "nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
          *(f"op{n}" for n in range(25, 32)))  # fmt: skip
+WATCH_KEY = "watch.key.json"
+"""Of who pays for proofs, in the operator's folder."""
 WITHOUT = ("coinbase", "kraken", "")
 """Venues that operators leave out, in turn. Nobody leaves out the only venue of a pair: that feed would live by the others alone."""
 
@@ -39,6 +41,7 @@ class OperatorPlace:
         scheme: wss, or ws behind something that does TLS.
         rpc_urls: its endpoints of the chain.
         pays: whether it has a gas key.
+        proves: whether it has a key that pays for proofs.
         contacts: whom it knows by its config.
     """
 
@@ -49,6 +52,7 @@ class OperatorPlace:
     listen: str
     rpc_urls: tuple[str, ...]
     pays: bool
+    proves: bool = False
     scheme: str = "wss"
     contacts: Sequence[Contact] = ()
 
@@ -61,6 +65,7 @@ def operator_config(
     store: str,
     directory: str,
     interval_s: int,
+    penalties: str = "",
 ) -> str:
     """The config of one operator; everything that must be equal follows from the arguments that all share."""
     whole = settings.config_text(
@@ -68,7 +73,16 @@ def operator_config(
         operators={place.name: WITHOUT[place.number % len(WITHOUT)]},
         interval_s=interval_s, pays=place.pays,
     )  # fmt: skip
-    return whole + _network(place, directory)
+    return whole + _watch(place, penalties) + _network(place, directory)
+
+
+def _watch(place: OperatorPlace, penalties: str) -> str:
+    if not penalties:
+        return ""
+    lines = ["", "[watch]", f'penalties = "{penalties}"']
+    if place.proves:
+        lines += [f'gas_keyfile = "{place.folder / WATCH_KEY}"', f'passphrase_env = "{settings.GAS_PASSPHRASE_ENV}"']
+    return "\n".join(lines) + "\n"
 
 
 def _network(place: OperatorPlace, directory: str) -> str:

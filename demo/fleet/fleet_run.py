@@ -24,7 +24,6 @@ from feeds.errors import LrtOracleError
 from feeds.units import MS
 from oracle.runtime.clock import now_ms
 
-LEAST_OPERATORS, MOST_OPERATORS = 4, 13
 _READY_S = 90.0
 _UNTIL_INTERRUPTED_S = 120.0
 """Length of the scenario in a run without an end."""
@@ -58,6 +57,10 @@ async def run_fleet(options: Options, stop: asyncio.Event) -> dict[str, Any]:
             await sleep_until(now_ms() / MS + _SETTLE_S)
             rounds = rounds_between(fleet, first_s, now_ms() / MS - _SETTLE_S)
             summary = await summarise_fleet(fleet, rounds)
+            if story.facts is not None:
+                facts = dict(await story.facts(fleet))
+                summary["problems"] += facts.pop("problems")
+                summary |= facts
         return {"scenario": options.scenario, "scaled_times": True, "seconds_to_start": round(ready_s, 2), **summary}
 
 

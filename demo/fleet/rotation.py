@@ -110,8 +110,9 @@ async def _send(
 def _courier(fleet: Fleet, operator: OperatorProcess) -> Path:
     """A key with ether that nobody else uses: anybody may carry these signatures."""
     path = operator.place.folder / "courier.key.json"
-    key = coincurve.PrivateKey(bytes(fleet.world.accounts.pusher.key))
-    keyfiles.save(path, key, operator.environ[settings.GAS_PASSPHRASE_ENV], iterations=1)
+    if not path.is_file():
+        key = coincurve.PrivateKey(bytes(fleet.world.accounts.pusher.key))
+        keyfiles.save(path, key, operator.environ[settings.GAS_PASSPHRASE_ENV], iterations=1)
     return path
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from demo.fleet.fleet import Fleet, FleetPlan
+from demo.fleet.restaked import DELAY_S, FINDER, LONGEST_EPOCH_S, RAISED, RestakedStory
+from demo.fleet.restaked_summary import summarise_restaked
 from demo.fleet.rotation import rotate
 from demo.fleet.rounds_of import leader_of, members_of, next_round_s, sleep_until, until_sealed
 from demo.market import DemoMarket
@@ -16,6 +19,7 @@ from demo.world.rpc_lies import value_lie
 from feeds.units import MS
 from oracle.runtime.clock import now_ms
 
+LEAST_OPERATORS, MOST_OPERATORS = 4, 13
 _INTERVAL_S = 3
 """Attempts shrink below 5 s: shorter ones are lost on a machine that runs all of it."""
 _BAD, _LIED_TO, _KILLS = 1, 2, 3
@@ -40,6 +44,8 @@ class FleetStage:
 
 
 FleetScript = Callable[[FleetStage], Awaitable[None]]
+FleetFacts = Callable[[Fleet], Awaitable[Mapping[str, Any]]]
+"""What a story shows beside rounds and pushes; with ``problems`` of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +57,18 @@ class Story:
         plan: the fleet that it needs, of the one that was asked for.
         relayed: whether a network that can be cut stands between the operators.
         least_s: it cannot be told in less.
+        operators: how many it has where nobody says; 0: somebody has to.
+        most: operators that it can be told with.
+        facts: what it shows.
     """
 
     script: FleetScript
     plan: Callable[[FleetPlan], FleetPlan] = field(default=lambda plan: plan)
     relayed: bool = False
     least_s: int = 0
+    operators: int = 0
+    most: int = MOST_OPERATORS
+    facts: FleetFacts | None = None
 
 
 async def leader_dead(stage: FleetStage) -> None:
@@ -132,6 +144,11 @@ async def rotation(stage: FleetStage) -> None:
     stage.say(f"{names[0]} no longer signs, {names[-1]} does")
 
 
+async def restaked(stage: FleetStage) -> None:
+    """Stake in Symbiotic's vaults decides who signs: more of it weighs more, a lie costs some of it, signing is paid."""
+    await RestakedStory(stage.fleet, stage.say).tell()
+
+
 def _told(script: Script) -> Story:
     """A scenario of the market, with several operators."""
 
@@ -149,6 +166,13 @@ def _with_spare(plan: FleetPlan) -> FleetPlan:
     return replace(plan, operators=plan.operators + 1, seated=plan.operators, rotation_delay_s=ROTATION_DELAY_S)
 
 
+def _by_stake(plan: FleetPlan) -> FleetPlan:
+    return replace(
+        plan, rotation_delay_s=DELAY_S, longest_epoch_s=LONGEST_EPOCH_S, raised=RAISED,
+        provers=frozenset({FINDER}),
+    )  # fmt: skip
+
+
 NETWORK_STORIES: Mapping[str, Story] = MappingProxyType({
     "leader-dead": Story(script=leader_dead),
     "leader-splits": Story(script=leader_splits, plan=_behaving("splits")),
@@ -157,6 +181,9 @@ NETWORK_STORIES: Mapping[str, Story] = MappingProxyType({
         script=rpc_lies_to_one, plan=lambda plan: replace(plan, own_endpoints=frozenset({_LIED_TO}))
     ),
     "rotation": Story(script=rotation, plan=_with_spare, least_s=2 * ROTATION_DELAY_S),
+    "restaked": Story(
+        script=restaked, plan=_by_stake, least_s=3 * DELAY_S, operators=5, most=9, facts=summarise_restaked
+    ),
 })  # fmt: skip
 """Those that need several processes."""
 STORIES: Mapping[str, Story] = MappingProxyType({

@@ -6,7 +6,7 @@ On a fresh node the same contracts come in the same order, so every address is t
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -70,20 +70,30 @@ def backdated(seconds: int = HISTORY_S) -> tuple[str, str]:
     return "--timestamp", str(int(time.time()) - seconds)
 
 
-async def deploy(chain: LocalChain, *, block_time_s: int | None = None) -> DemoWorld:
+async def deploy(
+    chain: LocalChain,
+    *,
+    block_time_s: int | None = None,
+    then: Callable[[DemoWorld], Awaitable[None]] | None = None,
+) -> DemoWorld:
     """Deploy everything and return where it is.
 
     Args:
         chain: a connection to anvil.
         block_time_s: seconds between blocks from then on; None mines a block for each transaction.
+        then: what else happened so long ago.
     """
     roles = accounts()
-    async with _instant_blocks(chain, block_time_s):
-        return await _deploy(chain, roles)
+    async with instant_blocks(chain, block_time_s):
+        world = await _deploy(chain, roles)
+        if then is not None:
+            await then(world)
+        return world
 
 
 @asynccontextmanager
-async def _instant_blocks(chain: LocalChain, block_time_s: int | None) -> AsyncIterator[None]:
+async def instant_blocks(chain: LocalChain, block_time_s: int | None) -> AsyncIterator[None]:
+    """A block of the same time for each transaction; afterwards the chain's clock is right."""
     await chain.rpc("evm_setIntervalMining", 0)
     await chain.automine(on=True)
     # many blocks in a second must not push the chain's clock into the future

@@ -14,7 +14,8 @@ import contracts
 
 PENALTIES, REGISTRY = "Penalties", "OperatorRegistry"
 """The two contracts that take evidence, by the names of their ABIs: the first is what a watch expects."""
-_WITH_ERRORS = ("PriceStore", "OperatorDirectory", REGISTRY, PENALTIES)
+_STAKE = ("DelegatedStake", "KeyBook", "Rewards", "StakedSet")
+_WITH_ERRORS = (*_STAKE, "PriceStore", "OperatorDirectory", REGISTRY, PENALTIES)
 
 
 def reason(data: bytes) -> tuple[str, str]:

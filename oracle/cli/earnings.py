@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 import click
 
 from oracle.cli.shell import Exit, ExitCode, checked_config, print_result
+from oracle.cli.stake_desk import Wallet, acting, address_option, carry_out, opened_actor
 
 if TYPE_CHECKING:
+    from oracle.cli.stake_desk import Actor
     from oracle.config.resolve import ResolvedConfig
     from oracle.rewards.manual import ManualReport
     from oracle.rewards.posted import RewardsReads
     from oracle.rewards.recomputed import RecomputedReport
+    from oracle.stake.hand import StakeStep
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,27 @@ async def _reading(place: _Place) -> AsyncIterator[RewardsReads]:
         await nodes.close()
 
 
-@click.command()
+class _ByEpoch(click.Group):
+    """What is no word of it is an epoch, or an option of that."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the word in that people leave out."""
+        left_out = bool(args) and args[0] not in self.commands and args[0] not in ctx.help_option_names
+        return super().parse_args(ctx, ["epoch", *args] if left_out else args)
+
+
+@click.group(cls=_ByEpoch)
+def rewards() -> None:
+    """What signers earn: `rewards EPOCH` computes a posted report again, `rewards claim` has it paid."""
+
+
+@rewards.command("epoch")
 @click.argument("epoch", type=click.IntRange(1, (1 << 48) - 1))
 @click.option("--contract", required=True, metavar="ADDRESS", help="Of the Rewards contract.")
 @click.option("--target", help="Whose store's signers it pays; default: the home store's.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def rewards(config_path: Path, /, *, epoch: int, contract: str, target: str | None, as_json: bool) -> None:
+def rewards_of_epoch(config_path: Path, /, *, epoch: int, contract: str, target: str | None, as_json: bool) -> None:
     """Compute the rewards of an epoch from what was posted, and hold them against the root: who was there, and is owed what.
 
     Exit status: 0 they are the same, 1 they differ, 3 nothing is posted.
@@ -96,6 +113,61 @@ async def _recomputed(place: _Place, epoch: int) -> RecomputedReport:
         if posted is None:
             raise Exit(f"no report of epoch {epoch} is posted", ExitCode.ABSTAINED)
         return await recompute(reads, frozen, posted)
+
+
+@rewards.command("claim")
+@click.argument("epochs", nargs=-1, type=click.IntRange(1, (1 << 48) - 1), metavar="[EPOCH]...")
+@click.option(
+    "--operator", "named", multiple=True, metavar="ADDRESS",
+    callback=lambda c, p, v: [address_option(c, p, a) for a in v],
+    help="Earned with this one; default: all whom the account delegates to, and itself.",
+)  # fmt: skip
+@acting
+@click.pass_obj
+def claim_rewards(config_path: Path, /, *, wallet: Wallet, epochs: tuple[int, ...], named: list[str]) -> None:
+    """Have the account paid what it earned: as a restaker, and its commissions as an operator.
+
+    EPOCHs: what their reports owe the operators is handed to the sources first; anybody may do that, once.
+    """
+    asyncio.run(_claim(config_path, wallet, epochs, named))
+
+
+async def _claim(config_path: Path, wallet: Wallet, epochs: tuple[int, ...], named: list[str]) -> None:
+    from oracle.stake.elsewhere import elsewhere
+    from oracle.stake.holdings import holdings_document
+    from oracle.stake.plans import NothingToDo, Planner
+    from oracle.stake.reads import StakeReads
+
+    async with opened_actor(config_path, wallet) as actor:
+        desk, me = actor.desk, actor.hand.account
+        held = await holdings_document(desk.reads, desk.system, me)
+        operators = named or sorted({h["operator"] for h in held["holdings"]} | {me})
+        handed = [s for e in sorted(set(epochs)) for s in await _handed_over(actor, e, operators)]
+
+        async def claims() -> list[StakeStep]:
+            fresh = await StakeReads.open(desk.reads.nodes)
+            return await Planner(fresh, desk.system, me).claim(operators)
+
+        notes = await elsewhere(desk.reads, desk.system, "claim", me)
+        if not await carry_out(actor, wallet, handed, notes, then=claims) and not notes:
+            raise NothingToDo(f"nothing is owed to {me} now: name EPOCHs whose reports were posted and not handed over")
+
+
+async def _handed_over(actor: Actor, epoch: int, operators: list[str]) -> list[StakeStep]:
+    """What the report of an epoch owes these operators and was not paid to a source yet."""
+    desk = actor.desk
+    place = _Place(desk.resolved, desk.target, bytes.fromhex(desk.system.rewards[2:]))
+    found = await _recomputed(place, epoch)
+    if found.computed is None or found.faults:
+        raise Exit(f"the report of epoch {epoch} cannot be relied on: {'; '.join(found.faults)}", ExitCode.FAILED)
+    steps = []
+    for leaf in found.computed.leaves:
+        operator, asset = "0x" + leaf.operator.hex(), "0x" + leaf.asset.hex()
+        (paid,) = await desk.reads.call(desk.system.rewards, "Rewards", "isPaid", leaf.hash)
+        if operator in operators and not paid:
+            named = (leaf.epoch, operator, leaf.source, asset, leaf.amount)
+            steps.append(actor.plan.hand_over(named, found.computed.tree.proof(leaf.hash)))
+    return steps
 
 
 @click.command()

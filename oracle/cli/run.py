@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     "--scenario",
     default="depeg",
     show_default=True,
-    help="calm, depeg, venue-crash, slash, mute, liar; with --operators also leader-dead, leader-splits, partition, rpc-lies-to-one, rotation.",
+    help="calm, depeg, venue-crash, slash, mute, liar; with --operators also leader-dead, leader-splits, partition, rpc-lies-to-one, rotation, restaked.",
 )
 @click.option(
     "--operators", default=0, help="So many operators, each a process of its own; default: three in one process."
@@ -39,12 +39,13 @@ def demo(
     *, lasting_s: float, scenario: str, operators: int, port: int, json_file: Path | None, folder: Path | None
 ) -> None:
     """Run everything on a local chain and local venues."""
-    from demo.main import closing_lines, run, unfit
+    from demo.main import closing_lines, run, unfit, with_operators
     from demo.testbed import Options
 
-    options = Options(
+    asked = Options(
         seconds=lasting_s, scenario=scenario, port=port, json_file=json_file, folder=folder, operators=operators
     )
+    options = with_operators(asked)
     if why := unfit(options):
         raise Exit(why, ExitCode.USAGE)
     summary = run_until_signal(lambda stop: run(options, stop))

@@ -21,9 +21,6 @@ import {SymbioticVaults} from "./SymbioticVaults.sol";
 abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
     /// @notice Gas that reading one vault may take: a fourth is usual, the rest for long histories, which are searched by halves.
     uint256 public constant READ_GAS = 400_000;
-    /// @notice Gas that reading what a vault has now may take: no histories are searched. The set gives a source little for each
-    ///         operator, and an answer needs this much for the last vault beside what is used.
-    uint256 public constant STAKE_GAS = 200_000;
     uint256 private constant BPS = 10_000;
     /// @notice Operators in one root; the commission of any beyond is sent to them.
     uint256 public constant MAX_EARNERS = 128;
@@ -277,19 +274,15 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
 
     function _stakeIn(address vault, address operator) internal view returns (uint256) {
         (bool done, bytes memory answer) =
-            _readWith(STAKE_GAS, abi.encodeCall(SymbioticVaults.stakeIn, (vault, operator, asideOf(vault, operator))));
+            _read(abi.encodeCall(SymbioticVaults.stakeIn, (vault, operator, asideOf(vault, operator))));
         return done ? abi.decode(answer, (uint256)) : 0;
     }
 
     /// @dev A read of one vault, with its own gas: a vault that fails is alone with it. Never for lack of gas; and as it is looked at
     ///      after a failure, a caller needs no more than a read uses. The set gives a source less than one could use.
-    function _read(bytes memory call) internal view returns (bool, bytes memory) {
-        return _readWith(READ_GAS, call);
-    }
-
-    function _readWith(uint256 gas, bytes memory call) private view returns (bool done, bytes memory answer) {
-        bool enough = _has(gas);
-        (done, answer) = address(vaults).staticcall{gas: gas}(call);
+    function _read(bytes memory call) internal view returns (bool done, bytes memory answer) {
+        bool enough = _has(READ_GAS);
+        (done, answer) = address(vaults).staticcall{gas: READ_GAS}(call);
         if (!done && !enough) revert TooLittleGas();
     }
 

@@ -72,6 +72,7 @@ class StoryHistory:
         amount = self.rng.randrange(1, 30 * WAD)
         self.world.parts[place].put_in(RESTAKER_OF[operator], operator, amount)
         self.tokens[place, operator] += amount
+        self.world.evm.jump(1)
         return "taken"
 
     def ask_exit(self) -> str:

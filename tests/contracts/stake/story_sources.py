@@ -82,7 +82,7 @@ class SymbioticPart(SymbioticWorld):
             values=self.values,
             wrapped_ether=self.wrapped,
             burners=[BURNER],
-            min_reach_s=NEEDS_S,
+            min_reach_s=NEEDS_S + 1,
             dispute_s=DISPUTE_S,
             min_value_wei=10 * WAD,
             last_step_s=EXECUTION_S,
@@ -113,6 +113,7 @@ class SymbioticPart(SymbioticWorld):
         vault = self.behind[operator].vault
         self.world.ok(self.wdiv, "approve", vault, amount, by=restaker)
         self.world.step("a restaker deposits", vault, "deposit", restaker, amount, by=restaker)
+        self.evm.jump(1)  # what was there a second before counts
 
     def one_more(self, operators: Sequence[str], restaker: str, amount: int) -> SymbioticVault:
         """A shared vault that counts, with its stake behind these operators alike."""
@@ -125,11 +126,13 @@ class SymbioticPart(SymbioticWorld):
         self.world.ok(self.wdiv, "approve", made.vault, amount, by=restaker)
         self.world.ok(made.vault, "deposit", restaker, amount, by=restaker)
         self.world.ok(self.vaults, "addVault", made.vault, ETHER)
+        self.evm.jump(1)
         return made
 
     def ready(self) -> None:
         for made in self.behind.values():
             self.world.ok(self.vaults, "addVault", made.vault, ETHER)
+        self.evm.jump(1)  # a vault counts from the second after
 
     def ask_exit(self, restaker: str, operator: str, amount: int) -> None:
         vault = self.behind[operator].vault

@@ -213,7 +213,9 @@ class StoryWorld:
         for part in self.parts:
             for operator in part.served:
                 part.put_in(RESTAKER_OF[operator], operator, DEPOSIT)
+            self.evm.jump(1)  # what Symbiotic counts was there a second before
             part.ready()
+            self.evm.jump(1)
         for operator in OPERATORS:
             self.join(operator)
         self.evm.jump(JOIN_S)

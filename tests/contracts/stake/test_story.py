@@ -76,6 +76,7 @@ def test_a_deposit_counts_from_the_second_freeze_and_within_the_cap(world: Story
     before = world.weights(2)
     for part in world.parts:
         part.put_in(RESTAKERS[0], GROWN, 3 * DEPOSIT)
+    world.evm.jump(1)
     assert world.stake(GROWN) == 4 * before[GROWN]
     assert world.weights(world.change()) == before, "what was not there at the freeze before counts nothing yet"
     second = world.weights(world.change())

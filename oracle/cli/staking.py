@@ -1,0 +1,239 @@
+"""Commands of operators and restakers: how stake stands, joining and leaving, delegating and withdrawing, changing the set."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oracle.cli.shell import Exit, ExitCode, print_result
+from oracle.cli.stake_desk import Wallet, acting, address_option, carry_out, opened_actor, opened_desk
+
+if TYPE_CHECKING:
+    from oracle.cli.stake_desk import Actor
+    from oracle.config.tables.operator_sections import OperatorSection
+    from oracle.stake.plans import SignedConsent
+
+_POOL = click.option("--source", callback=address_option, metavar="ADDRESS", help="The pool; default: the only one.")
+_OPERATOR = click.option("--operator", required=True, callback=address_option, metavar="ADDRESS", help="Whose pool.")
+_MOST_BPS = 10_000
+
+
+@click.group()
+def stake() -> None:
+    """Stake decides who signs: look at it, join or leave as an operator, delegate and withdraw as a restaker."""
+
+
+@stake.command()
+@click.argument("address", required=False, callback=address_option)
+@click.option("--operator", "more", multiple=True, callback=lambda c, p, v: [address_option(c, p, a) for a in v], help="Also with this one.")  # fmt: skip
+@click.option("--target", help="Whose store; default: the home store's.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def status(config_path: Path, /, *, address: str | None, more: list[str], target: str | None, as_json: bool) -> None:
+    """How the set stands and what secures the price; with ADDRESS, how this operator, report key or restaker does."""
+    document, rows = asyncio.run(_status(config_path, target, address, more))
+    print_result(as_json, document, rows)
+
+
+async def _status(
+    config_path: Path, target: str | None, address: str | None, more: list[str]
+) -> tuple[dict[str, Any], list[str]]:
+    from oracle.check.stake_security import security_document, security_lines
+    from oracle.stake import lines
+    from oracle.stake.elsewhere import elsewhere
+    from oracle.stake.holdings import holdings_document
+    from oracle.stake.reads import ZERO
+    from oracle.stake.standing import operator_document, penalty_terms, set_document
+
+    async with opened_desk(config_path, target) as desk:
+        reads, system = desk.reads, desk.system
+        if address is None:
+            whole = await set_document(reads, system)
+            secured = security_document(whole, await penalty_terms(reads, system))
+            return {**whole, "security": secured}, [*lines.set_lines(whole), *security_lines(secured, whole)]
+        (speaks_for,) = await reads.call(system.book, "KeyBook", "operatorOf", address)
+        who = address if speaks_for == ZERO else speaks_for
+        operator = await operator_document(reads, system, who)
+        holdings = await holdings_document(reads, system, who, more)
+        is_operator = operator["key"] is not None or any(p["enrolled"] for p in operator["pools"])
+        rows = lines.operator_lines(operator) if is_operator else []
+        if holdings["holdings"] or not is_operator:
+            rows += lines.holdings_lines(holdings)
+        others = [] if is_operator else await elsewhere(reads, system, "undelegate", "the operator")
+        document = {"operator": operator if is_operator else None, "restaker": holdings, "elsewhere": others}
+        return document, [*rows, *others]
+
+
+@stake.command("join")
+@click.option(
+    "--commission-bps", default=1_000, show_default=True, type=click.IntRange(0, _MOST_BPS), help="Of rewards."
+)
+@click.option("--name", help="Of the operator in the config whose report key it is; default: the only one.")
+@acting
+@click.pass_obj
+def join_set(config_path: Path, /, *, wallet: Wallet, commission_bps: int, name: str | None) -> None:
+    """Opt in: the report key's consent into the book, a pool to delegate to, and a place among the candidates.
+
+    What is done is skipped. Status 3 while stake is missing: delegate to yourself (`stake bond`) or have others do it, and
+    run this again.
+    """
+    sys.exit(asyncio.run(_join(config_path, wallet, commission_bps, name)))
+
+
+async def _join(config_path: Path, wallet: Wallet, commission_bps: int, name: str | None) -> ExitCode:
+    from oracle.stake.elsewhere import elsewhere
+    from oracle.stake.moments import units
+
+    async with opened_actor(config_path, wallet) as actor:
+        consent = await _consent(actor, name)
+        missing = await actor.plan.missing_stake()
+        steps = await actor.plan.join(consent, commission_bps)
+        notes = await elsewhere(actor.desk.reads, actor.desk.system, "join", actor.hand.account)
+        if missing:
+            notes.insert(0, f"no candidate yet: {units(missing)} ETH of stake are missing; then run this again")
+        given = None if consent is None else [_text(a) for a in consent.argument()]
+        await carry_out(actor, wallet, steps, notes, consent=given, missing_wei=str(missing))
+        return ExitCode.ABSTAINED if missing else ExitCode.DONE
+
+
+def _text(value: Any) -> Any:
+    return "0x" + value.hex() if isinstance(value, bytes) else value
+
+
+async def _consent(actor: Actor, name: str | None) -> SignedConsent | None:
+    """What the config's report key says; None where the book has it already."""
+    from oracle.sign.key_consent import KeyConsent
+    from oracle.sign.remote.open_key import key_in_use
+    from oracle.sign.remote.remote_key import compact_of
+    from oracle.stake.plans import SignedConsent
+
+    section = _section(actor, name)
+    async with key_in_use(section, section.keyfile, os.environ) as key:
+        if not await actor.plan.must_set(key.address):
+            return None
+        nonce, expiry_s = await actor.plan.next_consent()
+        said = KeyConsent(
+            chain_id=actor.desk.system.chain_id, book=bytes.fromhex(actor.desk.system.book[2:]),
+            operator=bytes.fromhex(actor.hand.account[2:]), nonce=nonce, expiry_s=expiry_s,
+        )  # fmt: skip
+        compact = compact_of(await key.sign(said.preimage()))
+        return SignedConsent(key=key.address, nonce=nonce, expiry_s=expiry_s, compact=compact)
+
+
+def _section(actor: Actor, name: str | None) -> OperatorSection:
+    listed = actor.desk.resolved.config.operators
+    found = [o for o in listed if name in (None, o.name)]
+    if len(found) != 1:
+        known = ", ".join(o.name for o in listed) or "none"
+        raise Exit(f"whose report key? name one of [[operators]] with --name; the config has {known}", ExitCode.USAGE)
+    return found[0]
+
+
+@stake.command()
+@acting
+@click.pass_obj
+def leave(config_path: Path, /, *, wallet: Wallet) -> None:
+    """Opt out: no freeze takes the operator any more. Sets that it is in keep it until others follow."""
+    asyncio.run(_simple(config_path, wallet, "leave"))
+
+
+@stake.command()
+@acting
+@click.pass_obj
+def rotate(config_path: Path, /, *, wallet: Wallet) -> None:
+    """Freeze stakes and make the next signer set; anybody may, once an epoch. Status 1 while it is not due."""
+    asyncio.run(_simple(config_path, wallet, "rotate"))
+
+
+async def _simple(config_path: Path, wallet: Wallet, what: str) -> None:
+    from oracle.stake.elsewhere import elsewhere
+
+    async with opened_actor(config_path, wallet) as actor:
+        steps = await (actor.plan.leave() if what == "leave" else actor.plan.rotate())
+        reads, system, me = actor.desk.reads, actor.desk.system, actor.hand.account
+        await carry_out(actor, wallet, steps, await elsewhere(reads, system, "leave", me) if what == "leave" else ())
+
+
+@stake.command()
+@click.argument("amount")
+@_OPERATOR
+@_POOL
+@acting
+@click.pass_obj
+def delegate(config_path: Path, /, *, wallet: Wallet, amount: str, operator: str, source: str | None) -> None:
+    """Delegate AMOUNT tokens to an operator: they share its rewards and its penalties."""
+    asyncio.run(_delegate(config_path, wallet, amount, operator, source))
+
+
+@stake.command()
+@click.argument("amount")
+@_POOL
+@acting
+@click.pass_obj
+def bond(config_path: Path, /, *, wallet: Wallet, amount: str, source: str | None) -> None:
+    """Delegate AMOUNT tokens to oneself, as an operator: the same as any delegation, and the same exit."""
+    asyncio.run(_delegate(config_path, wallet, amount, None, source))
+
+
+async def _delegate(config_path: Path, wallet: Wallet, amount: str, operator: str | None, source: str | None) -> None:
+    from oracle.stake.elsewhere import elsewhere
+    from oracle.stake.moments import smallest
+
+    async with opened_actor(config_path, wallet) as actor:
+        plan, whom = actor.plan, operator or actor.hand.account
+        pool = plan.pool(source)
+        _, digits, _ = await plan.token(pool)
+        try:
+            wanted = smallest(amount, digits)
+        except ValueError as e:
+            raise Exit(str(e), ExitCode.USAGE) from None
+        steps = await plan.delegate(pool, whom, wanted)
+        notes = await elsewhere(actor.desk.reads, actor.desk.system, "delegate", whom)
+        await carry_out(actor, wallet, steps, notes)
+
+
+@stake.command()
+@_OPERATOR
+@click.option("--shares", type=click.IntRange(min=0), help="In smallest units; default: all. 0 takes an exit back.")
+@_POOL
+@acting
+@click.pass_obj
+def undelegate(config_path: Path, /, *, wallet: Wallet, operator: str, shares: int | None, source: str | None) -> None:
+    """Ask shares back, and say when they can be withdrawn."""
+    asyncio.run(_undelegate(config_path, wallet, operator, shares, source))
+
+
+async def _undelegate(config_path: Path, wallet: Wallet, operator: str, shares: int | None, source: str | None) -> None:
+    from oracle.stake.moments import moment
+
+    async with opened_actor(config_path, wallet) as actor:
+        pool = actor.plan.pool(source)
+        steps = await actor.plan.undelegate(pool, operator, shares)
+        opens_s = await actor.hand.answered_number(steps[0])
+        closes_s = opens_s + await actor.plan.window_s(pool) if opens_s else 0
+        when = f"the exit opens at {moment(opens_s)} and closes at {moment(closes_s)}: then `stake withdraw`"
+        notes = [when] if opens_s else ["nothing leaves any more"]
+        await carry_out(actor, wallet, steps, notes, opens_s=opens_s, closes_s=closes_s)
+
+
+@stake.command()
+@_OPERATOR
+@_POOL
+@acting
+@click.pass_obj
+def withdraw(config_path: Path, /, *, wallet: Wallet, operator: str, source: str | None) -> None:
+    """Withdraw what was asked back, while its exit is open."""
+    asyncio.run(_withdraw(config_path, wallet, operator, source))
+
+
+async def _withdraw(config_path: Path, wallet: Wallet, operator: str, source: str | None) -> None:
+    async with opened_actor(config_path, wallet) as actor:
+        await carry_out(actor, wallet, await actor.plan.withdraw(actor.plan.pool(source), operator))
+
+
+COMMANDS = (stake,)

@@ -1,0 +1,342 @@
+"""The steps of what an operator or a restaker asks for, and of nothing that is done already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eth_abi.abi import encode
+
+from feeds.errors import LrtOracleError
+from oracle.chain.store_abi import call_of, selector
+from oracle.stake.discover import SourceKind, StakeSystem
+from oracle.stake.hand import StakeStep
+from oracle.stake.moments import moment, units
+from oracle.stake.reads import ZERO, StakeReads
+
+CONSENT_S = 3_600
+"""For how long the consent of a report key can be used."""
+
+
+class NothingToDo(LrtOracleError, RuntimeError):
+    """What is asked for is done already, or cannot be done now: which, and what would change it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedConsent:
+    """A report key's word that it speaks for an operator, as the key book takes it: r | vs are 64 bytes."""
+
+    key: bytes
+    nonce: int
+    expiry_s: int
+    compact: bytes
+
+    def argument(self) -> tuple[Any, ...]:
+        """Of `setKey`."""
+        return "0x" + self.key.hex(), self.nonce, self.expiry_s, self.compact[:32], self.compact[32:]
+
+
+class Planner:
+    """Plans of one account.
+
+    Args:
+        reads: the chain.
+        system: the contracts.
+        account: address in hex that acts.
+    """
+
+    def __init__(self, reads: StakeReads, system: StakeSystem, account: str) -> None:
+        self._reads, self._system, self._account = reads, system, account
+        self._now_s = reads.head.time_s
+
+    # ------------------------------------------------------------------------------------------------------ operators
+
+    async def next_consent(self) -> tuple[int, int]:
+        """Nonce and expiry (Unix s) of the consent that the account's next key must give."""
+        (nonce,) = await self._reads.call(self._system.book, "KeyBook", "nonceOf", self._account)
+        return nonce, self._now_s + CONSENT_S
+
+    async def must_set(self, key: bytes) -> bool:
+        """Whether the book has another key of this account, or none.
+
+        Raises:
+            NothingToDo: the key is another operator's, or was this one's before.
+            ChainError: endpoints do not answer or agree; so does each function here.
+        """
+        text = "0x" + key.hex()
+        (present,), (owner,) = (
+            await self._reads.call(self._system.book, "KeyBook", "keyOf", self._account),
+            await self._reads.call(self._system.book, "KeyBook", "operatorOf", text),
+        )
+        if present == text:
+            return False
+        if owner == self._account:
+            raise NothingToDo(f"{text} was a key of {owner} before: a key is set once, so make a new one")
+        if owner != ZERO:
+            raise NothingToDo(f"{text} is the key of {owner}: a key belongs to one operator for good")
+        return True
+
+    async def join(self, consent: SignedConsent | None, commission_bps: int) -> list[StakeStep]:
+        """Key, pools, candidate: what of it is not done.
+
+        Args:
+            consent: of the key to be set; None where the book has it.
+            commission_bps: of rewards, where the operator is not enrolled yet.
+
+        Raises:
+            NothingToDo: all is done, or the operator is in jail.
+        """
+        reads, system, me = self._reads, self._system, self._account
+        steps = []
+        (jail_s,) = await reads.call(system.set, "StakedSet", "jailedUntil", me)
+        if jail_s > self._now_s:
+            raise NothingToDo(f"{me} is in jail until {moment(jail_s)}: it can join again after that")
+        if consent is not None:
+            steps.append(
+                self._own(
+                    system.book, "KeyBook", "setKey", (consent.argument(),),
+                    text=f"0x{consent.key.hex()} speaks for {me} from the next freeze on",
+                    undo="a key is set once and for good; another one can replace it at any time",
+                )
+            )  # fmt: skip
+        for source in system.of_kind(SourceKind.DELEGATED):
+            (pool,) = await reads.call(source.at, "DelegatedStake", "poolOf", me)
+            if not pool[8]:
+                steps.append(
+                    self._own(
+                        source.at, "DelegatedStake", "enroll", (commission_bps,),
+                        text=f"others can delegate to {me}, which keeps {units(commission_bps, 2)} % of rewards",
+                        undo="never; a lower commission counts at once, a higher one after everybody could leave",
+                    )
+                )  # fmt: skip
+        is_candidate, (least,), stake = (
+            (await reads.call(system.set, "StakedSet", "isCandidate", me))[0],
+            await reads.call(system.set, "StakedSet", "minStake"),
+            await self._stake(),
+        )
+        if not is_candidate and stake >= least:
+            steps.append(
+                self._own(
+                    system.set, "StakedSet", "join", (), follows=consent is not None,
+                    text=f"{me} is a candidate, with {units(stake)} ETH of stake; a freeze takes it at the earliest"
+                    f" {await self._join_delay_s()} s later",
+                    undo="`stake leave` at any time: from the next freeze on",
+                )
+            )  # fmt: skip
+        if not steps:
+            missing = f"; to be a candidate it needs {units(least - stake)} ETH more stake" if not is_candidate else ""
+            raise NothingToDo(f"{me} has its key in the book and is enrolled{missing or ', and is a candidate'}")
+        return steps
+
+    async def missing_stake(self) -> int:
+        """Wei that the account lacks to be a candidate; 0 where it is one."""
+        (least,) = await self._reads.call(self._system.set, "StakedSet", "minStake")
+        (is_candidate,) = await self._reads.call(self._system.set, "StakedSet", "isCandidate", self._account)
+        return 0 if is_candidate else max(0, least - await self._stake())
+
+    async def leave(self) -> list[StakeStep]:
+        """Be no candidate from the next freeze on.
+
+        Raises:
+            NothingToDo: it is none.
+        """
+        (is_candidate,) = await self._reads.call(self._system.set, "StakedSet", "isCandidate", self._account)
+        if not is_candidate:
+            raise NothingToDo(f"{self._account} is no candidate")
+        (bound_s,) = await self._reads.call(self._system.set, "StakedSet", "boundUntil", self._account)
+        signs = f"; sets that it is in keep it, and its words can be proven until {moment(bound_s)}" if bound_s else ""
+        return [
+            self._own(
+                self._system.set, "StakedSet", "leave", (),
+                text=f"no freeze takes {self._account} from now on{signs}",
+                undo="`stake join` at any time: it waits anew before a freeze takes it",
+            )
+        ]  # fmt: skip
+
+    async def rotate(self) -> list[StakeStep]:
+        """Freeze stakes and make the next set of them.
+
+        Raises:
+            NothingToDo: it is not due.
+        """
+        (due_s,) = await self._reads.call(self._system.set, "StakedSet", "nextRotateAt")
+        if due_s > self._now_s:
+            raise NothingToDo(f"rotate is due at {moment(due_s)}")
+        return [
+            self._own(
+                self._system.set, "StakedSet", "rotate", (),
+                text="freezes stakes and makes the next signer set of them; its members have to arm it",
+                undo="never; a set that is not armed in time is replaced by the next one",
+            )
+        ]  # fmt: skip
+
+    # ------------------------------------------------------------------------------------------------------ restakers
+
+    def pool(self, source: str | None) -> str:
+        """The delegated source: the one that is named, or the only one.
+
+        Raises:
+            NothingToDo: there is none, or several.
+        """
+        found = [s.at for s in self._system.of_kind(SourceKind.DELEGATED)]
+        if source is not None and source in found:
+            return source
+        if len(found) != 1 or source is not None:
+            listed = ", ".join(found) or "none: its stake is delegated elsewhere, see `stake status`"
+            raise NothingToDo(f"name the pool with --source; this set has {listed}")
+        return found[0]
+
+    async def token(self, source: str) -> tuple[str, int, str]:
+        """What is delegated there: address, decimals, symbol."""
+        (token,) = await self._reads.call(source, "DelegatedStake", "token")
+        digits = await self._reads.of_token(token, "decimals", "uint8")
+        symbol = await self._reads.of_token(token, "symbol", "string")
+        return token, 18 if digits is None else digits, symbol or token
+
+    async def delegate(self, source: str, operator: str, amount: int) -> list[StakeStep]:
+        """Approve and deposit.
+
+        Raises:
+            NothingToDo: nobody can delegate to the operator now, or the account has less.
+        """
+        reads, me = self._reads, self._account
+        token, digits, symbol = await self.token(source)
+        (pool,), (window_s,) = (
+            await reads.call(source, "DelegatedStake", "poolOf", operator),
+            await reads.call(source, "DelegatedStake", "windowS"),
+        )
+        if not pool[8]:
+            raise NothingToDo(f"{operator} is not enrolled at {source}: `stake join` does it")
+        if pool[6]:
+            raise NothingToDo(f"a case of {operator} is open: deposits wait until it is over")
+        purse = await reads.of_token(token, "balanceOf", "uint256", me) or 0
+        if purse < amount:
+            wraps = "; divETH is wrapped at the token first: approve, then wrap(shares)" if symbol == "wdivETH" else ""
+            raise NothingToDo(f"{me} has {units(purse, digits)} {symbol}, less than {units(amount, digits)}{wraps}")
+        allowed = await reads.of_token(token, "allowance", "uint256", me, source) or 0
+        steps = []
+        if allowed < amount:
+            steps.append(
+                StakeStep(
+                    name="approve", to=token,
+                    data=selector("approve", ("address", "uint256")) + encode(["address", "uint256"], [source, amount]),
+                    text=f"the pool may take {units(amount, digits)} {symbol}", undo="approve 0 at any time",
+                )
+            )  # fmt: skip
+        steps.append(
+            self._own(
+                source, "DelegatedStake", "deposit", (operator, amount), follows=bool(steps),
+                text=f"delegates {units(amount, digits)} {symbol} to {operator}; they answer for what its keys sign",
+                undo=f"`stake undelegate`: not before {window_s} s from now, and not before all is old that its keys can have"
+                " signed meanwhile",
+            )
+        )  # fmt: skip
+        return steps
+
+    async def undelegate(self, source: str, operator: str, shares: int | None) -> list[StakeStep]:
+        """Ask shares back; all of them with None, and 0 takes back what was asked.
+
+        Raises:
+            NothingToDo: the account has fewer.
+        """
+        (held,) = await self._reads.call(source, "DelegatedStake", "positionOf", operator, self._account)
+        wanted = held[0] if shares is None else shares
+        if not held[0] or wanted > held[0]:
+            raise NothingToDo(f"{self._account} has {held[0]} shares with {operator}, in smallest units")
+        text = f"asks back {wanted} of {held[0]} shares with {operator}: they count no more, and can be slashed until they are paid"
+        if held[3]:
+            text += f"; instead of the {held[3]} that were asked back before"
+        return [
+            self._own(
+                source, "DelegatedStake", "requestExit", (operator, wanted), text=text,
+                undo="`stake undelegate --shares 0`: they count again at once",
+            )
+        ]  # fmt: skip
+
+    async def window_s(self, source: str) -> int:
+        """For how long an exit is open."""
+        return int((await self._reads.call(source, "DelegatedStake", "windowS"))[0])
+
+    async def exit_of(self, source: str, operator: str) -> tuple[int, int, int]:
+        """Shares that leave, when they can be withdrawn, and until when (Unix s)."""
+        (held,) = await self._reads.call(source, "DelegatedStake", "positionOf", operator, self._account)
+        return held[3], held[4], held[5]
+
+    async def withdraw(self, source: str, operator: str) -> list[StakeStep]:
+        """Take what was asked back, in its window.
+
+        Raises:
+            NothingToDo: it is not open.
+        """
+        shares, opens_s, closes_s = await self.exit_of(source, operator)
+        if not shares:
+            raise NothingToDo(f"nothing was asked back from {operator}: `stake undelegate` does it")
+        if self._now_s < opens_s:
+            raise NothingToDo(f"the exit opens at {moment(opens_s)} and closes at {moment(closes_s)}")
+        if self._now_s > closes_s:
+            raise NothingToDo(f"the exit was open until {moment(closes_s)}: ask again with `stake undelegate`")
+        return [
+            self._own(
+                source, "DelegatedStake", "withdraw", (operator,), text=f"pays {shares} shares out to {self._account}",
+                undo="`stake delegate` at any time",
+            )
+        ]  # fmt: skip
+
+    # -------------------------------------------------------------------------------------------------------- rewards
+
+    async def claim(self, operators: Sequence[str]) -> list[StakeStep]:
+        """What the account earned as a restaker with these operators, and as an operator, in every pool and asset."""
+        steps = []
+        for source in (s.at for s in self._system.of_kind(SourceKind.DELEGATED)):
+            (assets,) = await self._reads.call(source, "DelegatedStake", "assets")
+            for operator in operators:
+                (held,) = await self._reads.call(source, "DelegatedStake", "positionOf", operator, self._account)
+                steps += [
+                    self._own(
+                        source, "DelegatedStake", "claim", (asset, operator),
+                        text=f"pays {self._account} {_asset(asset, n)}, earned with {operator}", undo="never",
+                    )
+                    for asset, n in zip(assets, held[6], strict=True) if n
+                ]  # fmt: skip
+            for asset in assets:
+                (due,) = await self._reads.call(source, "DelegatedStake", "dueOf", self._account, asset)
+                if due:
+                    steps.append(
+                        self._own(
+                            source, "DelegatedStake", "claimCommission", (asset,),
+                            text=f"pays {self._account} {_asset(asset, due)}: commissions, and what could not be paid before",
+                            undo="never",
+                        )
+                    )  # fmt: skip
+        return steps
+
+    def hand_over(self, leaf: tuple[int, str, int, str, int], proof: Sequence[bytes]) -> StakeStep:
+        """Have a source paid what a report owes an operator: epoch, operator, source, asset, amount."""
+        epoch, operator, source, asset, amount = leaf
+        return self._own(
+            self._system.rewards, "Rewards", "claim", (*leaf, list(proof)),
+            text=f"epoch {epoch}: hands {_asset(asset, amount)} to {self._system.sources[source].at} for {operator} and those who"
+            " delegate to it",
+            undo="never",
+        )  # fmt: skip
+
+    # ---------------------------------------------------------------------------------------------------------- parts
+
+    async def _stake(self) -> int:
+        found = [await self._reads.tried(s.at, "IStakeSource", "stakeOf", self._account) for s in self._system.sources]
+        return sum(f[0] for f in found if f is not None)
+
+    async def _join_delay_s(self) -> int:
+        return int((await self._reads.call(self._system.set, "StakedSet", "joinDelayS"))[0])
+
+    @staticmethod
+    def _own(
+        to: str, contract: str, name: str, args: tuple[Any, ...], *, text: str, undo: str, follows: bool = False
+    ) -> StakeStep:
+        data, _ = call_of(contract, name, args)
+        return StakeStep(name=name, text=text, undo=undo, to=to, data=data, follows=follows)
+
+
+def _asset(asset: str, amount: int) -> str:
+    return f"{units(amount)} ether" if asset == ZERO else f"{amount} of the token {asset}, in its smallest unit"

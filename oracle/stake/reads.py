@@ -1,0 +1,94 @@
+"""The contracts that hold stake, as enough endpoints show them at one block. Nothing here sends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+
+from oracle.chain.quorum_rpc import ChainError, QuorumRpc
+from oracle.chain.rpc_answers import BlockHead, read_head, read_simulated
+from oracle.chain.store_abi import call_of, event_topic, selector
+
+ZERO = "0x" + "00" * 20
+
+
+class StakeReads:
+    """Calls at one block.
+
+    Args:
+        nodes: endpoints of the chain.
+        head: the block.
+    """
+
+    def __init__(self, nodes: QuorumRpc, head: BlockHead) -> None:
+        self.nodes, self.head = nodes, head
+
+    @classmethod
+    async def open(cls, nodes: QuorumRpc) -> StakeReads:
+        """At the newest block that enough endpoints have reached.
+
+        Raises:
+            ChainError: they do not answer, or do not agree; so does each function here.
+        """
+        ((number, time_s),) = await nodes.newest_view(read_head)
+        return cls(nodes, BlockHead(number=number, time_s=time_s))
+
+    async def call(self, to: str, contract: str, function: str, *args: Any) -> tuple[Any, ...]:
+        """What a function answers."""
+        found = await self.tried(to, contract, function, *args)
+        if found is None:
+            raise ChainError(f"{function} of {to} does not answer as a {contract} does")
+        return found
+
+    async def tried(self, to: str, contract: str, function: str, *args: Any) -> tuple[Any, ...] | None:
+        """The same; None where the contract refuses, or is another one."""
+        data, outputs = call_of(contract, function, args)
+        return await self._decoded(to, data, outputs)
+
+    async def of_token(self, token: str, function: str, kind: str, *args: str) -> Any:
+        """What a token answers that takes addresses alone; None where it does not know the function."""
+        data = selector(function, ["address"] * len(args))
+        data += b"".join(bytes.fromhex(a[2:]).rjust(32, b"\0") for a in args)
+        found = await self._decoded(token, data, (kind,))
+        return None if found is None else found[0]
+
+    async def has_code(self, at: str) -> bool:
+        """Whether there is a contract."""
+        return bool(await self.nodes.agreed_value("eth_getCode", at, hex(self.head.number)) != "0x")
+
+    async def emitted(
+        self, at: str, contract: str, event: str, *topics: str | None
+    ) -> tuple[tuple[str, ...], ...] | None:
+        """Topics of all such events up to the block; None where endpoints do not look so far back."""
+        wanted = {
+            "address": at,
+            "topics": ["0x" + event_topic(contract, event).hex(), *topics],
+            "fromBlock": "0x0",
+            "toBlock": hex(self.head.number),
+        }
+        try:
+            return await self.nodes.agreed_value("eth_getLogs", wanted, read=_topics)
+        except ChainError:
+            return None
+
+    async def _decoded(self, to: str, data: bytes, outputs: Sequence[str]) -> tuple[Any, ...] | None:
+        call = {"to": to, "data": "0x" + data.hex()}
+        raw = await self.nodes.agreed_value("eth_call", call, hex(self.head.number), read=_answer)
+        if raw is None:
+            return None
+        try:
+            return tuple(decode(list(outputs), bytes.fromhex(raw[2:])))
+        except (DecodingError, ValueError):
+            return None
+
+
+def _answer(answer: Any) -> str | None:
+    """The bytes of an answer; None where the contract reverts."""
+    return None if read_simulated(answer).refused is not None else str(answer)
+
+
+def _topics(answer: Any) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(str(t) for t in log["topics"]) for log in answer)

@@ -1,0 +1,86 @@
+"""Which kind a source is, and what is to be done at Symbiotic and EigenLayer: on their real contracts, on an EVM in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from demo.world.symbiotic import DelegatorKind
+from oracle.chain.quorum_rpc import NodeRefused, QuorumRpc
+from oracle.chain.rpc_answers import BlockHead
+from oracle.stake.discover import SourceKind, StakeSource, StakeSystem, source_kind
+from oracle.stake.elsewhere import FOR, elsewhere
+from oracle.stake.reads import StakeReads
+from tests.contracts.evm_process import OWNER, Evm
+from tests.contracts.stake.delegated_world import DelegatedWorld
+from tests.contracts.stake.eigen_world import EigenWorld
+from tests.contracts.stake.symbiotic_world import ANN, SymbioticWorld
+
+
+class EvmNodes:
+    """Endpoints that answer from the EVM."""
+
+    def __init__(self, evm: Evm) -> None:
+        self.evm = evm.evm
+
+    async def agreed_value(self, method: str, call: Any, _: str, *, read: Callable[[Any], Any]) -> Any:
+        assert method == "eth_call"
+        try:
+            raw = self.evm.message_call(OWNER, call["to"], bytes.fromhex(call["data"][2:]))
+        except RuntimeError as e:
+            return read(NodeRefused(f"execution reverted: {e}", b"", endpoint="evm"))
+        return read("0x" + bytes(raw).hex())
+
+
+def reads_of(evm: Evm) -> StakeReads:
+    return StakeReads(cast("QuorumRpc", EvmNodes(evm)), BlockHead(number=1, time_s=evm.now))
+
+
+def system_of(source: str, kind: SourceKind) -> StakeSystem:
+    nobody = "0x" + "00" * 20
+    listed = (StakeSource(at=source.lower(), kind=kind),)
+    return StakeSystem(
+        chain_id=1, store=nobody, set=nobody, book=nobody, penalties=nobody, rewards=nobody, sources=listed
+    )
+
+
+def told(evm: Evm, source: str, kind: SourceKind) -> dict[str, str]:
+    assert asyncio.run(source_kind(reads_of(evm), source)) is kind
+    found = {}
+    for what in FOR:
+        (found[what],) = asyncio.run(elsewhere(reads_of(evm), system_of(source, kind), what, ANN))
+    return found
+
+
+def test_a_pool_of_delegations_is_known_and_needs_nobody_else() -> None:
+    world = DelegatedWorld()
+    assert asyncio.run(source_kind(reads_of(world.evm), world.source)) is SourceKind.DELEGATED
+    system = system_of(world.source, SourceKind.DELEGATED)
+    assert asyncio.run(elsewhere(reads_of(world.evm), system, "join", ANN)) == []
+    assert asyncio.run(source_kind(reads_of(world.evm), world.token)) is SourceKind.UNKNOWN
+
+
+def test_what_is_done_at_symbiotic_is_said_with_its_addresses() -> None:
+    world = SymbioticWorld()
+    vault = world.counted({ANN: 10**18}, kind=DelegatorKind.NETWORK_RESTAKE).vault.lower()
+    said = told(world.evm, world.source, SourceKind.SYMBIOTIC)
+    assert all(vault in said[w] for w in ("join", "delegate", "undelegate", "claim"))
+    assert world.operator_rewards.lower() in said["claim"]
+    assert f"optIn({world.source.lower()})" in said["join"]
+    assert f"optOut({world.source.lower()})" in said["leave"]
+
+
+def test_what_is_done_at_eigenlayer_is_said_and_its_data_is_taken() -> None:
+    world = EigenWorld()
+    evm, operator = world.evm, "0x" + "0a" * 20
+    said = told(evm, world.source, SourceKind.EIGENLAYER)
+    assert world.core.allocations.lower() in said["join"].lower()
+    assert world.core.delegation.lower() in said["delegate"].lower()
+    assert world.core.rewards.lower() in said["claim"].lower()
+    data = bytes.fromhex(said["join"].split("data 0x")[1].split(";")[0])
+    world.enlist(operator)
+    assert world.register(operator, data) == "NoKey"
+    evm.ok(world.book, "setKey", world.consent(operator, 3), sender=operator)
+    assert world.register(operator, data) == ""
+    assert evm.ok(world.book, "keyOf", operator) == world.consent(operator, 3)[0]
