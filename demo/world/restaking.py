@@ -33,6 +33,8 @@ GAS_MOST = 15_000_000
 """A freeze and a proof must be brought gas for the worst that a source may do."""
 DISPUTE_S, EXECUTION_S, EVIDENCE_S = 20, 600, 600
 VETO_S, VAULT_EPOCH_S = 10, 7_200
+SECOND_BEFORE_S = 1
+"""What counts at a capture in Symbiotic was there a second before, so its stake is within reach for so much less."""
 EPOCH_S, JOIN_DELAY_S = 60, 1
 CAP_BPS, LEAST_MEMBERS, SPARE_CANDIDATES = 3_400, 3, 8
 THRESHOLD_BPS, STEP_BPS = 6_700, 8_000
@@ -121,8 +123,8 @@ async def restake(chain: LocalChain, world: DemoWorld, *, operators: int, raised
     listing = (world.wdiv_eth, world.wdiv_eth, keccak(b"getRate()")[:4], _ALL_BPS, _GROWTH_BPS)
     values = await create(chain, owner, "CollateralValues", [listing])
     terms = SourceTerms(
-        values=values.address, wrapped_ether=world.weth, burners=[BURNER], min_reach_s=needs_s, dispute_s=DISPUTE_S,
-        min_value_wei=ETHER, last_step_s=EXECUTION_S,
+        values=values.address, wrapped_ether=world.weth, burners=[BURNER], min_reach_s=needs_s + SECOND_BEFORE_S,
+        dispute_s=DISPUTE_S, min_value_wei=ETHER, last_step_s=EXECUTION_S,
     )  # fmt: skip
     at = await symbiotic.play(chain, {}, owner, symbiotic.deploy_source(core, terms, owner.address))
     source = chain.contract(contracts.load("SymbioticStake").abi, at)
