@@ -29,7 +29,8 @@ def web3() -> Iterator[Web3]:
 
 def documented(name: str) -> list[int]:
     """Figures of a row, for 5, 13 and 31 operators."""
-    (row,) = re.findall(rf"^\| {re.escape(name)} \|(.*)\|$", PAGE, re.MULTILINE)
+    section = PAGE.split("\n## Who signs\n")[1].split("\n## ")[0]
+    (row,) = re.findall(rf"^\| {re.escape(name)} \|(.*)\|$", section, re.MULTILINE)
     return [int(cell.replace(",", "")) for cell in row.split("|")]
 
 

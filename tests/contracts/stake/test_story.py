@@ -19,7 +19,6 @@ from tests.contracts.stake.story_world import (
     DEPOSIT,
     ETHER,
     FINDER,
-    FINDER_BPS,
     LEAST,
     OPERATORS,
     RESTAKERS,
@@ -125,16 +124,17 @@ def test_a_lie_costs_its_fraction(world: StoryWorld) -> None:
 
 
 def paid_out(world: StoryWorld) -> dict[str, int]:
-    """Tokens of a penalty of the least fraction: the finder's where a source pays one, else Symbiotic's burner's; EigenLayer burns."""
+    """Tokens of a penalty of the least fraction: the treasury's, or Symbiotic's burner's; EigenLayer burns.
+
+    The finder gets none: the operator has no part of its own in its pool, so nobody can have proven himself for it.
+    """
     part = DEPOSIT * LEAST // WAD
-    found = part * FINDER_BPS // 10_000
     out = dict.fromkeys((FINDER, TREASURY, BURNER), 0)
     for one in world.parts:
         if isinstance(one, SymbioticPart):
             out[BURNER] += part
         elif isinstance(one, DelegatedPart):
-            out[FINDER] += found
-            out[TREASURY] += part - found
+            out[TREASURY] += part
     return out
 
 

@@ -135,6 +135,7 @@ def test_worthless_vaults_are_not_counted_and_do_not_stay(world: SymbioticWorld)
     assert world.refused(world.vaults, "addVault", made.vault, NOBODY) == "WrongValue"
     world.deposit(SAM, made, MIN_VALUE)
     world.act(world.vaults, "addVault", made.vault, NOBODY)
+    world.evm.jump(1)
     assert world.stake(ANN) == (2 * MIN_VALUE - MIN_VALUE * 2 // 3) // 2
     assert world.refused(world.vaults, "addVault", made.vault, NOBODY) == "WrongState"
 
