@@ -13,10 +13,10 @@ from oracle.chain.store_abi import abi_type
 from tests.contracts.contract_tools import WAD, compiled
 from tests.contracts.evm_process import OWNER
 from tests.contracts.stake.delegated_world import ETHER
+from tests.contracts.stake.penalty_delegations import DELEGATED, OWN, DelegatedPenalties
 from tests.contracts.stake.penalty_world import LEAST, TAKEN, Lie, operator
 from tests.contracts.stake.stake_world import PENALTIES, REWARDS, StakeWorld
 from tests.contracts.stake.symbiotic_world import ANN, BOB, CURATOR, RITA, SymbioticWorld
-from tests.contracts.stake.test_penalty_delegations import DELEGATED, OWN, DelegatedPenalties
 
 PAYEE = "tests/contracts/solidity/AttackStandIns.sol"
 PUT = (OWN + DELEGATED + WAD) * LEAST // WAD
