@@ -239,7 +239,8 @@ async def answer_s_of(chain: LocalChain, store: Any) -> int:
 
 def needs_s(rotation_delay_s: int, longest_epoch_s: int, max_push_age_s: int) -> int:
     """For how many seconds after a capture stake must be within reach of a penalty, over a store without overlap."""
-    return rotation_delay_s + longest_epoch_s + max_push_age_s + EVIDENCE_S + DISPUTE_S + EXECUTION_S
+    keeps_s = 2 * EPOCH_S  # a source that fails keeps its weight for so long
+    return keeps_s + rotation_delay_s + longest_epoch_s + max_push_age_s + EVIDENCE_S + DISPUTE_S + EXECUTION_S
 
 
 async def create(chain: LocalChain, owner: LocalAccount, name: str, *args: Any) -> Any:

@@ -54,10 +54,11 @@ class Pkcs11Module:
             return module
 
     def release(self) -> None:
-        """Give it back; where nobody has it any more the library is finalized, in its turn."""
+        """Give it back; where nobody has it any more the library is finalized, before anything that who comes next asks for."""
         with self._lock:
             self._users -= 1
-        self._jobs.put((Future(), self._finalize_unused))
+            if not self._users:
+                self._jobs.put((Future(), self._finalize))
 
     async def run(self, job: Callable[[], _T]) -> _T:
         """Do something in the module's thread; what was given up before its turn is not done at all."""
@@ -141,10 +142,7 @@ class Pkcs11Module:
                 f"{name} refuses the PIN: correct it; it is not tried again, for a few tries lock it"
             ) from None
 
-    def _finalize_unused(self) -> None:
-        with self._lock:
-            if self._users:
-                return
+    def _finalize(self) -> None:
         library, self._library = self._library, None
         self.turn += 1
         self._logins.clear()

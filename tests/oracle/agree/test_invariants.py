@@ -289,6 +289,12 @@ def test_a_restarted_member_only_listens() -> None:
     assert not run.states[3].signed
 
 
+@pytest.mark.parametrize("seed", [1_064_745, 1_066_589, 1_069_120])
+def test_what_is_certified_is_refused_by_liars_only(seed: int) -> None:
+    """A liar refuses feeds of a proposal that carries a certificate: nobody goes to the second step for that."""
+    assert broken_laws(schedule_of(seed)) == []
+
+
 def test_every_invariant_of_the_agreement_has_its_test() -> None:
     section = _DOC.read_text(encoding="utf-8").split("## Of the agreement")[1].split("\n## ")[0]
     listed = re.findall(r"^- `(\w+)`", section, re.MULTILINE)

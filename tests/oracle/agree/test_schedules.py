@@ -69,12 +69,6 @@ def test_what_is_certified_is_taken_without_its_values(seed: int) -> None:
     assert broken_laws(schedule_of(seed)) == []
 
 
-@pytest.mark.parametrize("seed", [1_064_745, 1_066_589, 1_069_120])
-def test_what_is_certified_is_refused_by_liars_only(seed: int) -> None:
-    """A liar refuses feeds of a proposal that carries a certificate: nobody goes to the second step for that."""
-    assert broken_laws(schedule_of(seed)) == []
-
-
 def test_each_step_of_an_attempt_pays_the_difference_of_clocks() -> None:
     """Words of 70 ms and clocks 62 ms apart: one step fits into an attempt, two do not, so the next one is due."""
     schedule = schedule_of(1_071_268)

@@ -71,6 +71,25 @@ async def test_its_signatures_are_in_the_form_that_chains_take(token: TokenFolde
     await made.close()
 
 
+async def test_who_opens_a_token_that_was_just_given_back_has_no_part_in_the_login_before(token: TokenFolder) -> None:
+    """However late the module's thread comes to it."""
+    del token
+    first = key()
+    await first.sign(SECRET)
+    module, held = Pkcs11Module.opened(MODULE), threading.Event()
+    busy = asyncio.create_task(module.run(held.wait))
+    await asyncio.sleep(0)
+    await first.close()
+    module.release()
+    second = key(environ={"TOKEN_PIN": "7654321"})
+    waiting = asyncio.create_task(refused(second))
+    await asyncio.sleep(0)
+    held.set()
+    assert "refuses the PIN" in await waiting
+    await busy
+    await second.close()
+
+
 async def test_report_key_and_gas_key_share_a_token_and_a_login(token: TokenFolder) -> None:
     token.load("lrt", "gas", OTHER, key_id="02")
     report, gas = key(), key(url("token=lrt;id=%02"), address_of(OTHER))
