@@ -110,6 +110,7 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
     uint256 public immutable answerS;
     /// @inheritdoc IStakedSet
     uint256 public immutable keepsS;
+    uint256 private immutable observedS;
     uint256 internal immutable rotationDelayS;
     /// @dev Apart, so that this contract is not larger than a chain takes.
     WeightMath private immutable math = new WeightMath();
@@ -140,7 +141,7 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
         rotationDelayS = delayS;
         if (s.epochS == 0 || s.joinDelayS == 0 || longestS == 0 || s.epochS + delayS >= longestS) revert SettingsDoNotFit();
         if (s.evidenceS == 0 || s.evidenceS > MOST_EVIDENCE_S || s.joinDelayS > MOST_EVIDENCE_S) revert SettingsDoNotFit();
-        uint256 observedS = windows.OBSERVED_S();
+        observedS = windows.OBSERVED_S();
         keepsS = observedS + KEPT_EPOCHS * s.epochS;
         answerS = observedS + delayS + longestS + to.overlapS() + to.maxPushAgeS() + s.evidenceS;
         if (s.migrateDelayS <= answerS) revert SettingsDoNotFit();
@@ -163,11 +164,13 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
     }
 
     /// @inheritdoc IStakedSet
-    /// @dev Who was observed within the hour may be frozen with that.
-    function boundUntil(address operator) external view returns (uint48) {
+    /// @dev A candidate that was observed may be frozen with that, unless it joined so lately that it is too old by then.
+    function boundUntil(address operator) external view returns (uint48 bound) {
+        Candidate storage one = candidateOf[operator];
+        bound = one.boundUntil;
         uint256 seenAt = windows.seenAt(operator);
-        uint48 bound = candidateOf[operator].boundUntil;
-        return seenAt != 0 && seenAt + answerS > bound ? uint48(seenAt + answerS) : bound;
+        if (seenAt == 0 || one.place == 0 || seenAt + observedS < one.joinedAt + joinDelayS) return bound;
+        if (seenAt + answerS > bound) bound = uint48(seenAt + answerS);
     }
 
     /// @dev Whether the last freeze is so near that what was said at it can stand for a source that fails.

@@ -78,10 +78,10 @@ contract StakeWindows is ISources {
     /// @notice With so little gas a source might fail for that alone. Before a freeze, `observe` operators in parts.
     error GasTooLow();
     /// @notice The caller is not the set.
-    error NotSet(address caller);
+    error NotAllowed(address caller);
 
     modifier onlySet() {
-        if (msg.sender != set) revert NotSet(msg.sender);
+        if (msg.sender != set) revert NotAllowed(msg.sender);
         _;
     }
 
