@@ -179,5 +179,9 @@ def test_every_weight_follows_from_stakes_alone() -> None:
         for _ in range(ACTS):
             history.step()
         seen += history.seen
-    missed = [k for k in ("join", "removed", "made", "silent", "unarmed", "compared", "observed", "seen before") if seen[k] < 5]
+    missed = [
+        k
+        for k in ("join", "removed", "made", "silent", "unarmed", "compared", "observed", "seen before")
+        if seen[k] < 5
+    ]
     assert not missed, seen

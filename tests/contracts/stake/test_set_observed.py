@@ -228,7 +228,9 @@ def test_what_may_be_frozen_yet_is_bound(world: StakeWorld) -> None:
     """An exit that is asked for after an observation opens when words of the set that takes it are old; by nothing else."""
     who = world.enter_all(90, 80, 70, 60)
     first = world.evm.now
-    assert world.evm.ok(world.set, "boundUntil", who[0]) == 0, "it was observed as it joined, and waits for longer than that"
+    assert world.evm.ok(world.set, "boundUntil", who[0]) == 0, (
+        "it was observed as it joined, and waits for longer than that"
+    )
     world.change()
     bound = world.evm.ok(world.set, "boundUntil", who[0])
     assert bound == first + ANSWER_S
