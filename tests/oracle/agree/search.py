@@ -79,6 +79,8 @@ class Search:
     _heard_ids: dict[frozenset[Uttered], int] = field(default_factory=dict)
     _signed: list[frozenset[Uttered]] = field(default_factory=list)
     _signed_ids: dict[frozenset[Uttered], int] = field(default_factory=dict)
+    _others: list[frozenset[Uttered]] = field(default_factory=list)
+    _others_ids: dict[frozenset[Uttered], int] = field(default_factory=dict)
     _sound: dict[int, str] = field(default_factory=dict)
     _columns: dict[str, Column] = field(init=False)
     _next: Lists = field(init=False)
@@ -92,7 +94,7 @@ class Search:
         self.moves = Moves(Words(self.terms, self.liar, values, twins, self.blind is not None), self.attempts)
         self.moves.words.fresh()
         local = self.moves.locals
-        self._next = Lists(self._moves_of)
+        self._next = Lists(self._likeness, self._moves_of)
         self._columns = {
             "heard": Column(lambda i: _number(_said(local[i], signed=False), self._heard, self._heard_ids)),
             "signed": Column(lambda i: _number(_said(local[i], signed=True), self._signed, self._signed_ids)),
@@ -148,10 +150,19 @@ class Search:
         self.ends.extend(zip(*(column[is_end].tolist() for column in places), strict=True))
         return np.concatenate(found)
 
-    def _moves_of(self, here: int, *heard: int) -> list[int]:
-        """What the others have signed does not count: a certificate stands for it."""
+    def _likeness(self, here: int, *heard: int) -> int:
+        """The same number where the same can follow.
+
+        What the others have signed does not count: a certificate stands for it. Nor does what they said of steps that are over.
+        """
+        step = self.moves.locals[here].state.step
+        said = (w for i in heard for w in self._heard[i])
+        others = frozenset(w for w in said if w.kind == "R" or w.step >= step)
+        return (here << 32) | _number(others, self._others, self._others_ids)
+
+    def _moves_of(self, likeness: int) -> list[int]:
         find = self.moves.next_of if self.guarded else self.moves.speaking
-        return find(here, frozenset[Uttered]().union(*(self._heard[i] for i in heard)))
+        return find(likeness >> 32, self._others[likeness & 0xFFFFFFFF])
 
     def _of(self, figure: str, numbers: Numbers) -> Numbers:
         return self._columns[figure].of(numbers)

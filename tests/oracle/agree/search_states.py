@@ -55,10 +55,12 @@ class Known:
 
 @dataclass(slots=True)
 class Lists:
-    """For each key a list of numbers, found once."""
+    """For each key a list of numbers, found once for all keys of one likeness."""
 
-    find: Callable[[int, int, int], list[int]]
+    likeness: Callable[[int, int, int], int]
+    find: Callable[[int], list[int]]
     _at: dict[int, int] = field(default_factory=dict)
+    _at_likeness: dict[int, int] = field(default_factory=dict)
     _flat: list[int] = field(default_factory=list)
     _starts: list[int] = field(default_factory=list)
     _lengths: list[int] = field(default_factory=list)
@@ -77,11 +79,14 @@ class Lists:
 
     def _place(self, word: int, key: tuple[int, int, int]) -> int:
         if word not in self._at:
-            numbers = self.find(*key)
-            self._at[word] = len(self._starts)
-            self._starts.append(len(self._flat))
-            self._lengths.append(len(numbers))
-            self._flat.extend(numbers)
+            likeness = self.likeness(*key)
+            if likeness not in self._at_likeness:
+                numbers = self.find(likeness)
+                self._at_likeness[likeness] = len(self._starts)
+                self._starts.append(len(self._flat))
+                self._lengths.append(len(numbers))
+                self._flat.extend(numbers)
+            self._at[word] = self._at_likeness[likeness]
         return self._at[word]
 
 
