@@ -40,7 +40,7 @@ from oracle.model.types import Report
 from oracle.report.wire import encode_items, split_items
 from oracle.sign.verified_values import VerifiedValues
 from tests.oracle.agree.schedule import Schedule, address, report_at, terms_of_schedule, values_of_reports
-from tests.oracle.agree.search_member import Local, Moves
+from tests.oracle.agree.search_member import Local, Moves, Said
 from tests.oracle.agree.search_states import Column, Known, Lists, Numbers, Packed, pack, unpack
 from tests.oracle.agree.search_words import PARTED, Uttered, Words
 
@@ -75,12 +75,7 @@ class Search:
     moves: Moves = field(init=False)
     terms: Terms = field(init=False)
     honest: tuple[int, ...] = field(init=False)
-    _heard: list[frozenset[Uttered]] = field(default_factory=list)
-    _heard_ids: dict[frozenset[Uttered], int] = field(default_factory=dict)
-    _signed: list[frozenset[Uttered]] = field(default_factory=list)
-    _signed_ids: dict[frozenset[Uttered], int] = field(default_factory=dict)
-    _others: list[frozenset[Uttered]] = field(default_factory=list)
-    _others_ids: dict[frozenset[Uttered], int] = field(default_factory=dict)
+    _words: Said = field(default_factory=Said)
     _sound: dict[int, str] = field(default_factory=dict)
     _columns: dict[str, Column] = field(init=False)
     _next: Lists = field(init=False)
@@ -96,8 +91,8 @@ class Search:
         local = self.moves.locals
         self._next = Lists(self._likeness, self._moves_of)
         self._columns = {
-            "heard": Column(lambda i: _number(_said(local[i], signed=False), self._heard, self._heard_ids)),
-            "signed": Column(lambda i: _number(_said(local[i], signed=True), self._signed, self._signed_ids)),
+            "heard": Column(lambda i: self._words.number(_said(local[i], signed=False))),
+            "signed": Column(lambda i: self._words.number(_said(local[i], signed=True))),
             "signed step": Column(lambda i: max((w.step for w in _said(local[i], signed=True)), default=-1)),
             "certified": Column(lambda i: local[i].state.certified),
             "now": Column(lambda i: local[i].state.now_ms),
@@ -156,13 +151,12 @@ class Search:
         What the others have signed does not count: a certificate stands for it. Nor does what they said of steps that are over.
         """
         step = self.moves.locals[here].state.step
-        said = (w for i in heard for w in self._heard[i])
-        others = frozenset(w for w in said if w.kind == "R" or w.step >= step)
-        return (here << 32) | _number(others, self._others, self._others_ids)
+        said = (w for i in heard for w in self._words.all[i])
+        return (here << 32) | self.moves.others(w for w in said if w.kind == "R" or w.step >= step)
 
     def _moves_of(self, likeness: int) -> list[int]:
         find = self.moves.next_of if self.guarded else self.moves.speaking
-        return find(likeness >> 32, self._others[likeness & 0xFFFFFFFF])
+        return list(find(likeness >> 32, likeness & 0xFFFFFFFF))
 
     def _of(self, figure: str, numbers: Numbers) -> Numbers:
         return self._columns[figure].of(numbers)
@@ -241,13 +235,6 @@ class Search:
 
 def _said(local: Local, *, signed: bool) -> frozenset[Uttered]:
     return frozenset(w for w in local.said if (w.kind == "C") == signed)
-
-
-def _number(said: frozenset[Uttered], known: list[frozenset[Uttered]], ids: dict[frozenset[Uttered], int]) -> int:
-    if said not in ids:
-        ids[said] = len(known)
-        known.append(said)
-    return ids[said]
 
 
 def _sent(turn: Turn, mail: deque[object]) -> Instance:

@@ -312,11 +312,16 @@ async def test_a_push_that_a_reorganisation_took_out_is_sent_again_as_the_same_b
     rows = rig.database.pushes("t")
     assert (len(rows), rows[0].state, rows[0].note) == (1, "sent", None)
     assert rig.pusher.stored == {}, "the store is read anew"
+    print("AT", round_s, [int((await rig.rpc("eth_getBlockByNumber", hex(n), False))["result"]["timestamp"],16) for n in range(1, int((await rig.rpc("eth_blockNumber"))["result"],16)+1)], __import__("time").time())
     for _ in range(3):  # the node's pool may take it in after the block that was asked for first
         await rig.rpc("evm_mine")
         await rig.pusher.poll()
         if rig.database.pushes("t")[0].state == "landed":
             break
+    print("AT", round_s, [int((await rig.rpc("eth_getBlockByNumber", hex(n), False))["result"]["timestamp"],16) for n in range(1, int((await rig.rpc("eth_blockNumber"))["result"],16)+1)], __import__("time").time())
+    h=rig.database.pushes("t")[0].tx_hash
+    h = h if isinstance(h,str) else "0x"+h.hex()
+    print(await rig.rpc("eth_getTransactionReceipt", h)); print(await rig.rpc("debug_traceTransaction", h, {"tracer":"callTracer"}))
     assert [(r.state, r.raw) for r in rig.database.pushes("t")] == [("landed", rows[0].raw)]
     assert rig.pusher.stored[0].round_time_s == round_s
 
