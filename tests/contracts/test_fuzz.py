@@ -25,7 +25,7 @@ IN_A_WORLD = 2_000
 COMMON = {
     "push taken", "push NothingNew", "push BadSignature", "push BadLength", "push TooOld", "push TooFarAhead",
     "push WrongEpoch", "push Expired", "push BelowThreshold", "push UnknownIndex", "push BadStatus", "push WrongPresence", "pause taken",
-    "push UnknownKind", "arm taken", "removeSigners taken", "setSigners taken", "bond taken", "leave taken", "lie taken", "accuse NoContradiction", "settle taken", "replay",
+    "push UnknownKind", "arm taken", "removeSigners taken", "setSigners taken", "replay",
 }  # fmt: skip
 """What a few thousand steps must have met, or the driver tests less than it says."""
 
