@@ -57,9 +57,7 @@ def judge(evm: Evm, domain: Domain, people: Sequence[int]) -> Judge:
     members = evm.create(standin("WideSetStandIn"), book, store)
     source = evm.create(standin("SourceStandIn"), 2**256 - 1)
     settings = (DISPUTE_S, DISPUTE_S, WAD // 100, LEAVE_S, 500)
-    made = evm.create(
-        contracts.load("Penalties"), members, book, [source], OWNER, settings, [(domain.chain_id, store)]
-    )
+    made = evm.create(contracts.load("Penalties"), members, book, [source], OWNER, settings, [(domain.chain_id, store)])
     evm.ok(members, "connect", made, store)
     evm.ok(source, "connect", made, members)
     for number in people:

@@ -1,4 +1,4 @@
-"""A stateful fuzz of the whole contract set against models: a seeded driver, and hypothesis to shrink.
+"""A stateful fuzz of a store and its views against a model: a seeded driver, and hypothesis to shrink.
 
 ``LRT_ORACLE_CONTRACT_FUZZ`` steps (a few thousand here, a million under ``make fuzz``), in worlds of 2,000. World number n
 is always the same one, so ``LRT_ORACLE_CONTRACT_FUZZ_START`` (a step) repeats a failure, and a run that was cut goes on where

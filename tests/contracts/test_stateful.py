@@ -1,4 +1,4 @@
-"""The whole contract set under hypothesis: any order of acts, each beside its model, and what fails is shrunk.
+"""Store, views and proofs of lies under hypothesis: any order of acts, each beside its model, and what fails is shrunk.
 
 ``LRT_ORACLE_CONTRACT_STATEFUL`` steps (a few hundred here, 20,000 under ``make fuzz``). The plain driver, with many more
 steps, is in test_fuzz.

@@ -1,4 +1,4 @@
-"""The whole contract set on an EVM in this process beside its models: every act has an expected answer, then all agrees."""
+"""A store and all views of it on an EVM in this process beside their models: every act has an expected answer, then all agrees."""
 
 from __future__ import annotations
 
