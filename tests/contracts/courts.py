@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ def domain_of(number: int) -> Domain:
 
 @dataclass(frozen=True)
 class Judge:
-    """Penalties of one store, in which operator n signs with key n and has staked a WAD.
+    """Penalties of one store, in which each operator signs with one key and has staked a WAD.
 
     Every key has weight in every epoch (a stand-in of the set says so), for that is where an accusation may hold.
     """
@@ -51,7 +51,8 @@ class Judge:
         return int(self.evm.ok(self.source, "stakes", operator(number)))
 
 
-def judge(evm: Evm, domain: Domain, people: Sequence[int]) -> Judge:
+def judge(evm: Evm, domain: Domain, keys: Mapping[int, str]) -> Judge:
+    """Over a store; ``keys``: addresses, by number of the operator."""
     store = "0x" + domain.store.hex()
     book = evm.create(standin("BookStandIn"))
     members = evm.create(standin("WideSetStandIn"), book, store)
@@ -60,11 +61,11 @@ def judge(evm: Evm, domain: Domain, people: Sequence[int]) -> Judge:
     made = evm.create(contracts.load("Penalties"), members, book, [source], OWNER, settings, [(domain.chain_id, store)])
     evm.ok(members, "connect", made, store)
     evm.ok(source, "connect", made, members)
-    for number in people:
-        evm.ok(book, "set", operator(number), key(number))
+    for number, key_of_it in keys.items():
+        evm.ok(book, "set", operator(number), key_of_it)
         bond = keccak(text="bond(address)")[:4] + bytes.fromhex(operator(number)[2:]).rjust(32, b"\0")
         evm.pay(OWNER, source, bond, WAD)
-    return Judge(evm, people, made, members, source)
+    return Judge(evm, tuple(keys), made, members, source)
 
 
 class Court:
@@ -73,7 +74,7 @@ class Court:
     def __init__(self, people: Sequence[int]) -> None:
         evm = Evm()
         evm.evm.set_balance(OWNER, 10**40)
-        self.judges = {d: judge(evm, d, people) for d in map(domain_of, STORES)}
+        self.judges = {d: judge(evm, d, {n: key(n) for n in people}) for d in map(domain_of, STORES)}
 
     def prove(self, domain: Domain, a: tuple[Any, ...], b: tuple[Any, ...], index: int) -> str:
         """Why the penalties of that store refuse it, or nothing."""

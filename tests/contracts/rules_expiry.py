@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from tests.contracts.evm_process import DELAY_S, LONGEST_S
-from tests.contracts.rules_words import WordRules
 from tests.contracts.rules_pushes import NEAR
+from tests.contracts.rules_words import WordRules
 
 
 class ExpiringRules(WordRules):

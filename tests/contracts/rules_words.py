@@ -29,7 +29,7 @@ class WordRules(RoleRules):
         self.words: list[tuple[bytes, bytes, int]] = []
         self.said: dict[tuple[int, int, int], bytes] = {}
         people = (*HONEST, *LIARS)
-        self.judge = judge(self.evm, self.set.domain, people)
+        self.judge = judge(self.evm, self.set.domain, {n: key_address(n) for n in people})
         self.evidence = EvidenceModel({key_address(n): operator(n) for n in people})
 
     @invariant()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from itertools import combinations
 from typing import Any
 
@@ -24,7 +23,6 @@ from tests.contracts.whole_set import (
     RATE_ONLY,
     STRICT_AGE_S,
     WIDE_BOTH,
-    ZERO,
     WholeSet,
     key_address,
     packed,
