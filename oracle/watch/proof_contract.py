@@ -1,6 +1,6 @@
-"""`Penalties`, as enough endpoints show it: what it would do, what is recorded, who was first.
+"""The contract that takes evidence, as enough endpoints show it: what it would do, what is recorded, who was first.
 
-It knows operators by a book of keys, and may take words of several stores.
+`Penalties` knows operators by a book of keys, and may take words of several stores.
 """
 
 from __future__ import annotations
