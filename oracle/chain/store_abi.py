@@ -14,7 +14,7 @@ import contracts
 
 PENALTIES = "Penalties"
 """What takes evidence, by the name of its ABI."""
-_STAKE = ("DelegatedStake", "KeyBook", "Rewards", "StakedSet")
+_STAKE = ("DelegatedStake", "KeyBook", "Rewards", "StakeWindows", "StakedSet")
 _WITH_ERRORS = (*_STAKE, "PriceStore", "OperatorDirectory", PENALTIES)
 
 
