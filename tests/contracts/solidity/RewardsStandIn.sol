@@ -41,6 +41,10 @@ contract FrozenSetStandIn {
         frozenOf[epoch] = Frozen(uint48(block.timestamp), provableUntil, threshold, total);
     }
 
+    function captureOf(uint256 epoch, address) external view returns (uint48) {
+        return frozenOf[epoch].capture;
+    }
+
     function membersOf(uint256 epoch) external view returns (address[] memory, address[] memory, uint96[] memory) {
         return (keys[epoch], operators[epoch], weights[epoch]);
     }
