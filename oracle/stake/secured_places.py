@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +72,7 @@ async def _symbiotic(reads: StakeReads, source: StakeSource, reach_s: int | None
         (known,) = await reads.call(lists_at, "SymbioticVaults", "vaultOf", vault)
         vaults[vault] = known, await _curators(reads, known[0])
         left = await _left_for(reads, vault, capture_s - 1)
-        worth = None if left is None else await reads.tried(values, "CollateralValues", "valueOf", known[6], left)
+        worth = None if left is None else await reads.tried(values, "CollateralValues", "valueOf", known[7], left)
         held[vault] = None if worth is None else int(worth[0])
     facts = SourceFacts(
         at=source.at, kind=source.kind, values=values, reach_s=reach_s, shared_bps=shared_bps, vaults=held, held_by=(factory,)
@@ -107,19 +108,28 @@ async def _curators(reads: StakeReads, delegator: str) -> tuple[str, ...] | None
 async def parts_of(
     reads: StakeReads, places: SourcePlaces, operator: str, capture_s: int
 ) -> tuple[int | None, tuple[StakePart, ...]]:
-    """What a penalty can take of an operator in a source, in all and by place; None where the source does not say."""
+    """What a penalty can take of an operator in a source, in all and by place; None where the source does not know all of it.
+
+    The sources of Symbiotic and EigenLayer answer 0 for a place that they cannot read, so each place is asked for here.
+    """
     source = places.facts
     answer = await reads.tried(source.at, "IStakeSource", "slashableOf", operator, capture_s)
     total = None if answer is None else int(answer[0])
-    if source.kind is SourceKind.SYMBIOTIC:
-        return total, tuple([p async for p in _in_vaults(reads, places, operator, capture_s)])
-    if source.kind is SourceKind.EIGENLAYER and total:
-        return total, await _in_strategies(reads, places, operator, total)
     whole = StakePart(source=source.at, kind=source.kind, wei=total, collateral=places.token)
-    return total, (whole,) if total != 0 else ()
+    parts = (whole,) if total != 0 else ()
+    if source.kind is SourceKind.SYMBIOTIC:
+        parts = tuple([p async for p in _in_vaults(reads, places, operator, capture_s)])
+    elif source.kind is SourceKind.EIGENLAYER:
+        found = tuple([p async for p in _in_strategies(reads, places, operator)])
+        known = sum(p.wei or 0 for p in found)
+        if known == total or any(p.wei is None for p in found):
+            parts = found
+    return None if any(p.wei is None for p in parts) else total, parts
 
 
-async def _in_vaults(reads: StakeReads, places: SourcePlaces, operator: str, capture_s: int) -> Any:
+async def _in_vaults(
+    reads: StakeReads, places: SourcePlaces, operator: str, capture_s: int
+) -> AsyncIterator[StakePart]:
     source = places.facts
     for vault, (known, curators) in places.vaults.items():
         (aside,) = await reads.call(source.at, "SymbioticStake", "asideOf", vault, operator)
@@ -129,38 +139,28 @@ async def _in_vaults(reads: StakeReads, places: SourcePlaces, operator: str, cap
         if amount == 0:
             continue
         yield StakePart(
-            source=source.at, kind=source.kind, wei=None if amount and not wei else wei, collateral=known[6], vault=vault,
-            shared=bool(known[5]), curators=curators,
+            source=source.at, kind=source.kind, wei=None if amount and not wei else wei, collateral=known[7], vault=vault,
+            shared=bool(known[6]), curators=curators,
         )  # fmt: skip
 
 
-async def _in_strategies(reads: StakeReads, places: SourcePlaces, operator: str, total: int) -> tuple[StakePart, ...]:
-    """By strategy where that comes to the whole; else, as while a penalty holds a part, as one place of unknown collateral."""
+async def _in_strategies(reads: StakeReads, places: SourcePlaces, operator: str) -> AsyncIterator[StakePart]:
+    """By strategy, without what penalties hold: while they do, these come to more than the source says, and are not used."""
     source = places.facts
     allocations, delegation = source.held_by
     (set_id,) = await reads.call(source.at, "EigenStake", "setId")
-    parts = []
+    ours, shares_in = (source.at, set_id), ("operatorShares", "getSlashableSharesInQueue")
     for i, (strategy, token) in enumerate(places.strategies):
-        allocation = await reads.tried(
-            allocations, "IOperatorSets", "getAllocation", operator, (source.at, set_id), strategy
-        )
-        most = await reads.tried(allocations, "IOperatorSets", "getMaxMagnitude", operator, strategy)
-        shares = [
-            await reads.tried(delegation, "IDelegation", n, operator, strategy)
-            for n in ("operatorShares", "getSlashableSharesInQueue")
-        ]
-        if allocation is None or most is None or None in shares or not most[0]:
+        ((magnitude, *_),) = await reads.call(allocations, "IOperatorSets", "getAllocation", operator, ours, strategy)
+        (most,) = await reads.call(allocations, "IOperatorSets", "getMaxMagnitude", operator, strategy)
+        shares = sum([(await reads.call(delegation, "IDelegation", n, operator, strategy))[0] for n in shares_in])
+        (can,) = await reads.call(allocations, "IOperatorSets", "isOperatorSlashable", operator, ours)
+        free = shares * magnitude // most if most and can else 0
+        if not free:
             continue
-        free = sum(s[0] for s in shares if s is not None) * allocation[0][0] // most[0]
         worth = await reads.tried(source.at, "EigenStake", "worthOf", i, free)
-        if worth is None or not worth[0]:
-            continue
         native = token == ZERO
-        parts.append(
-            StakePart(
-                source=source.at, kind=source.kind, wei=worth[0], collateral=None if native else token, native=native
-            )
-        )
-    if sum(p.wei or 0 for p in parts) == total:
-        return tuple(parts)
-    return (StakePart(source=source.at, kind=source.kind, wei=total),)
+        yield StakePart(
+            source=source.at, kind=source.kind, wei=None if worth is None else int(worth[0]), collateral=None if native else token,
+            native=native,
+        )  # fmt: skip

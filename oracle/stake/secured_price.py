@@ -70,6 +70,7 @@ class PriceSecurity:
         false_price: one false content sealed, within the step or after its wait: T.
         any_price: one false content that lands at once, however far: the step threshold.
         silence: no round is sealed: W - T + 1 refuse.
+        delay: a price beyond the step waits: W - S + 1 refuse, with S the step threshold.
         forgone: what who keeps it silent for the whole epoch loses of its rewards at least, by asset.
         is_complete: every source answered for every operator, and no vault owes more than it has. Otherwise all costs are
             the least that is known: the true ones are these or more.
@@ -83,6 +84,7 @@ class PriceSecurity:
     false_price: LieCost
     any_price: LieCost
     silence: LieCost
+    delay: LieCost
     forgone: Mapping[str, int]
     shared: SharedStake
     is_complete: bool
@@ -131,6 +133,7 @@ def judge(facts: SecuredFacts) -> PriceSecurity:
         false_price=_cost(facts, members, parts, t),
         any_price=_cost(facts, members, parts, facts.step_threshold),
         silence=_cost(facts, members, parts, silent_weight),
+        delay=_cost(facts, members, parts, max(0, total - facts.step_threshold + 1)),
         forgone={a: pot * silent_weight // total if total else 0 for a, pot in facts.rewards.pots.items()},
         shared=_shared(members, parts),
         is_complete=not unknown and not unheard and not owes_more,

@@ -179,6 +179,7 @@ def security_document(security: PriceSecurity) -> dict[str, Any]:
         "two_contents": _lie_document(security.two_contents) if security.by_stake else None,
         "one_false_content": {**_lie_document(security.false_price), "slashed": "0"},
         "any_price": _lie_document(security.any_price),
+        "delay": _lie_document(security.delay),
         "silence": {**_lie_document(security.silence), "forgone": _texts(security.forgone)},
         "shared": {
             "others_can_slash": str(shared.others_can_slash),
