@@ -17,6 +17,7 @@ from oracle.check.stake_roles import FUNCTIONS, RoleRow, stake_roles
 from oracle.check.store_facts import SignerGroup, StoreFacts
 from oracle.config.tables.store_sections import LOCAL_CHAINS, cautions
 from oracle.stake.discover import NotStaked
+from oracle.stake.moments import units
 from oracle.stake.secured_price import LieCost
 from oracle.stake.secured_text import security_document
 
@@ -69,21 +70,22 @@ def roles(facts: StoreFacts) -> list[dict[str, Any]]:
 def _roles(facts: StoreFacts) -> Iterator[RoleRow]:
     group, resumes = facts.group, "owner" if facts.security is None else "timelock"
     silent = group.total - group.threshold + 1
+    t, strong, total, refusing = (_weight(facts, w) for w in (group.threshold, group.strong, group.total, silent))
     yield (
         "anyone", "", "push a signed batch", 0,
         f"choose among batches signed within {facts.max_push_age_s} s, never back in time, one round a transaction",
     )  # fmt: skip
     yield (
-        "operators below the threshold", f"weight below {group.threshold} of {group.total}", "refuse to sign", 0,
-        f"no news, once weight {silent} ({operators_text(fewest_signers(group.voters, silent))}) refuses: views grow old",
+        "operators below the threshold", f"weight below {t} of {total}", "refuse to sign", 0,
+        f"no news, once weight {refusing} ({operators_text(fewest_signers(group.voters, silent))}) refuses: views grow old",
     )  # fmt: skip
     yield (
-        "operators of at least the threshold", f"weight {group.threshold}", "any status at once; prices within the step", 0,
+        "operators of at least the threshold", f"weight {t}", "any status at once; prices within the step", 0,
         "; ".join(walk_text(c, facts.max_push_age_s) for c in facts.classes),
     )  # fmt: skip
     yield (
         "operators of at least the step threshold",
-        f"weight {group.strong}",
+        f"weight {strong}",
         "any price",
         0,
         "any price, up to 30 s ahead",
@@ -221,7 +223,7 @@ def _unarmed(facts: StoreFacts) -> Iterator[str]:
         return
     epoch, at_s = facts.next_epoch
     need = (
-        f"weight {facts.next_group.threshold} of {facts.next_group.total}"
+        f"weight {_weight(facts, facts.next_group.threshold)} of {_weight(facts, facts.next_group.total)}"
         if facts.next_group
         else "its threshold's weight"
     )
@@ -250,8 +252,8 @@ def _weak(facts: StoreFacts) -> Iterator[str]:
     for group in (facts.group, facts.next_group):
         if group is not None and group.never_strong:
             yield (
-                f"epoch {group.epoch}: {_NEVER_STRONG}. Its signers have weight {group.total}, a price beyond the step needs"
-                f" {group.strong} to land at once; set signers and thresholds anew"
+                f"epoch {group.epoch}: {_NEVER_STRONG}. Its signers have weight {_weight(facts, group.total)}, a price beyond the"
+                f" step needs {_weight(facts, group.strong)} to land at once; set signers and thresholds anew"
             )
 
 
@@ -271,6 +273,11 @@ def _overruled(facts: StoreFacts) -> Iterator[str]:
         yield "too much stake has left: the last freeze made no set, and the one in force signs until it expires"
     if not facts.security.is_complete:
         yield "not all that can be slashed could be read: `lrt-oracle stake status` says what"
+
+
+def _weight(facts: StoreFacts, weight: int) -> str:
+    """Weights of a set by stake are wei, those that an owner named are numbers."""
+    return units(weight) if facts.security is not None and facts.security.by_stake else str(weight)
 
 
 def _who(address: bytes | None) -> str:

@@ -188,9 +188,5 @@ def _time_of(answer: Any) -> int:
     return int(str(answer["timestamp"]), 16)
 
 
-def _party(text: str) -> bytes | None:
-    return _raw(text) if any(_raw(text)) else None
-
-
 def _raw(text: str) -> bytes:
     return bytes.fromhex(text[2:])

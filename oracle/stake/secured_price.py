@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oracle.stake.coalitions import Coalition, WeighedStake, cheapest
 from oracle.stake.discover import StakeSystem
@@ -153,15 +153,8 @@ def counted_once(facts: SecuredFacts) -> tuple[dict[str, list[StakePart]], tuple
     for each in parts.values():
         for i, part in enumerate(each):
             if part.vault in owes_more and part.wei is not None:
-                each[i] = _replaced(part, part.wei * has[part.vault] // asked[part.vault])
+                each[i] = replace(part, wei=part.wei * has[part.vault] // asked[part.vault])
     return parts, owes_more
-
-
-def _replaced(part: StakePart, wei: int) -> StakePart:
-    return StakePart(
-        source=part.source, kind=part.kind, wei=wei, collateral=part.collateral, native=part.native, vault=part.vault,
-        shared=part.shared, curators=part.curators,
-    )  # fmt: skip
 
 
 def fraction_due(min_fraction: int, frozen: tuple[int, int], weight: int, others: int) -> int:

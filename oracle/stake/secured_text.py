@@ -28,7 +28,7 @@ def security_lines(security: PriceSecurity) -> list[str]:
         "two contents of one round, which anybody proves: " + _lie(security, security.two_contents, "2T - W")
         + _lost(security.two_contents),
         "one false content and no other, which contradicts nothing: " + _lie(security, security.false_price, "T")
-        + "; 0 ETH is taken for it, all of that if any of them signs another content for the round too with 2T - W",
+        + "; 0 ETH is taken for it, all of that if they sign another content of the round too",
         "any price at once, without its wait: " + _lie(security, security.any_price, "the step threshold") + "; 0 ETH is taken for it",
         "no news: " + _lie(security, security.silence, "W - T + 1") + _silence(security),
         _penalty(security),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import combinations
 
+import pyrevm
 import pytest
 from eth_utils.crypto import keccak
 
@@ -149,12 +150,38 @@ def test_a_shared_vault_is_shared_and_its_curator_is_named(three: StoryWorld) ->
 
 def test_a_rate_that_cannot_be_read_is_unknown_and_not_nothing(world: StoryWorld) -> None:
     """The sources of Symbiotic and EigenLayer answer 0 then; here it is None, and every cost the least that is known."""
-    world.evm.evm.insert_account_info(world.token, pyrevm.AccountInfo(nonce=1, code=bytes.fromhex("fe")))
-    answer = secured(world)
+    evm = world.evm.evm
+    code = bytes(evm.get_code(world.token) or b"")
+    evm.insert_account_info(world.token, pyrevm.AccountInfo(nonce=1, code=bytes.fromhex("fe")))
+    try:
+        answer = secured(world)
+    finally:  # no branch takes this back
+        evm.insert_account_info(world.token, pyrevm.AccountInfo(nonce=1, code=code))
     assert not answer.is_complete
     assert all(None in m.slashable_wei.values() for m in answer.facts.members)
     assert "NOT ALL IS KNOWN" in security_lines(answer)[9]
     assert security_document(answer)["complete"] is False
+
+
+@pytest.mark.parametrize("broken", [0, 1, 2])
+def test_a_source_that_does_not_answer_is_unknown_and_hides_no_other(three: StoryWorld, broken: int) -> None:
+    """Its code ends each call without a revert, found before it broke and found anew."""
+    evm, at = three.evm.evm, three.sources[broken]
+    before = found(reads_of(three.evm), three.store)
+    known = secured(three).by_source
+    code = bytes(evm.get_code(at) or b"")
+    evm.insert_account_info(at, pyrevm.AccountInfo(nonce=1, code=bytes.fromhex("fe")))
+    try:
+        reads = reads_of(three.evm)
+        answers = [asyncio.run(price_security(reads, s)) for s in (before, found(reads, three.store))]
+    finally:  # no branch takes this back
+        evm.insert_account_info(at, pyrevm.AccountInfo(nonce=1, code=code))
+    for answer in answers:
+        assert not answer.is_complete
+        assert all(m.slashable_wei[at.lower()] is None for m in answer.facts.members)
+        assert {a: w for a, w in answer.by_source.items() if w} == {a: w for a, w in known.items() if a != at.lower()}
+        assert any(at.lower() in d and "does not say all" in d for d in answer.doubts)
+    assert answers[1].facts.system.sources[broken].kind is SourceKind.UNKNOWN
 
 
 def test_terms_and_governance_are_those_of_the_contracts(three: StoryWorld) -> None:
