@@ -117,7 +117,7 @@ def _penalty(security: PriceSecurity) -> str:
     open_cases = sum(m.open_cases for m in facts.members)
     return (
         f"a lie of less weight takes {percent(terms.min_fraction, _WHOLE)} or more{until}; a dispute lasts {terms.dispute_s} s,"
-        f" {arbiter}; finder {percent(terms.finder_bps, 10_000)}; {open_cases} penalties open ({facts.system.penalties})"
+        f" {arbiter}; finder {percent(terms.finder_bps, 10_000)}; penalties open: {open_cases} ({facts.system.penalties})"
     )
 
 
