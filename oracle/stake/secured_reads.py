@@ -8,6 +8,7 @@ from typing import Any
 
 from oracle.stake.discover import StakeSystem
 from oracle.stake.reads import ZERO, StakeReads
+from oracle.stake.secured_code import strange_contracts
 from oracle.stake.secured_facts import (
     CollateralFacts,
     Governance,
@@ -44,6 +45,7 @@ async def secured_facts(reads: StakeReads, system: StakeSystem) -> SecuredFacts:
     frozen_keys, operators, frozen_weights = await reads.call(system.set, "StakedSet", "membersOf", epoch)
     live = dict(zip(keys, weights, strict=True))
     rows = zip(frozen_keys, operators, frozen_weights, strict=True)
+    values = tuple(sorted({v for p in places if (v := p.facts.values) is not None}))
     members = await asyncio.gather(*(_member(reads, system, places, (k, o, live.get(k, 0), w)) for k, o, w in rows))
     candidates, expires_s = await staked.one("candidates"), await store.one("expiresAt")
     return SecuredFacts(
@@ -70,7 +72,8 @@ async def secured_facts(reads: StakeReads, system: StakeSystem) -> SecuredFacts:
         penalties=await _penalties(_Contract(reads, system.penalties, "Penalties")),
         rewards=await _rewards(_Contract(reads, system.rewards, "Rewards"), reads, system, epoch),
         sources=tuple(p.facts for p in places),
-        collateral=await _collateral(reads, sorted({v for p in places if (v := p.facts.values) is not None})),
+        collateral=await _collateral(reads, values),
+        strange=await strange_contracts(reads, system, values),
     )
 
 

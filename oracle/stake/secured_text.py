@@ -153,7 +153,8 @@ def _governance(security: PriceSecurity) -> str:
 
 def _doubts(security: PriceSecurity) -> str:
     unknown = "" if security.is_complete else "NOT ALL IS KNOWN; "
-    return f"{unknown}{len(security.doubts)} things may be wrong with this, listed below"
+    strange = "NOT THE CONTRACTS THAT IT SEEMS; " if security.facts.strange else ""
+    return f"{strange}{unknown}{len(security.doubts)} things may be wrong with this, listed below"
 
 
 def security_document(security: PriceSecurity) -> dict[str, Any]:
@@ -201,6 +202,7 @@ def security_document(security: PriceSecurity) -> dict[str, Any]:
             "migrates_at_s": facts.governance.migrates_at_s,
             "has_migrated": facts.governance.has_migrated,
         },
+        "strange": list(facts.strange),
         "doubts": list(security.doubts),
     }
 

@@ -12,6 +12,14 @@ from oracle.stake.discover import StakeSystem, discover
 from oracle.stake.reads import StakeReads
 from tests.contracts.evm_process import OWNER, Evm
 
+_PADDING = bytes(33)
+"""With which the EVM keeps code that it has run."""
+
+
+def code_at(evm: Any, at: str) -> bytes:
+    """Of a contract, as it was deployed."""
+    return bytes(evm.get_code(at) or b"").removesuffix(_PADDING)
+
 
 class EvmNodes:
     """Endpoints that answer from the EVM.
@@ -29,7 +37,7 @@ class EvmNodes:
         if self.pruned:
             raise ChainError("0 of 1 endpoints agree: evm: missing trie node")
         if method == "eth_getCode":
-            return read("0x" + bytes(self.evm.get_code(what) or b"").hex())
+            return read("0x" + code_at(self.evm, what).hex())
         if method == "eth_getLogs":
             if self.logs is None:
                 raise ChainError("0 of 1 endpoints agree: evm: block range is too large")

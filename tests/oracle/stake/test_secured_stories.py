@@ -31,7 +31,7 @@ from tests.contracts.stake.story_world import (
     StoryWorld,
 )
 from tests.contracts.stake.symbiotic_world import CURATOR
-from tests.oracle.stake.evm_nodes import EvmNodes, found, reads_of
+from tests.oracle.stake.evm_nodes import EvmNodes, code_at, found, reads_of
 
 GRANTED = "0x" + keccak(text="RoleGranted(bytes32,address,address)").hex()
 LIMITS = keccak(text="NETWORK_LIMIT_SET_ROLE")
@@ -151,7 +151,7 @@ def test_a_shared_vault_is_shared_and_its_curator_is_named(three: StoryWorld) ->
 def test_a_rate_that_cannot_be_read_is_unknown_and_not_nothing(world: StoryWorld) -> None:
     """The sources of Symbiotic and EigenLayer answer 0 then; here it is None, and every cost the least that is known."""
     evm = world.evm.evm
-    code = bytes(evm.get_code(world.token) or b"")
+    code = code_at(evm, world.token)
     evm.insert_account_info(world.token, pyrevm.AccountInfo(nonce=1, code=bytes.fromhex("fe")))
     try:
         answer = secured(world)
@@ -169,7 +169,7 @@ def test_a_source_that_does_not_answer_is_unknown_and_hides_no_other(three: Stor
     evm, at = three.evm.evm, three.sources[broken]
     before = found(reads_of(three.evm), three.store)
     known = secured(three).by_source
-    code = bytes(evm.get_code(at) or b"")
+    code = code_at(evm, at)
     evm.insert_account_info(at, pyrevm.AccountInfo(nonce=1, code=bytes.fromhex("fe")))
     try:
         reads = reads_of(three.evm)
