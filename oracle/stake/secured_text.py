@@ -8,6 +8,7 @@ from typing import Any
 from oracle.stake.discover import SourceKind
 from oracle.stake.moments import moment, percent, units
 from oracle.stake.reads import ZERO
+from oracle.stake.secured_document import facts_document
 from oracle.stake.secured_price import LieCost, PriceSecurity
 
 _WHOLE = 10**18
@@ -202,6 +203,7 @@ def security_document(security: PriceSecurity) -> dict[str, Any]:
             "migrates_at_s": facts.governance.migrates_at_s,
             "has_migrated": facts.governance.has_migrated,
         },
+        "facts": facts_document(facts),
         "strange": list(facts.strange),
         "doubts": list(security.doubts),
     }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from itertools import combinations
 
@@ -13,6 +15,7 @@ from eth_utils.crypto import keccak
 
 from oracle.chain.quorum_rpc import ChainError
 from oracle.stake.discover import NotStaked, SourceKind
+from oracle.stake.secured_facts import PenaltyFacts, RewardFacts, SecuredFacts, SetTerms
 from oracle.stake.secured_price import PriceSecurity, price_security
 from oracle.stake.secured_text import security_document, security_lines
 from oracle.stake.standing import set_document
@@ -206,6 +209,40 @@ def test_terms_and_governance_are_those_of_the_contracts(three: StoryWorld) -> N
         three.evm.now + facts.terms.migrate_delay_s,
     )
     assert f"ANNOUNCED: to {STRANGER.lower()}" in security_lines(secured(three))[9]
+
+
+def test_every_fact_is_in_the_document_and_passes_as_json(three: StoryWorld) -> None:
+    """Wei as texts: nothing that passes 2^53 is a number."""
+    facts = secured(three).facts
+    document = security_document(secured(three))["facts"]
+    kept = {f.name for f in fields(SecuredFacts)} - {
+        "system",
+        "block",
+        "time_s",
+        "frozen",
+        "capture_s",
+        "governance",
+        "strange",
+    }
+    assert kept <= set(document), "what is missing stands beside it in the answer"
+    for name, whole in (("terms", SetTerms), ("penalties", PenaltyFacts), ("rewards", RewardFacts)):
+        assert set(document[name]) == {f.name for f in fields(whole)}
+    for row, made in zip(document["members"], facts.members, strict=True):
+        assert (row["capture_s"], row["book_key"], len(row["parts"])) == (
+            made.capture_s,
+            made.book_key,
+            len(made.parts),
+        )
+        assert row["book_key"] == three.key_of(made.operator).lower()
+
+    def numbers(value: object) -> Iterator[int]:
+        if isinstance(value, dict | list):
+            for one in value.values() if isinstance(value, dict) else value:
+                yield from numbers(one)
+        elif isinstance(value, int):
+            yield value
+
+    assert max(numbers(json.loads(json.dumps(document)))) < 2**53
 
 
 def test_a_freeze_that_made_no_set_is_told() -> None:
