@@ -9,16 +9,19 @@ from functools import cache
 
 import pyrevm
 import pytest
+from eth_abi.abi import encode
 
 import contracts
 from oracle.chain.known_code import immutable_address, immutable_places, is_code_of
+from oracle.chain.quorum_rpc import ChainError
+from oracle.chain.store_abi import call_of
 from oracle.stake.secured_code import strange_contracts
 from oracle.stake.secured_price import price_security
 from oracle.stake.secured_text import security_lines
 from tests.contracts.evm_process import STRANGER
 from tests.contracts.stake.story_sources import KINDS, SOURCE_GAS, SymbioticPart
 from tests.contracts.stake.story_world import ARBITER, DISPUTE_S, EXECUTION_S, FINDER_BPS, JAIL_S, LEAST, StoryWorld
-from tests.oracle.stake.evm_nodes import code_at, found, reads_of
+from tests.oracle.stake.evm_nodes import EvmNodes, code_at, found, reads_of
 
 
 @cache
@@ -94,6 +97,30 @@ def test_penalties_that_nobody_obeys_are_told(world: StoryWorld) -> None:
     said = asyncio.run(strange_contracts(reads, system, ()))
     assert [s.split(" of ")[1].split(" ")[0] for s in said[:-1]] == [a.lower() for a in (world.book, *world.sources)]
     assert said[-1] == f"the penalties do not reach {world.sources[2].lower()}: nothing is taken there"
+
+
+@pytest.mark.parametrize(
+    ("contract", "function", "args", "types", "answer"),
+    [
+        ("StakedSet", "epochS", (), ("uint256",), (0,)),
+        ("StakedSet", "membersOf", (2,), ("address[]", "address[]", "uint96[]"), ((STRANGER,), (), ())),
+        ("StakedSet", "membersOf", (2,), ("address[]", "address[]", "uint96[]"), ([STRANGER] * 40, [STRANGER] * 40, [1] * 40)),
+    ],
+)  # fmt: skip
+def test_answers_that_ours_never_give_are_an_error_of_their_own(
+    world: StoryWorld, contract: str, function: str, args: tuple[int, ...], types: tuple[str, ...], answer: tuple[object, ...]
+) -> None:  # fmt: skip
+    """A contract of somebody's own says what it likes: no length, sum or division of it ends `check`."""
+    reads = reads_of(world.evm)
+    system, nodes = found(reads, world.store), reads.nodes
+    assert isinstance(nodes, EvmNodes)
+    nodes.forged["0x" + call_of(contract, function, args)[0].hex()] = encode(types, answer)
+    if len(answer) > 1 and isinstance(answer[0], list):  # forty members with weight
+        nodes.forged["0x" + call_of("PriceStore", "signerSet", ())[0].hex()] = encode(
+            ["uint48", "uint96", "address[]", "uint96[]"], (2, 30, [STRANGER], [1])
+        )
+    with pytest.raises(ChainError, match="answer what ours never do"):
+        asyncio.run(price_security(reads, system))
 
 
 def test_immutables_are_arguments_and_nothing_else_is() -> None:
