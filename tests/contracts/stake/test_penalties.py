@@ -21,7 +21,6 @@ from tests.contracts.stake.penalty_world import (
     DISPUTED,
     EPOCH_S,
     EXECUTION_S,
-    FOREVER,
     JAIL_S,
     LEAST,
     REACH_S,
@@ -267,41 +266,6 @@ def test_an_operator_stays_jailed_by_every_case_that_was_not_given_back(world: P
     assert world.jailed_until(1) == longer
     world.give_back(first)
     assert world.jailed_until(1) == world.evm.now
-
-
-def test_a_jail_for_ever_is_not_cut_short_by_a_smaller_case() -> None:
-    world = PenaltyWorld((5, 1, 1))
-    world.lied(0)
-    assert world.jailed_until(0) == FOREVER
-    world.freeze(2, weights={0: 1, 1: 5, 2: 5})
-    second = world.lied(0, epochs=(2, 2))
-    assert world.jailed_until(0) == FOREVER
-    world.give_back(second)
-    assert world.jailed_until(0) == FOREVER
-
-
-@pytest.mark.parametrize("order", ["before", "after"])
-def test_a_jail_for_ever_ends_with_the_case_that_brought_it(order: str) -> None:
-    """Whatever came first: the other case's jail is served, and no more."""
-    world = PenaltyWorld((5, 1, 1))
-    small = (2, 2) if order == "after" else (1, 1)
-    if order == "before":
-        world.freeze(1, weights={0: 1, 1: 5, 2: 5})
-        world.freeze(2, weights={0: 5, 1: 1, 2: 1})
-    else:
-        world.freeze(2, weights={0: 1, 1: 5, 2: 5})
-    first = world.lied(0)
-    proven_at = world.evm.now
-    world.evm.jump(DAY)
-    second = world.lied(0, epochs=(2, 2))
-    lesser_at = world.evm.now if small == (2, 2) else proven_at
-    great, lesser = (first, second) if small == (2, 2) else (second, first)
-    assert [world.fraction(c) for c in (great, lesser)] == [WAD, LEAST]
-    assert world.jailed_until(0) == FOREVER
-    world.give_back(great)
-    assert world.jailed_until(0) == lesser_at + JAIL_S
-    world.give_back(lesser)
-    assert world.jailed_until(0) == world.evm.now
 
 
 # ------------------------------------------------------------------------------------------------------------- terms
