@@ -19,7 +19,7 @@ import {
 contract EigenStandIn is IAllocationManager, IKeyRegistrar {
     address[] internal strategies;
     address public slasher;
-    uint256 private slashes;
+    uint256 public slashes;
     bool private immutable tells;
     mapping(bytes32 => address) private operatorOf;
     mapping(address => uint256) public slashableUntil;
@@ -74,9 +74,10 @@ contract EigenStandIn is IAllocationManager, IKeyRegistrar {
     }
 
     function slashOperator(address avs, SlashingParams calldata params) external {
+        ++slashes;
         uint256[] memory shares = _slash(avs, params);
         if (!tells) return;
-        bytes memory told = abi.encode(++slashes, shares);
+        bytes memory told = abi.encode(slashes, shares);
         assembly {
             return(add(told, 32), mload(told))
         }
@@ -105,8 +106,9 @@ contract EigenStandIn is IAllocationManager, IKeyRegistrar {
 
 // A stand-in for the core of v1.9 and later, for a service that registers, weighs and slashes by it: AllocationManager and what
 // is asked of DelegationManager, from the published interfaces. What is new there: each set has one slasher, which is named when
-// the set is made; the old way of making a set makes the service the slasher, and is to go. Everything is allocated in full,
-// nothing is queued, and nobody's shares leave.
+// the set is made; the old way of making a set makes the service the slasher, and is to go. What is slashed is counted under the
+// slash's number first, and burned in a step of its own, by anybody, or paid to whom a redistributing set names for good. Everything
+// is allocated in full, nothing is queued, and nobody's shares leave.
 contract EigenLaterStandIn is EigenStandIn, IOperatorSets, IDelegation {
     uint32 public constant DEALLOCATION_DELAY = 100;
     uint32 public constant minWithdrawalDelayBlocks = 100;
@@ -114,6 +116,10 @@ contract EigenLaterStandIn is EigenStandIn, IOperatorSets, IDelegation {
     mapping(address avs => address) public registrar;
     mapping(address avs => string) public metadata;
     mapping(address operator => mapping(address strategy => uint256)) public operatorShares;
+    address private constant BURNED = 0x00000000000000000000000000000000000E16E4;
+    mapping(address avs => address) private recipients;
+    mapping(uint256 slashId => mapping(address strategy => uint256)) public waiting;
+    mapping(address to => uint256) public paid;
 
     error OldWayGone();
     error InvalidAVSRegistrar();
@@ -158,6 +164,33 @@ contract EigenLaterStandIn is EigenStandIn, IOperatorSets, IDelegation {
 
     function createOperatorSets(address avs, CreateSetParamsV2[] calldata params) external onlyFor(avs) {
         _make(avs, params[0].strategies, params[0].slasher);
+    }
+
+    function createRedistributingOperatorSets(
+        address avs,
+        CreateSetParamsV2[] calldata params,
+        address[] calldata redistributionRecipients
+    ) external onlyFor(avs) {
+        recipients[avs] = redistributionRecipients[0];
+        _make(avs, params[0].strategies, params[0].slasher);
+    }
+
+    /// As the real one, but at once.
+    function updateSlasher(OperatorSet memory operatorSet, address slasher_) external onlyFor(operatorSet.avs) {
+        slasher = slasher_;
+    }
+
+    function getRedistributionRecipient(OperatorSet memory operatorSet) public view returns (address) {
+        address to = recipients[operatorSet.avs];
+        return to == address(0) ? BURNED : to;
+    }
+
+    /// The second step of a slash.
+    function clearBurnOrRedistributableShares(OperatorSet calldata operatorSet, uint256 slashId) external {
+        for (uint256 i; i < strategies.length; ++i) {
+            paid[getRedistributionRecipient(operatorSet)] += waiting[slashId][strategies[i]];
+            waiting[slashId][strategies[i]] = 0;
+        }
     }
 
     function _make(address avs, address[] calldata strategies_, address slasher_) private {
@@ -209,6 +242,69 @@ contract EigenLaterStandIn is EigenStandIn, IOperatorSets, IDelegation {
     }
 
     function _slashed(address operator, address strategy, uint256 wad) internal override {
-        operatorShares[operator][strategy] -= operatorShares[operator][strategy] * wad / 1e18;
+        uint256 shares = operatorShares[operator][strategy] * wad / 1e18;
+        operatorShares[operator][strategy] -= shares;
+        waiting[slashes][strategy] += shares;
+    }
+}
+
+// A stand-in for the KeyRegistrar, the CrossChainRegistry and a certificate verifier of v1.7 and later, as far as who may: keys and
+// certificates of an operator set are of use only after its service has configured it, which nobody can do for the service.
+contract EigenKeysStandIn {
+    enum CurveType {
+        NONE,
+        ECDSA,
+        BN254
+    }
+
+    struct OperatorSetConfig {
+        address owner;
+        uint32 maxStalenessPeriod;
+    }
+
+    mapping(bytes32 set => CurveType) private curves;
+    mapping(bytes32 key => bool) private used;
+    mapping(bytes32 set => bool) private transported;
+
+    error InvalidPermissions();
+    error OperatorSetNotConfigured();
+    error KeyAlreadyRegistered();
+    error ReferenceTimestampDoesNotExist();
+
+    modifier onlyOf(OperatorSet memory operatorSet) {
+        if (msg.sender != operatorSet.avs) revert InvalidPermissions();
+        _;
+    }
+
+    function configureOperatorSet(OperatorSet memory operatorSet, CurveType curve) external onlyOf(operatorSet) {
+        curves[_id(operatorSet)] = curve;
+    }
+
+    function registerKey(address operator, OperatorSet memory operatorSet, bytes calldata key, bytes calldata) external {
+        if (msg.sender != operator) revert InvalidPermissions();
+        if (curves[_id(operatorSet)] == CurveType.NONE) revert OperatorSetNotConfigured();
+        if (used[keccak256(key)]) revert KeyAlreadyRegistered();
+        used[keccak256(key)] = true;
+    }
+
+    function createGenerationReservation(OperatorSet calldata operatorSet, address, OperatorSetConfig calldata)
+        external
+        onlyOf(operatorSet)
+    {
+        transported[_id(operatorSet)] = true;
+    }
+
+    /// Of a set whose table nobody carries no certificate is ever good.
+    function verifyCertificateProportion(OperatorSet calldata operatorSet, bytes calldata, uint16[] memory)
+        external
+        view
+        returns (bool)
+    {
+        if (!transported[_id(operatorSet)]) revert ReferenceTimestampDoesNotExist();
+        return true;
+    }
+
+    function _id(OperatorSet memory operatorSet) private pure returns (bytes32) {
+        return keccak256(abi.encode(operatorSet));
     }
 }

@@ -168,9 +168,9 @@ def test_two_dips_are_no_fall_if_anybody_looks_between_them(world: Collateral) -
     # of a fall between them no more is recorded than what was seen of it
     world.refresh(RECEIPT)
     for rate in (ETHER // 3, ETHER * 99 // 100, ETHER // 4):
+        world.evm.jump(CONFIRM_S // 2)
         world.told(rate)
         world.refresh(RECEIPT)
-        world.evm.jump(CONFIRM_S)
     world.told(ETHER)
     assert world.value(RECEIPT) == pytest.approx(ETHER * 99 // 100 * SHARE_BPS // BPS, rel=10**-3)
 
