@@ -9,6 +9,8 @@ set, and ours has no way to.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import contracts
@@ -143,27 +145,30 @@ def test_nobody_else_speaks_for_the_set_in_later_releases() -> None:
     world = LaterWorld(tells=True, old_way_gone=True, names_slasher=True)
     assert world.connect() == ""
     assert world.register(OPERATOR, registration(world.consent(OPERATOR, 0))) == ""
-    evm, ours = world.evm, (world.source, SET_ID)
+    evm, later = world.evm, world.later
     keys = evm.create(compiled("tests/contracts/solidity/EigenStandIn.sol")["EigenKeysStandIn"])
-    turned_on = (
-        (world.later, "updateSlasher", (ours, OWNER), "InvalidCaller"),
-        (
-            world.later,
-            "createRedistributingOperatorSets",
-            (world.source, [(1, [NATIVE_STRATEGY], OWNER)], [OWNER]),
-            "InvalidCaller",
-        ),
-        (keys, "configureOperatorSet", (ours, 1), "InvalidPermissions"),
-        (keys, "createGenerationReservation", (ours, OWNER, (OWNER, 0)), "InvalidPermissions"),
-    )
-    for sender in (OWNER, OPERATOR, PENALTIES, REWARDS, world.set):
-        for to, name, args, error in turned_on:
+
+    def turned_on(avs: str) -> list[tuple[str, str, tuple[Any, ...], str]]:
+        """What turns each of them on for a service's set, and how somebody else is refused."""
+        its, made = (avs, SET_ID), [(1, [NATIVE_STRATEGY], OWNER)]
+        return [
+            (later, "updateSlasher", (its, OWNER), "InvalidCaller"),
+            (later, "createRedistributingOperatorSets", (avs, made, [OWNER]), "InvalidCaller"),
+            (keys, "configureOperatorSet", (its, 1), "InvalidPermissions"),
+            (keys, "createGenerationReservation", (its, OWNER, (OWNER, 0)), "InvalidPermissions"),
+        ]
+
+    for sender in (OWNER, OPERATOR, PENALTIES, REWARDS):
+        for to, name, args, error in turned_on(world.source):
             assert evm.call(to, name, *args, sender=sender)[0] == core_error(error), (name, sender)
-    key = (OPERATOR, ours, bytes(20), b"")
+    key = (OPERATOR, (world.source, SET_ID), bytes(20), b"")
     assert evm.call(keys, "registerKey", *key, sender=OPERATOR)[0] == core_error("OperatorSetNotConfigured")
-    asked = (ours, b"", [1])
-    assert evm.call(keys, "verifyCertificateProportion", *asked)[0] == core_error("ReferenceTimestampDoesNotExist")
-    # a service that could, would
-    for to, name, args, _ in turned_on:
-        assert evm.call(to, name, *args, sender=world.source)[0] == "", name
-    assert evm.call(keys, "registerKey", *key, sender=OPERATOR)[0] == ""
+    certificate = ((world.source, SET_ID), b"", [1])
+    error = evm.call(keys, "verifyCertificateProportion", *certificate)[0]
+    assert error == core_error("ReferenceTimestampDoesNotExist")
+    # a service that turns them on can
+    evm.ok(later, "updateAVSMetadataURI", OWNER, "about:")
+    for to, name, args, _ in turned_on(OWNER):
+        assert evm.call(to, name, *args)[0] == "", name
+    evm.ok(keys, "registerKey", OPERATOR, (OWNER, SET_ID), bytes(20), b"", sender=OPERATOR)
+    assert evm.ok(keys, "verifyCertificateProportion", (OWNER, SET_ID), b"", [1])
