@@ -98,32 +98,37 @@ contract CollateralValues is ICollateralValues {
     /// @inheritdoc ICollateralValues
     function recordedValueOf(address token, uint256 amount) external view returns (uint256) {
         Listed storage one = listed[token];
-        if (_isOld(one) || amount > type(uint112).max) return 0;
-        uint256 rate = one.fallenAt == 0 ? one.rate : _afterDip(one, one.fallen);
+        if (one.countsBps == 0 || amount > type(uint112).max) return 0;
+        (uint256 least,) = _bounds(one);
+        if (least == 0) return 0;
+        uint256 rate = one.fallenAt == 0 ? one.rate : one.fallen;
+        if (rate < least) rate = least;
         return (amount * rate * one.countsBps) / (WAD * BPS);
     }
 
     /// @notice Wei per 1e18 of a token: what its contract says, or its limit if that is less, and no less than `DIP_BPS` below a record
     ///         that is not too old. Without the part that counts.
     function rateOf(address token) public view returns (uint256) {
-        return _afterDip(listed[token], _seen(token));
+        uint256 live = _liveRate(token);
+        (uint256 least, uint256 limit) = _bounds(listed[token]);
+        return live < least ? least : live < limit ? live : limit;
     }
 
     /// @notice The most that a token's rate counts for now.
-    function limitOf(address token) public view returns (uint256) {
+    function limitOf(address token) external view returns (uint256 limit) {
         Listed storage one = listed[token];
         if (one.countsBps == 0) revert NoCollateral(token);
-        if (one.rateContract == address(0)) return WAD;
-        uint256 growth = uint256(one.rate) * one.growthBps * (block.timestamp - one.recordedAt);
-        return one.rate + growth / (BPS * YEAR_S);
+        (, limit) = _bounds(one);
     }
 
     /// @notice Record what the token's contract says, or its limit if that is less; anybody may. The limit grows from there. Less than
     ///         what is recorded is noted first: a call that sees it again, `CONFIRM_S` later or more, records the highest that was
     ///         seen since, and one that sees no less than what is recorded forgets it.
     function refresh(address token) external {
-        uint256 rate = _seen(token);
+        uint256 rate = _liveRate(token);
         Listed storage one = listed[token];
+        (, uint256 limit) = _bounds(one);
+        if (rate > limit) rate = limit;
         uint256 fallenAt = one.fallenAt;
         if (rate < one.rate) {
             if (fallenAt == 0) fallenAt = block.timestamp;
@@ -148,23 +153,14 @@ contract CollateralValues is ICollateralValues {
         emit RateRecorded(token, rate);
     }
 
-    /// @dev What the token's contract says, or the limit if that is less.
-    function _seen(address token) private view returns (uint256) {
-        uint256 live = _liveRate(token);
-        uint256 limit = limitOf(token);
-        return live < limit ? live : limit;
-    }
-
-    /// @dev What counts of a rate that may have dipped. A record that is too old holds nothing up.
-    function _afterDip(Listed storage one, uint256 rate) private view returns (uint256) {
-        if (_isOld(one)) return rate;
-        uint256 least = one.rate * (BPS - DIP_BPS) / BPS;
-        return rate < least ? least : rate;
-    }
-
     /// @dev What has no contract of its own is one to one, and no record of it ages.
-    function _isOld(Listed storage one) private view returns (bool) {
-        return one.rateContract != address(0) && block.timestamp > one.recordedAt + RECORD_S;
+    /// @return least that counts of a rate that may have dipped; 0: the record is too old to hold anything up
+    /// @return limit that no rate counts above
+    function _bounds(Listed storage one) private view returns (uint256 least, uint256 limit) {
+        if (one.rateContract == address(0)) return (WAD, WAD);
+        (uint256 rate, uint256 age) = (one.rate, block.timestamp - one.recordedAt);
+        if (age <= RECORD_S) least = rate * (BPS - DIP_BPS) / BPS;
+        limit = rate + rate * one.growthBps * age / (BPS * YEAR_S);
     }
 
     /// @dev Not more than 32 bytes of the answer are copied, whatever is returned.
