@@ -42,7 +42,7 @@ class LaterWorld(EigenWorld):
 
     def __init__(self, *, tells: bool, old_way_gone: bool, names_slasher: bool) -> None:
         evm = self.evm = MiningEvm()
-        standin = compiled("tests/contracts/solidity/EigenStandIn.sol")["EigenLaterStandIn"]
+        standin = compiled("tests/contracts/solidity/EigenLaterStandIn.sol")["EigenLaterStandIn"]
         self.later = evm.create(standin, tells, old_way_gone)
         self.book = evm.create(contracts.load("KeyBook"), OWNER)
         self.set = evm.create(compiled("tests/contracts/solidity/EigenSetStandIn.sol")["EigenSetStandIn"], STORE)
@@ -146,7 +146,7 @@ def test_nobody_else_speaks_for_the_set_in_later_releases() -> None:
     assert world.connect() == ""
     assert world.register(OPERATOR, registration(world.consent(OPERATOR, 0))) == ""
     evm, later = world.evm, world.later
-    keys = evm.create(compiled("tests/contracts/solidity/EigenStandIn.sol")["EigenKeysStandIn"])
+    keys = evm.create(compiled("tests/contracts/solidity/EigenLaterStandIn.sol")["EigenKeysStandIn"])
 
     def turned_on(avs: str) -> list[tuple[str, str, tuple[Any, ...], str]]:
         """What turns each of them on for a service's set, and how somebody else is refused."""
