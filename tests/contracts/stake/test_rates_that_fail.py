@@ -9,7 +9,7 @@ import pytest
 
 from tests.contracts.contract_tools import WAD, compiled
 from tests.contracts.stake.eigen_world import REVERTS
-from tests.contracts.stake.stake_world import DAY_S, SOURCES
+from tests.contracts.stake.stake_world import DAY_S, HOUR_S, SOURCES
 from tests.contracts.stake.story_sources import KINDS, SOURCE_GAS, EigenPart
 from tests.contracts.stake.story_world import DEPOSIT, OPERATORS, RATE_BPS, RESTAKERS, StoryWorld
 
@@ -60,7 +60,7 @@ def test_a_dip_for_one_call_removes_nobody(world: FragileWorld) -> None:
     before, weights = world.stakes(), world.weights(world.epoch)
     world.tell(RATE // 1_000)
     world.refresh()
-    world.ok(world.set, "observe", list(OPERATORS))
+    world.ok(world.windows, "observe", list(OPERATORS))
     assert world.not_removed()
     world.tell(RATE)
     assert world.stakes() == before, "nothing stays of it"
@@ -100,6 +100,23 @@ def test_a_rate_that_was_not_recorded_for_two_days_counts_nothing(world: Fragile
     assert set(world.stakes().values()) == {0}
     world.tell(RATE)
     assert min(world.stakes().values()) > 0
+
+
+def test_who_is_emptied_for_a_moment_is_not_removed(world: FragileWorld) -> None:
+    """A restaker that asks for everything back, has its operator looked at, and puts as much in again, all at once."""
+    operator, restaker = OPERATORS[1], RESTAKERS[1]
+    parts = [p for p in world.parts if operator in p.served]
+    before = world.in_store()
+    for part in parts:
+        part.ask_exit(restaker, operator, DEPOSIT)
+    assert world.evm.call(world.set, "remove", operator)[0] == ""
+    assert world.evm.call(world.set, "remove", operator)[0] == "NothingToRemove"
+    for part in parts:
+        part.put_in(restaker, operator, DEPOSIT)
+    world.evm.jump(HOUR_S)
+    assert world.evm.call(world.set, "remove", operator)[0] == "", "that is forgotten now"
+    assert world.in_store() == before
+    assert world.not_removed()
 
 
 def test_a_strategy_that_cannot_be_read_removes_nobody() -> None:
