@@ -21,6 +21,7 @@ from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.operator_documents import operators_document
 from oracle.serve.price_cache import PriceCache
 from oracle.serve.readiness import health_document
+from oracle.serve.stake_documents import stake_parts
 from oracle.serve.web import Body, HttpProblem, Query, nearest_feeds
 
 MAX_WINDOW_S = 7 * 86_400
@@ -29,6 +30,7 @@ _PAGE = {
     "app.js": "text/javascript",
     "chart.js": "text/javascript",
     "operators.js": "text/javascript",
+    "stake.js": "text/javascript",
     "uplot.js": "text/javascript",
     "uplot.css": "text/css",
     "uplot.LICENSE.txt": "text/plain",
@@ -165,7 +167,9 @@ class Routes:
 
     async def _get_operators(self, request: web.Request) -> web.Response:
         Query(request, ())
-        return Body.json(operators_document(self._service.operators())).response(request)
+        operators = self._service.operators()
+        stake = stake_parts(self._service.stake(), operators, self._now_ms())
+        return Body.json(operators_document(operators, stake)).response(request)
 
     async def _get_sealed(self, request: web.Request) -> web.Response:
         query, names = Query(request, ("target",)), self._service.targets()
