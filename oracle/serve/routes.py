@@ -30,6 +30,7 @@ _PAGE = {
     "app.js": "text/javascript",
     "chart.js": "text/javascript",
     "operators.js": "text/javascript",
+    "dom.js": "text/javascript",
     "stake.js": "text/javascript",
     "uplot.js": "text/javascript",
     "uplot.css": "text/css",
