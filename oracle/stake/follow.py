@@ -13,9 +13,10 @@ from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.runtime.log_limit import LogBudget
 from oracle.runtime.schedule import every
 from oracle.stake.case_memory import CaseMemory
-from oracle.stake.discover import NotStaked, StakeSystem, discover
+from oracle.stake.discover import NotStaked, discover
 from oracle.stake.overview import overview
 from oracle.stake.reads import StakeReads
+from oracle.stake.secured_price import PriceSecurity, price_security
 
 LOOK_S = 120
 """Pause between two looks."""
@@ -33,6 +34,7 @@ class StakeView:
     Attributes:
         target: name of the store.
         found: what it saw (`oracle.stake.overview`); None before the first one.
+        security: what that means for a price; None before the first one.
         read_ms: when it was complete, Unix ms.
         error: why the newest look came to nothing; "" where it did not.
         not_staked: why no stake decides who signs; "" where it does, or where that is not known yet.
@@ -40,6 +42,7 @@ class StakeView:
 
     target: str
     found: Mapping[str, Any] | None = None
+    security: PriceSecurity | None = None
     read_ms: int | None = None
     error: str = ""
     not_staked: str = ""
@@ -86,17 +89,15 @@ class StakeFollower:
         try:
             async with asyncio.timeout(self._longest_s):
                 reads = await StakeReads.open(self._nodes, _AT_ONCE)
-                found = await self._read(reads)
+                system = await discover(reads, self._chain_id, self._store)
+                found = await overview(reads, system, self._memory)
+                security = await price_security(reads, system)
         except NotStaked as e:
             self._view = StakeView(target=self._view.target, not_staked=str(e))
         except (ChainError, TimeoutError) as e:
             self._failed(str(e) or f"no answer within {self._longest_s:g} s")
         else:
-            self._view = StakeView(target=self._view.target, found=found, read_ms=self._now_ms())
-
-    async def _read(self, reads: StakeReads) -> Mapping[str, Any]:
-        system: StakeSystem = await discover(reads, self._chain_id, self._store)
-        return await overview(reads, system, self._memory)
+            self._view = StakeView(target=self._view.target, found=found, security=security, read_ms=self._now_ms())
 
     def _failed(self, why: str) -> None:
         self._view = replace(self._view, error=why)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from eth_abi.abi import decode
+from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
@@ -55,9 +55,11 @@ class StakeReads:
 
     async def of_token(self, token: str, function: str, kind: str, *args: str) -> Any:
         """What a token answers that takes addresses alone; None where it does not know the function."""
-        data = selector(function, ["address"] * len(args))
-        data += b"".join(bytes.fromhex(a[2:]).rjust(32, b"\0") for a in args)
-        found = await self._decoded(token, data, (kind,))
+        return await self.of_other(token, function, ["address"] * len(args), args, kind)
+
+    async def of_other(self, to: str, function: str, types: Sequence[str], args: Sequence[Any], kind: str) -> Any:
+        """The same of any contract of others."""
+        found = await self._decoded(to, selector(function, types) + encode(list(types), list(args)), (kind,))
         return None if found is None else found[0]
 
     async def has_code(self, at: str) -> bool:
@@ -68,9 +70,13 @@ class StakeReads:
         self, at: str, contract: str, event: str, *topics: str | None
     ) -> tuple[tuple[str, ...], ...] | None:
         """Topics of all such events up to the block; None where endpoints do not look so far back."""
+        return await self.logged(at, "0x" + event_topic(contract, event).hex(), *topics)
+
+    async def logged(self, at: str, *topics: str | None) -> tuple[tuple[str, ...], ...] | None:
+        """The same by topics."""
         wanted = {
             "address": at,
-            "topics": ["0x" + event_topic(contract, event).hex(), *topics],
+            "topics": list(topics),
             "fromBlock": "0x0",
             "toBlock": hex(self.head.number),
         }

@@ -15,6 +15,8 @@ PLACES = ("member", "too new", "too little stake", "others have more")
 OUTCOMES = ("none", "disputed", "taken", "given back")
 WHOLE = 10**18
 NEVER_EXPIRES = (1 << 256) - 1
+_JAILED_AT = 2
+"""Its place in what the set says of a candidate."""
 EPOCHS_BACK = 32
 """So many of the newest epochs are searched for cases."""
 
@@ -113,7 +115,8 @@ async def operator_row(reads: StakeReads, system: StakeSystem, operator: str, co
     by_key = dict(zip(keys, weights, strict=True))
     frozen_keys, operators, _ = await reads.call(system.set, "StakedSet", "membersOf", epoch)
     mine = [k for k, o in zip(frozen_keys, operators, strict=True) if o == operator]
-    stakes = await asyncio.gather(*(_stakes(reads, s.at, operator) for s in system.sources))
+    capture_s = await slashing_capture(reads, system)
+    stakes = await asyncio.gather(*(_stakes(reads, s.at, operator, capture_s) for s in system.sources))
     return {
         "operator": operator,
         "key": None if key == ZERO else key,
@@ -136,17 +139,30 @@ async def operator_row(reads: StakeReads, system: StakeSystem, operator: str, co
     }  # fmt: skip
 
 
-async def _stakes(reads: StakeReads, source: str, operator: str) -> tuple[int | None, int | None]:
-    """What counts as stake in a source, and what can be slashed there of a capture now; None where it does not say."""
+async def slashing_capture(reads: StakeReads, system: StakeSystem) -> int:
+    """Of what time stake answers for what is signed now: when the set in force was frozen; just now, if it was not by stake.
+
+    A source that reads a history by time knows nothing of the very second of a block yet.
+    """
+    epoch, *_ = await reads.call(system.store, "PriceStore", "signerSet")
+    ((capture_s, *_),) = await reads.call(system.set, "StakedSet", "frozenOf", epoch)
+    return int(capture_s) or reads.head.time_s - 1
+
+
+async def _stakes(reads: StakeReads, source: str, operator: str, capture_s: int) -> tuple[int | None, int | None]:
+    """What counts as stake in a source, and what can be slashed there of a capture; None where it does not say."""
     stake, slashable = await asyncio.gather(
         reads.tried(source, "IStakeSource", "stakeOf", operator),
-        reads.tried(source, "IStakeSource", "slashableOf", operator, reads.head.time_s),
+        reads.tried(source, "IStakeSource", "slashableOf", operator, capture_s),
     )
     return (None if stake is None else stake[0]), (None if slashable is None else slashable[0])
 
 
 async def cases_of(reads: StakeReads, system: StakeSystem, operator: str) -> list[dict[str, Any]]:
-    """Its newest case in each of the newest epochs."""
+    """Its newest case in each of the newest epochs. A case jails its operator: who was never jailed has none."""
+    candidate = await reads.call(system.set, "StakedSet", "candidateOf", operator)
+    if not candidate[_JAILED_AT]:
+        return []
     epoch, *_ = await reads.call(system.store, "PriceStore", "signerSet")
     epochs = range(max(1, epoch + 1 - EPOCHS_BACK), epoch + 2)
     named = await asyncio.gather(*(reads.call(system.penalties, "Penalties", "caseIn", operator, e) for e in epochs))
