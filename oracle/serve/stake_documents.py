@@ -42,7 +42,7 @@ def age_s(view: StakeView, now_ms: int) -> int | None:
 
 def stake_document(view: StakeView | None, operators: OperatorsView | None, now_ms: int) -> Document | None:
     """What was read last, with its age; None before that."""
-    if view is None or view.found is None:
+    if view is None or view.found is None or view.security is None:
         return None
     found = view.found
     weight = int(found["total"])
@@ -73,9 +73,10 @@ def stake_document(view: StakeView | None, operators: OperatorsView | None, now_
             **found["scheduled"], "epoch": str(found["scheduled"]["epoch"]),
         },
         "next": found["next"],
-        "silent": is_silent(found),
+        "silent": view.security.facts.silent or makes_no_set(found),
         "least_stake_wei": found["least_stake"],
-        "slashable_wei": str(sum(int(r["slashable"]) for r in found["operators"] if int(r["weight"]))),
+        "slashable_wei": str(view.security.slashable_wei),
+        "complete": view.security.is_complete,
         "operators": [_row(r, weight, known) for r in found["operators"]],
         "cases": [_case(c) for c in found["cases"]],
         "penalties": {
@@ -88,7 +89,7 @@ def stake_document(view: StakeView | None, operators: OperatorsView | None, now_
     }  # fmt: skip
 
 
-def is_silent(found: Mapping[str, Any]) -> bool:
+def makes_no_set(found: Mapping[str, Any]) -> bool:
     """Whether a freeze now would make no set: too few members, or less stake than T; False where nobody can say."""
     coming = found["next"]
     return coming is not None and (not coming["can_be_made"] or coming["members"] < coming["least_members"])

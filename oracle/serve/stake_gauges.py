@@ -13,8 +13,9 @@ from prometheus_client.registry import Collector
 
 from feeds.units import MS, WAD
 from oracle.serve.operators import OperatorsView
-from oracle.serve.stake_documents import is_silent, names_of
+from oracle.serve.stake_documents import makes_no_set, names_of
 from oracle.stake.follow import StakeView
+from oracle.stake.secured_price import PriceSecurity
 
 _OP = ("operator",)
 Values = Mapping[tuple[str, ...], float]
@@ -49,11 +50,12 @@ class StakeGauges(Collector):
             return
         age_s = nan if view.read_ms is None else (self._now_ms() - view.read_ms) / MS
         yield _gauge("read_age_seconds", "since the contracts of stake were read; NaN: never", {(): age_s})
-        if view.found is None:
+        if view.found is None or view.security is None:
             return
         named = names_of(view.found, self.operators())
         labels = _labels({o: name for o, (name, _) in named.items()})
         yield from _of_set(view.found)
+        yield from _of_security(view.found, view.security)
         yield from _of_operators(view.found, labels)
         yield from _of_own(view.found, {o: labels[o] for o, (_, here) in named.items() if here})
 
@@ -61,25 +63,30 @@ class StakeGauges(Collector):
 def _of_set(found: Mapping[str, Any]) -> Iterator[Metric]:
     threshold, weight = int(found["threshold"]), int(found["total"])
     frozen = weight if found["frozen_total"] is None else int(found["frozen_total"])
-    members = [r for r in found["operators"] if int(r["weight"])]
     yield _gauge("rotate_due_timestamp_seconds", "from when on anybody may have the next set made",
                  {(): found["rotate_due_s"]})  # fmt: skip
     yield _gauge("set_expires_timestamp_seconds", "when the set in force signs nothing any more",
                  {(): found["expires_s"]} if found["expires_s"] is not None else {})  # fmt: skip
-    yield _gauge("silent", "1: a freeze now would make no set", {(): is_silent(found)})
     yield _gauge("unarmed", "1: a set waits for its members' signatures",
                  {(): found["scheduled"] is not None and not found["scheduled"]["armed"]})  # fmt: skip
     yield _gauge("lost_ratio", "weight that was cut from the set in force, as a share of its threshold",
                  {(): max(0, frozen - weight) / threshold})  # fmt: skip
     yield _gauge("spare_ratio", "weight in force above the threshold, as a share of it; below 0: nothing can be sealed",
                  {(): (weight - threshold) / threshold})  # fmt: skip
-    yield _gauge("slashable_ether", "what can be slashed of the members in force",
-                 {(): sum(int(r["slashable"]) for r in members) / WAD})  # fmt: skip
-    yield _gauge("unread_sources", "sources of members that did not answer: stake is more than is shown",
-                 {(): sum(s["slashable"] is None for r in members for s in r["sources"])})  # fmt: skip
     yield _gauge("open_cases", "cases that are not settled", {(): sum(c["is_open"] for c in found["cases"])})
     yield _gauge("reports_missing", "epochs that ended and were funded, without a report of their rewards",
                  {(): sum(e["missing"] for e in found["rewards"])})  # fmt: skip
+
+
+def _of_security(found: Mapping[str, Any], security: PriceSecurity) -> Iterator[Metric]:
+    costs = {"two_contents": security.two_contents if security.by_stake else None, "false_price": security.false_price}
+    yield _gauge("silent", "1: the last freeze made no set, or one now would make none",
+                 {(): security.facts.silent or makes_no_set(found)})  # fmt: skip
+    yield _gauge("slashable_ether", "what can be slashed of the members in force", {(): security.slashable_wei / WAD})
+    yield _gauge("complete", "1: every source answered for every member", {(): security.is_complete})
+    yield _gauge("corruption_ether", "what those have at stake who can do it and have least to lose",
+                 {(what,): c.coalition.wei / WAD for what, c in costs.items() if c is not None and c.coalition},
+                 ("what",))  # fmt: skip
 
 
 def _of_operators(found: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[Metric]:

@@ -7,12 +7,17 @@ from oracle.serve.openapi.schema import Schema, flag, list_of, object_of, or_nul
 _WEIGHT = "weights of a set that was frozen by stake are wei"
 
 
+def _with_unit(what: str, unit: str) -> str:
+    head, stop, rest = what.partition(";")
+    return f"{head}, {unit}{stop}{rest}"
+
+
 def _at(what: str, *, nullable: bool = True) -> Schema:
-    return whole(f"{what}, Unix s", nullable=nullable)
+    return whole(_with_unit(what, "Unix s"), nullable=nullable)
 
 
 def _wei(what: str) -> Schema:
-    return text(f"{what}, wei", nullable=True)
+    return text(_with_unit(what, "wei"), nullable=True)
 
 
 def _tokens(what: str) -> Schema:
@@ -138,9 +143,12 @@ STAKE = object_of(
                 }
             )
         ),
-        "silent": flag("a freeze now would make no set: too few members, or less stake than T"),
+        "silent": flag(
+            "the last freeze made no set, or one now would make none: too few members, or less stake than T"
+        ),
         "least_stake_wei": text("that a member needs, wei"),
-        "slashable_wei": text("of the members in force together, in all sources that answer, wei"),
+        "slashable_wei": text("of the members in force together, counted once, wei"),
+        "complete": flag("every source answered for every member; false: that is the least"),
         "operators": list_of(_OPERATOR),
         "cases": list_of(_CASE),
         "penalties": object_of(

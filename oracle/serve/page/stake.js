@@ -34,7 +34,7 @@ export function securedBy() {
   if (!known) return "security not known";
   if (!known.by_stake) return "not secured by stake";
   const stale = known.error ? `, read ${ago(known.age_s)} ago` : "";
-  return `secured by ${known.operators.some((o) => o.unread_sources) ? "at least " : ""}${ether(known.slashable_wei)}${stale}`;
+  return `secured by ${known.complete ? "" : "at least "}${ether(known.slashable_wei)}${stale}`;
 }
 
 // --- the section -----------------------------------------------------------------------------------------------------
@@ -159,4 +159,65 @@ export function drawStake(stake, why) {
   $("stake-rows").replaceChildren(...stake.operators.map((o) => rowOf(o, stake.cases)));
   $("stake-facts").replaceChildren(...factBoxes(factsOf(stake)));
   $("stake-lists").replaceChildren(...listOf("Cases", stake.cases.map(caseText), "now"), ...listOf("Rewards", stake.rewards.map(epochText)));
+}
+
+// --- what secures one price ------------------------------------------------------------------------------------------
+
+const inWords = (names) => (names.length ? names.join(", ") : "nobody");
+
+/** One wrong, as a lender asks for it: who can do it, what they have, what is taken of them. */
+function lieFact(title, cost, names) {
+  if (!cost) return [title, "nothing answers for it"];
+  if (cost.at_stake_wei === null) return [title, "nobody has the weight for it"];
+  const taken = cost.lost_wei === "0" ? "nothing is taken for it" : `${ether(cost.lost_wei)} is taken once it is proven`;
+  return [title, `${ether(cost.at_stake_wei)} at stake of those with least to lose (${inWords(cost.operators.map(names))}); ${taken}`];
+}
+
+function securityParts(s) {
+  const byOperator = new Map(s.signers.filter((m) => m.operator).map((m) => [m.operator, m.name === m.key ? short(m.operator) : m.name]));
+  const names = (operator) => byOperator.get(operator) ?? short(operator);
+  const signed = s.signers.filter((m) => m.signed);
+  const head = s.epoch === null ? [] : [["Signed by", `${signed.length} of ${s.signers.length}: ${share(s.signed_weight, s.signers.reduce((sum, m) => sum + BigInt(m.weight), 0n))} of the weight`]];
+  const k = s.stake;
+  const facts = k === null ? head : [...head,
+    ["Can be slashed of all", `${k.complete ? "" : "at least "}${ether(k.slashable_wei)}`],
+    lieFact("To seal two prices of one round", k.two_contents, names),
+    lieFact("To seal one false price", k.false_price, names),
+    lieFact("To move it by any step", k.any_price, names),
+    lieFact("To stop it", k.silence, names),
+    ["Others can slash too", ether(k.others_can_slash_wei)],
+    ["Read", `${ago(k.age_s)} ago, block ${k.block}, epoch ${k.epoch}`],
+  ];
+  const boxes = el("dl", null, "facts");
+  boxes.append(...factBoxes(facts));
+  return [
+    ...listOf("Not known", s.unknown, "now"),
+    boxes,
+    ...listOf("Signers of the last round", s.signers.map((m) => signerText(m))),
+    ...listOf("What may be wrong with these figures", k === null ? [] : k.doubts, "unknown"),
+  ];
+}
+
+function signerText(m) {
+  const name = m.name === m.key ? short(m.key) : m.name;
+  const stake = m.operator === null ? "nothing known of its stake" : `${m.complete ? "" : "at least "}${ether(m.slashable_wei)} can be slashed`;
+  return `${name}: ${m.signed ? "signed" : "did not sign"}, ${stake}`;
+}
+
+/** Ask what secures a feed, and show it while it is still the one that is chosen. */
+let wanted = null;
+export async function showSecurity(feed, path) {
+  wanted = feed;
+  const body = $("security-body");
+  if (body.dataset.feed !== feed) body.replaceChildren(el("p", "asking", "muted"));
+  body.dataset.feed = feed;
+  try {
+    const answer = await fetch(`${path}/security`);
+    const said = await answer.json();
+    if (wanted !== feed) return;
+    if (!answer.ok) throw new Error(said.error.message);
+    body.replaceChildren(...securityParts(said));
+  } catch (problem) {
+    if (wanted === feed) body.replaceChildren(el("p", `This could not be read: ${problem.message}`, "muted"));
+  }
 }
