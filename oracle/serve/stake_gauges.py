@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from math import nan
+from math import inf
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -48,8 +48,8 @@ class StakeGauges(Collector):
         view = self.view()
         if view is None or view.not_staked:
             return
-        age_s = nan if view.read_ms is None else (self._now_ms() - view.read_ms) / MS
-        yield _gauge("read_age_seconds", "since the contracts of stake were read; NaN: never", {(): age_s})
+        age_s = inf if view.read_ms is None else (self._now_ms() - view.read_ms) / MS
+        yield _gauge("read_age_seconds", "since the contracts of stake were read; infinite: never", {(): age_s})
         if view.found is None or view.security is None:
             return
         named = names_of(view.found, self.operators())

@@ -20,7 +20,7 @@ KEYS = tuple("0x" + a.hex() for a in signers_of(5).signers)
 ALICE, BOB, CAROL, DAVE = (who(n) for n in (1, 2, 3, 4))
 
 
-def row(number: int, weight: int, stake: int, **more: Any) -> dict[str, Any]:
+def row(number: int, weight: int, stake: int, /, **more: Any) -> dict[str, Any]:
     """One operator, with half of its stake in each of two sources."""
     half = str(stake * ETHER // 2)
     pool = {
