@@ -116,9 +116,9 @@ function factsOf(stake) {
   ];
 }
 
-function caseText(c) {
+function caseText(c, names) {
   const state = { disputed: `disputed until ${when(c.dispute_until_s)}`, "given back": "given back" }[c.outcome] ?? `taken: ${ether(c.taken_wei)}`;
-  return `${short(c.operator)} said two things in epoch ${c.epoch}: ${percent(c.fraction_bps)} of its stake put aside, ${state}`;
+  return `${names.get(c.operator) ?? short(c.operator)} said two things in epoch ${c.epoch}: ${percent(c.fraction_bps)} of its stake put aside, ${state}`;
 }
 
 function epochText(e) {
@@ -157,8 +157,9 @@ export function drawStake(stake, why) {
   $("stake-warnings").hidden = !warnings.length;
   if ([...$("stake-warnings").children].map((li) => li.textContent).join("\n") !== warnings.join("\n")) $("stake-warnings").replaceChildren(...warnings.map((text) => el("li", text)));
   $("stake-rows").replaceChildren(...stake.operators.map((o) => rowOf(o, stake.cases)));
+  const names = new Map(stake.operators.filter((o) => o.name !== o.operator).map((o) => [o.operator, o.name]));
   $("stake-facts").replaceChildren(...factBoxes(factsOf(stake)));
-  $("stake-lists").replaceChildren(...listOf("Cases", stake.cases.map(caseText), "now"), ...listOf("Rewards", stake.rewards.map(epochText)));
+  $("stake-lists").replaceChildren(...listOf("Cases", stake.cases.map((c) => caseText(c, names)), "now"), ...listOf("Rewards", stake.rewards.map(epochText)));
 }
 
 // --- what secures one price ------------------------------------------------------------------------------------------

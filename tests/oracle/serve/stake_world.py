@@ -101,4 +101,4 @@ def stake_view(seen: Mapping[str, Any] | None = None, **more: Any) -> StakeView:
     secured = facts(members, threshold=int(whole["threshold"]), epoch=whole["epoch"], block=whole["block"])
     if not whole["by_stake"]:
         secured = replace(secured, frozen=None)
-    return replace(StakeView(target="home", found=whole, security=judge(secured), read_ms=READ_MS), **more)
+    return replace(StakeView(target="local", found=whole, security=judge(secured), read_ms=READ_MS), **more)
