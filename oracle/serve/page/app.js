@@ -147,6 +147,7 @@ function draw() {
 }
 
 function drawRows() {
+  $("security-summary").textContent = securedBy() ?? "What secures this price";
   const body = $("rows");
   const rows = state.order.length ? state.order.map(rowOf) : [emptyRow("No feeds are configured.")];
   const same = body.children.length === rows.length && rows.every((r, i) => r.dataset.feed === body.children[i].dataset.feed);
@@ -237,7 +238,6 @@ function drawDetail() {
   $("facts").replaceChildren(...(p ? facts(p) : []));
   drawRisks();
   const link = (text, end) => Object.assign(el("a", text), { href: pathOf(feed) + end });
-  $("security-summary").textContent = securedBy() ?? "What secures this price";
   $("links").replaceChildren(link("price", ""), link("every input", "/explain"), link("history", "/history"), link("what secures it", "/security"),
     ...(p?.legs.length ? [] : [link("signed report", "/report")]));
 }
