@@ -9,12 +9,26 @@ from typing import Any
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
-from oracle.chain.quorum_rpc import ChainError, QuorumRpc
+from oracle.chain.quorum_rpc import ChainError, NodeRefused, QuorumRpc
 from oracle.chain.rpc_answers import BlockHead, read_head, read_simulated
 from oracle.chain.store_abi import call_of, event_topic, selector
 
 ZERO = "0x" + "00" * 20
 _AT_ONCE = 64
+_ENDED = (
+    "out of gas",
+    "outofgas",
+    "invalid opcode",
+    "opcode 0x",
+    "invalidfeopcode",
+    "opcodenotfound",
+    "badinstruction",
+    "invalid jump",
+    "invalidjump",
+    "stack underflow",
+    "stackunderflow",
+)
+"""How nodes say that a contract ended a call without reverting (geth `core/vm/errors.go`, revm, Nethermind): its code did, not the node."""
 
 
 class StakeReads:
@@ -117,7 +131,9 @@ class StakeReads:
 
 
 def _answer(answer: Any) -> str | None:
-    """The bytes of an answer; None where the contract reverts."""
+    """The bytes of an answer; None where the contract reverts, or ends in another way that is its own doing."""
+    if isinstance(answer, NodeRefused) and any(words in answer.detail.lower() for words in _ENDED):
+        return None
     return None if read_simulated(answer).refused is not None else str(answer)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -39,43 +40,51 @@ class SourcePlaces:
 
 
 async def places_of(reads: StakeReads, source: StakeSource, capture_s: int) -> SourcePlaces:
-    """What a source is.
+    """What a source is. One that does not say it is a source of which nothing is known but what it answers for an operator.
 
     Raises:
         ChainError: endpoints do not answer or agree; so does each function here.
     """
     reach = await reads.tried(source.at, "IStakeSource", "reachS")
-    reach_s = None if reach is None else int(reach[0])
+    nothing = SourcePlaces(
+        SourceFacts(at=source.at, kind=source.kind, values=None, reach_s=None if reach is None else int(reach[0]))
+    )
     if source.kind is SourceKind.DELEGATED:
-        (values,), (token,) = [await reads.call(source.at, "DelegatedStake", n) for n in ("values", "token")]
-        facts = SourceFacts(at=source.at, kind=source.kind, values=values, reach_s=reach_s)
-        return SourcePlaces(facts, token=token)
-    if source.kind is SourceKind.SYMBIOTIC:
-        return await _symbiotic(reads, source, reach_s, capture_s)
+        said = await _each(reads, source.at, "DelegatedStake", "values", "token")
+        return nothing if said is None else SourcePlaces(replace(nothing.facts, values=said[0]), token=said[1])
     if source.kind is SourceKind.EIGENLAYER:
-        names = ("values", "allocations", "delegation")
-        values, *core = [(await reads.call(source.at, "EigenStake", n))[0] for n in names]
-        facts = SourceFacts(at=source.at, kind=source.kind, values=values, reach_s=reach_s, held_by=tuple(core))
+        said = await _each(reads, source.at, "EigenStake", "values", "allocations", "delegation")
         listed = [await reads.tried(source.at, "EigenStake", "listed", i) for i in range(_MOST_STRATEGIES)]
+        if said is None:
+            return nothing
+        facts = replace(nothing.facts, values=said[0], held_by=tuple(said[1:]))
         return SourcePlaces(facts, strategies=tuple((s[0], s[1]) for s in listed if s is not None))
-    return SourcePlaces(SourceFacts(at=source.at, kind=source.kind, values=None, reach_s=reach_s))
+    if source.kind is SourceKind.SYMBIOTIC:
+        return await _symbiotic(reads, nothing, capture_s)
+    return nothing
 
 
-async def _symbiotic(reads: StakeReads, source: StakeSource, reach_s: int | None, capture_s: int) -> SourcePlaces:
-    (lists_at,) = await reads.call(source.at, "SymbioticStake", "vaults")
-    names = ("vaults", "values", "sharedBps", "factory")
-    found = [(await reads.call(lists_at, "SymbioticVaults", n))[0] for n in names]
-    listed, values, shared_bps, factory = found
+async def _each(reads: StakeReads, at: str, contract: str, *functions: str) -> list[Any] | None:
+    """What functions of one value answer; None unless all do."""
+    found = [await reads.tried(at, contract, f) for f in functions]
+    return None if None in found else [f[0] for f in found if f is not None]
+
+
+async def _symbiotic(reads: StakeReads, nothing: SourcePlaces, capture_s: int) -> SourcePlaces:
+    lists = await _each(reads, nothing.facts.at, "SymbioticStake", "vaults")
+    lists_at = ZERO if lists is None else lists[0]
+    said = await _each(reads, lists_at, "SymbioticVaults", "vaults", "values", "sharedBps", "factory")
+    if said is None:
+        return nothing
+    listed, values, shared_bps, factory = said
     vaults, held = {}, {}
     for vault in listed:
         (known,) = await reads.call(lists_at, "SymbioticVaults", "vaultOf", vault)
         vaults[vault] = known, await _curators(reads, known[0])
         left = await _left_for(reads, vault, capture_s - 1)
-        worth = None if left is None else await reads.tried(values, "CollateralValues", "valueOf", known[6], left)
+        worth = None if left is None else await reads.tried(values, "CollateralValues", "valueOf", known[7], left)
         held[vault] = None if worth is None else int(worth[0])
-    facts = SourceFacts(
-        at=source.at, kind=source.kind, values=values, reach_s=reach_s, shared_bps=shared_bps, vaults=held, held_by=(factory,)
-    )  # fmt: skip
+    facts = replace(nothing.facts, values=values, shared_bps=shared_bps, vaults=held, held_by=(factory,))
     return SourcePlaces(facts, vaults=vaults, lists_at=lists_at)
 
 
@@ -107,60 +116,70 @@ async def _curators(reads: StakeReads, delegator: str) -> tuple[str, ...] | None
 async def parts_of(
     reads: StakeReads, places: SourcePlaces, operator: str, capture_s: int
 ) -> tuple[int | None, tuple[StakePart, ...]]:
-    """What a penalty can take of an operator in a source, in all and by place; None where the source does not say."""
+    """What a penalty can take of an operator in a source, in all and by place; None where the source does not know all of it.
+
+    The sources of Symbiotic and EigenLayer answer 0 for a place that they cannot read, so each place is asked for here.
+    """
     source = places.facts
     answer = await reads.tried(source.at, "IStakeSource", "slashableOf", operator, capture_s)
     total = None if answer is None else int(answer[0])
-    if source.kind is SourceKind.SYMBIOTIC:
-        return total, tuple([p async for p in _in_vaults(reads, places, operator, capture_s)])
-    if source.kind is SourceKind.EIGENLAYER and total:
-        return total, await _in_strategies(reads, places, operator, total)
     whole = StakePart(source=source.at, kind=source.kind, wei=total, collateral=places.token)
-    return total, (whole,) if total != 0 else ()
+    parts: tuple[StakePart, ...] = (whole,) if total != 0 else ()
+    if source.values is None:
+        return total, parts
+    if source.kind is SourceKind.SYMBIOTIC:
+        parts = tuple([p async for p in _in_vaults(reads, places, operator, capture_s)])
+    elif source.kind is SourceKind.EIGENLAYER:
+        found = tuple([p async for p in _in_strategies(reads, places, operator)])
+        known = sum(p.wei or 0 for p in found)
+        if known == total or any(p.wei is None for p in found):
+            parts = found
+    return None if any(p.wei is None for p in parts) else total, parts
 
 
-async def _in_vaults(reads: StakeReads, places: SourcePlaces, operator: str, capture_s: int) -> Any:
+async def _in_vaults(
+    reads: StakeReads, places: SourcePlaces, operator: str, capture_s: int
+) -> AsyncIterator[StakePart]:
     source = places.facts
     for vault, (known, curators) in places.vaults.items():
-        (aside,) = await reads.call(source.at, "SymbioticStake", "asideOf", vault, operator)
-        names = ("slashableIn", vault, operator, capture_s, aside)
-        answer = await reads.tried(places.lists_at, "SymbioticVaults", *names)
+        aside = await reads.tried(source.at, "SymbioticStake", "asideOf", vault, operator)
+        names = ("slashableIn", vault, operator, capture_s)
+        answer = aside and await reads.tried(places.lists_at, "SymbioticVaults", *names, aside[0])
         amount, wei = (None, None) if answer is None else (answer[1], answer[2])
         if amount == 0:
             continue
         yield StakePart(
-            source=source.at, kind=source.kind, wei=None if amount and not wei else wei, collateral=known[6], vault=vault,
-            shared=bool(known[5]), curators=curators,
+            source=source.at, kind=source.kind, wei=None if amount and not wei else wei, collateral=known[7], vault=vault,
+            shared=bool(known[6]), curators=curators,
         )  # fmt: skip
 
 
-async def _in_strategies(reads: StakeReads, places: SourcePlaces, operator: str, total: int) -> tuple[StakePart, ...]:
-    """By strategy where that comes to the whole; else, as while a penalty holds a part, as one place of unknown collateral."""
+async def _in_strategies(reads: StakeReads, places: SourcePlaces, operator: str) -> AsyncIterator[StakePart]:
+    """By strategy, without what penalties hold: while they do, these come to more than the source says, and are not used."""
     source = places.facts
     allocations, delegation = source.held_by
-    (set_id,) = await reads.call(source.at, "EigenStake", "setId")
-    parts = []
+    set_id = await reads.tried(source.at, "EigenStake", "setId")
+    ours = (source.at, set_id[0] if set_id else 0)
     for i, (strategy, token) in enumerate(places.strategies):
-        allocation = await reads.tried(
-            allocations, "IOperatorSets", "getAllocation", operator, (source.at, set_id), strategy
-        )
-        most = await reads.tried(allocations, "IOperatorSets", "getMaxMagnitude", operator, strategy)
-        shares = [
-            await reads.tried(delegation, "IDelegation", n, operator, strategy)
-            for n in ("operatorShares", "getSlashableSharesInQueue")
-        ]
-        if allocation is None or most is None or None in shares or not most[0]:
-            continue
-        free = sum(s[0] for s in shares if s is not None) * allocation[0][0] // most[0]
-        worth = await reads.tried(source.at, "EigenStake", "worthOf", i, free)
-        if worth is None or not worth[0]:
-            continue
-        native = token == ZERO
-        parts.append(
-            StakePart(
-                source=source.at, kind=source.kind, wei=worth[0], collateral=None if native else token, native=native
+        said = [
+            await reads.tried(at, contract, function, *args)
+            for at, contract, function, *args in (
+                (allocations, "IOperatorSets", "isOperatorSlashable", operator, ours),
+                (allocations, "IOperatorSets", "getAllocation", operator, ours, strategy),
+                (allocations, "IOperatorSets", "getMaxMagnitude", operator, strategy),
+                (delegation, "IDelegation", "operatorShares", operator, strategy),
+                (delegation, "IDelegation", "getSlashableSharesInQueue", operator, strategy),
             )
-        )
-    if sum(p.wei or 0 for p in parts) == total:
-        return tuple(parts)
-    return (StakePart(source=source.at, kind=source.kind, wei=total),)
+        ]
+        worth = None
+        if None not in said:
+            can, allocation, most, shares, queued = (f[0] for f in said if f is not None)
+            free = (shares + queued) * allocation[0] // most if most and can else 0
+            if not free:
+                continue
+            worth = await reads.tried(source.at, "EigenStake", "worthOf", i, free)
+        native = token == ZERO
+        yield StakePart(
+            source=source.at, kind=source.kind, wei=None if worth is None else int(worth[0]), collateral=None if native else token,
+            native=native,
+        )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oracle.stake.coalitions import Coalition, WeighedStake, cheapest
 from oracle.stake.discover import StakeSystem
@@ -70,6 +70,7 @@ class PriceSecurity:
         false_price: one false content sealed, within the step or after its wait: T.
         any_price: one false content that lands at once, however far: the step threshold.
         silence: no round is sealed: W - T + 1 refuse.
+        delay: a price beyond the step waits: W - S + 1 refuse, with S the step threshold.
         forgone: what who keeps it silent for the whole epoch loses of its rewards at least, by asset.
         is_complete: every source answered for every operator, and no vault owes more than it has. Otherwise all costs are
             the least that is known: the true ones are these or more.
@@ -83,6 +84,7 @@ class PriceSecurity:
     false_price: LieCost
     any_price: LieCost
     silence: LieCost
+    delay: LieCost
     forgone: Mapping[str, int]
     shared: SharedStake
     is_complete: bool
@@ -131,6 +133,7 @@ def judge(facts: SecuredFacts) -> PriceSecurity:
         false_price=_cost(facts, members, parts, t),
         any_price=_cost(facts, members, parts, facts.step_threshold),
         silence=_cost(facts, members, parts, silent_weight),
+        delay=_cost(facts, members, parts, max(0, total - facts.step_threshold + 1)),
         forgone={a: pot * silent_weight // total if total else 0 for a, pot in facts.rewards.pots.items()},
         shared=_shared(members, parts),
         is_complete=not unknown and not unheard and not owes_more,
@@ -150,15 +153,8 @@ def counted_once(facts: SecuredFacts) -> tuple[dict[str, list[StakePart]], tuple
     for each in parts.values():
         for i, part in enumerate(each):
             if part.vault in owes_more and part.wei is not None:
-                each[i] = _replaced(part, part.wei * has[part.vault] // asked[part.vault])
+                each[i] = replace(part, wei=part.wei * has[part.vault] // asked[part.vault])
     return parts, owes_more
-
-
-def _replaced(part: StakePart, wei: int) -> StakePart:
-    return StakePart(
-        source=part.source, kind=part.kind, wei=wei, collateral=part.collateral, native=part.native, vault=part.vault,
-        shared=part.shared, curators=part.curators,
-    )  # fmt: skip
 
 
 def fraction_due(min_fraction: int, frozen: tuple[int, int], weight: int, others: int) -> int:

@@ -28,7 +28,7 @@ def security_lines(security: PriceSecurity) -> list[str]:
         "two contents of one round, which anybody proves: " + _lie(security, security.two_contents, "2T - W")
         + _lost(security.two_contents),
         "one false content and no other, which contradicts nothing: " + _lie(security, security.false_price, "T")
-        + "; 0 ETH is taken for it, all of that if any of them signs another content for the round too with 2T - W",
+        + "; 0 ETH is taken for it, all of that if they sign another content of the round too",
         "any price at once, without its wait: " + _lie(security, security.any_price, "the step threshold") + "; 0 ETH is taken for it",
         "no news: " + _lie(security, security.silence, "W - T + 1") + _silence(security),
         _penalty(security),
@@ -179,6 +179,7 @@ def security_document(security: PriceSecurity) -> dict[str, Any]:
         "two_contents": _lie_document(security.two_contents) if security.by_stake else None,
         "one_false_content": {**_lie_document(security.false_price), "slashed": "0"},
         "any_price": _lie_document(security.any_price),
+        "delay": _lie_document(security.delay),
         "silence": {**_lie_document(security.silence), "forgone": _texts(security.forgone)},
         "shared": {
             "others_can_slash": str(shared.others_can_slash),

@@ -143,7 +143,7 @@ def test_the_page_is_carried_out_word_for_word(people: People) -> None:
     assert people.read("token", "balanceOf", saver) == 30 * ETHER, "all is back"
     assert not people.read("set", "isCandidate", me)
     last = said["A lender", "lrt-oracle stake status"]
-    assert "what secures this price: 117 ETH" in last
+    assert "can be slashed: 117 ETH: 117 delegated" in last
     assert people.read("source", "positionOf", me, me)[3] == 12 * ETHER, "the bond leaves too"
 
 
