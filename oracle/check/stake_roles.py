@@ -21,10 +21,11 @@ TIMELOCK, ARBITER, PENALTIES, REWARDS, SOURCES, MAKER = (
     "sources of stake",
     "maker of the stake contracts",
 )
-ALLOCATIONS, VAULT_LIST, ITSELF = (
+ALLOCATIONS, VAULT_LIST, ITSELF, THE_SET = (
     "EigenLayer's AllocationManager",
     "list of Symbiotic's vaults",
     "Symbiotic's source itself",
+    "the set itself",
 )
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     TIMELOCK: ("StakedSet.govern", "StakedSet.startMigration", "StakedSet.finishMigration"),
@@ -38,6 +39,7 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     ALLOCATIONS: ("EigenStake.registerOperator", "EigenStake.deregisterOperator"),
     VAULT_LIST: ("SymbioticStake.adopt",),
     ITSELF: ("SymbioticStake.distribute",),
+    THE_SET: ("StakeWindows.freeze", "StakeWindows.look", "StakeWindows.open"),
 }  # fmt: skip
 """By role, as Contract.function."""
 

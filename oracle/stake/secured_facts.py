@@ -42,6 +42,7 @@ class SecuringOperator:
         book_key: that the key book has for the next freeze; None for none.
         weight: now, in the store: 0 once it was removed.
         frozen_weight: as it was frozen, by which fractions are reckoned.
+        capture_s: when its stake was seen that answers for what it signs now.
         stake_wei: what its sources say for a freeze now, by source, with their discounts; None: no answer.
         slashable_wei: what each source says a penalty can take; None: no answer.
         parts: the same by place.
@@ -53,6 +54,7 @@ class SecuringOperator:
     book_key: str | None
     weight: int
     frozen_weight: int
+    capture_s: int
     stake_wei: Mapping[str, int | None]
     slashable_wei: Mapping[str, int | None]
     parts: tuple[StakePart, ...]
@@ -179,7 +181,7 @@ class SecuredFacts:
         threshold: T of the store.
         step_threshold: with which any price lands at once.
         frozen: T and W as they were frozen; None: the signers in force were named, not frozen by stake.
-        capture_s: time of the freeze.
+        capture_s: the earliest at which a member's stake was seen for the freeze.
         provable_until_s: until when words of the epoch can be proven.
         expires_s: when the set signs nothing any more; None for never.
         overlap_ends_s: until when rounds of the set before are taken.

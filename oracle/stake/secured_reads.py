@@ -38,15 +38,13 @@ async def secured_facts(reads: StakeReads, system: StakeSystem) -> SecuredFacts:
     store = _Contract(reads, system.store, "PriceStore")
     staked = _Contract(reads, system.set, "StakedSet")
     epoch, threshold, keys, weights = await reads.call(system.store, "PriceStore", "signerSet")
-    capture_s = await slashing_capture(reads, system)
-    places = await asyncio.gather(*(places_of(reads, s, capture_s) for s in system.sources))
     (frozen,) = await reads.call(system.set, "StakedSet", "frozenOf", epoch)
+    first_s = frozen[0] or reads.head.time_s - 1
+    places = await asyncio.gather(*(places_of(reads, s, first_s) for s in system.sources))
     frozen_keys, operators, frozen_weights = await reads.call(system.set, "StakedSet", "membersOf", epoch)
     live = dict(zip(keys, weights, strict=True))
     rows = zip(frozen_keys, operators, frozen_weights, strict=True)
-    members = await asyncio.gather(
-        *(_member(reads, system, places, capture_s, (k, o, live.get(k, 0), w)) for k, o, w in rows)
-    )
+    members = await asyncio.gather(*(_member(reads, system, places, (k, o, live.get(k, 0), w)) for k, o, w in rows))
     candidates, expires_s = await staked.one("candidates"), await store.one("expiresAt")
     return SecuredFacts(
         system=system,
@@ -96,10 +94,10 @@ async def _member(
     reads: StakeReads,
     system: StakeSystem,
     places: Sequence[SourcePlaces],
-    capture_s: int,
     row: tuple[str, str, int, int],
 ) -> SecuringOperator:
     key, operator, weight, frozen_weight = row
+    capture_s = await slashing_capture(reads, system, operator)
     (book_key,) = await reads.call(system.book, "KeyBook", "keyOf", operator)
     (jail_s,) = await reads.call(system.set, "StakedSet", "jailedUntil", operator)
     stakes: dict[str, int | None] = {}
@@ -117,6 +115,7 @@ async def _member(
         book_key=None if book_key == ZERO else book_key,
         weight=weight,
         frozen_weight=frozen_weight,
+        capture_s=capture_s,
         stake_wei=stakes,
         slashable_wei=slashable,
         parts=tuple(parts),

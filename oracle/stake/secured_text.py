@@ -67,7 +67,7 @@ def _who(security: PriceSecurity) -> str:
     jailed = f"; in jail: {', '.join(facts.jailed)}" if facts.jailed else ""
     names = facts.governance.set_owner or "nobody"
     return (
-        f"who signs: {len(facts.members) - gone} operators frozen by stake at {moment(facts.capture_s)}"
+        f"who signs: {len(facts.members) - gone} operators frozen by stake of {moment(facts.capture_s)}"
         f"{f', {gone} removed since' if gone else ''}, of {facts.candidates} candidates; anybody rotates, due"
         f" {moment(facts.rotate_due_s)}; {names} names signers ({facts.system.set}: membersOf){waits}{jailed}"
     )
@@ -77,7 +77,7 @@ def _slashable(security: PriceSecurity) -> str:
     at_least = "" if security.is_complete else "at least "
     return (
         f"can be slashed: {at_least}{units(security.slashable_wei)} ETH: {_by_source(security, security.by_source, addresses=True)}"
-        f" (each source's slashableOf(operator, {security.facts.capture_s or security.facts.time_s - 1}); not weights, which are capped)"
+        f" (each source's slashableOf(operator, captureOf({security.facts.epoch}, operator)); not weights, which are capped)"
     )
 
 
@@ -117,7 +117,7 @@ def _penalty(security: PriceSecurity) -> str:
     open_cases = sum(m.open_cases for m in facts.members)
     return (
         f"a lie of less weight takes {percent(terms.min_fraction, _WHOLE)} or more{until}; a dispute lasts {terms.dispute_s} s,"
-        f" {arbiter}; finder {percent(terms.finder_bps, 10_000)}; {open_cases} penalties open ({facts.system.penalties})"
+        f" {arbiter}; finder {percent(terms.finder_bps, 10_000)}; penalties open: {open_cases} ({facts.system.penalties})"
     )
 
 
@@ -170,6 +170,7 @@ def security_document(security: PriceSecurity) -> dict[str, Any]:
         "operators": {
             m.operator: {
                 "weight": str(m.weight),
+                "capture_s": m.capture_s,
                 "slashable": str(security.slashable.get(m.operator, 0)),
                 "sources": {s: None if w is None else str(w) for s, w in m.slashable_wei.items()},
             }

@@ -115,7 +115,7 @@ async def operator_row(reads: StakeReads, system: StakeSystem, operator: str, co
     by_key = dict(zip(keys, weights, strict=True))
     frozen_keys, operators, _ = await reads.call(system.set, "StakedSet", "membersOf", epoch)
     mine = [k for k, o in zip(frozen_keys, operators, strict=True) if o == operator]
-    capture_s = await slashing_capture(reads, system)
+    capture_s = await slashing_capture(reads, system, operator)
     stakes = await asyncio.gather(*(_stakes(reads, s.at, operator, capture_s) for s in system.sources))
     return {
         "operator": operator,
@@ -139,13 +139,13 @@ async def operator_row(reads: StakeReads, system: StakeSystem, operator: str, co
     }  # fmt: skip
 
 
-async def slashing_capture(reads: StakeReads, system: StakeSystem) -> int:
-    """Of what time stake answers for what is signed now: when the set in force was frozen; just now, if it was not by stake.
+async def slashing_capture(reads: StakeReads, system: StakeSystem, operator: str) -> int:
+    """Of what time an operator's stake answers for what it signs now: when it was seen for the set in force; of another just now.
 
     A source that reads a history by time knows nothing of the very second of a block yet.
     """
     epoch, *_ = await reads.call(system.store, "PriceStore", "signerSet")
-    ((capture_s, *_),) = await reads.call(system.set, "StakedSet", "frozenOf", epoch)
+    (capture_s,) = await reads.call(system.set, "StakedSet", "captureOf", epoch, operator)
     return int(capture_s) or reads.head.time_s - 1
 
 

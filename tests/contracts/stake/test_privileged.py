@@ -52,7 +52,7 @@ def test_a_stranger_is_refused_there_and_nowhere_else() -> None:
     vaults = next(p.vaults for p in world.parts if isinstance(p, SymbioticPart))
     at = dict(zip(("DelegatedStake", "SymbioticStake", "EigenStake"), world.sources, strict=True)) | {
         "StakedSet": world.set, "KeyBook": world.book, "Penalties": world.penalties, "Rewards": world.rewards,
-        "CollateralValues": world.values, "SymbioticVaults": vaults,
+        "CollateralValues": world.values, "SymbioticVaults": vaults, "StakeWindows": world.windows,
     }  # fmt: skip
     assert set(deployed()) - {"WeightMath"} == set(at)
     refused = set()

@@ -40,7 +40,7 @@ def operator(number: int, weight: int, *parts: StakePart, **more: Any) -> Securi
         sums[one.source] = None if one.wei is None or before is None else before + one.wei
     fields: dict[str, Any] = {
         "operator": who(number), "key": who(1_000 + number), "book_key": who(1_000 + number), "weight": weight,
-        "frozen_weight": weight, "stake_wei": sums, "slashable_wei": sums, "parts": parts, "jailed_until_s": None, "open_cases": 0,
+        "frozen_weight": weight, "capture_s": 900_000, "stake_wei": sums, "slashable_wei": sums, "parts": parts, "jailed_until_s": None, "open_cases": 0,
     }  # fmt: skip
     return SecuringOperator(**fields | more)
 
