@@ -134,6 +134,7 @@ def _row(row: Mapping[str, Any], total: int, known: Mapping[bytes, tuple[str, bo
         "unread_sources": sum(s["stake"] is None or s["slashable"] is None for s in row["sources"]),
         "jailed_until_s": row["jailed_until_s"],
         "provable_until_s": row["bound_until_s"],
+        "observed_s": row["observed_s"],
         "sources": [_source(s) for s in row["sources"]],
     }
 
@@ -144,6 +145,7 @@ def _source(source: Mapping[str, Any]) -> Document:
         "kind": source["kind"],
         "stake_wei": source["stake"],
         "slashable_wei": source["slashable"],
+        "failed_at_freeze": source["failed_at_freeze"],
         "native_wei": source["native"],
         "commission_bps": source["commission_bps"],
         "commission_next": source["commission_next"],

@@ -13,6 +13,9 @@ from oracle.stake.reads import StakeReads
 from oracle.stake.rewards_view import rewards_rows
 from oracle.stake.standing import operator_row, penalty_terms, preview, set_document, why_not
 
+_FAILED = 3
+"""Its place in a window of what a source said of an operator."""
+
 
 async def overview(reads: StakeReads, system: StakeSystem, memory: CaseMemory) -> dict[str, Any]:
     """The document of `stake status`, and more of it.
@@ -51,9 +54,14 @@ async def _others(reads: StakeReads, system: StakeSystem, status: Mapping[str, A
 
 
 async def _row(reads: StakeReads, system: StakeSystem, row: Mapping[str, Any]) -> dict[str, Any]:
-    why, told = await asyncio.gather(
+    operator = row["operator"]
+    (windows,) = await reads.call(system.set, "StakedSet", "windows")
+    why, (seen_s,), told, kept = await asyncio.gather(
         why_not(reads, system, row),
-        asyncio.gather(*(delegations(reads, s, row["operator"]) for s in system.sources)),
+        reads.call(windows, "StakeWindows", "seenAt", operator),
+        asyncio.gather(*(delegations(reads, s, operator) for s in system.sources)),
+        asyncio.gather(*(reads.call(windows, "StakeWindows", "windowOf", s.at, operator) for s in system.sources)),
     )
-    sources = [{**s, **more} for s, more in zip(row["sources"], told, strict=True)]
-    return {**row, "why_not": why, "sources": sources}
+    rows = zip(row["sources"], told, kept, strict=True)
+    sources = [{**s, **more, "failed_at_freeze": window[_FAILED]} for s, more, (window,) in rows]
+    return {**row, "why_not": why, "observed_s": seen_s or None, "sources": sources}

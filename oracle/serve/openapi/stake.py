@@ -31,6 +31,7 @@ _SOURCE = object_of(
         "kind": text("delegated, symbiotic, eigenlayer, unknown"),
         "stake_wei": _wei("what counts as the operator's stake; null: it does not answer"),
         "slashable_wei": _wei("what of it can be slashed for what is signed now; null: it does not answer"),
+        "failed_at_freeze": flag("it said nothing at the last freeze: what it said before counts once more"),
         "native_wei": _wei("part of it that is ether of validators; null: not told"),
         "commission_bps": whole("the operator's, of rewards; null: not told here", nullable=True),
         "commission_next": _RISE,
@@ -59,6 +60,7 @@ _OPERATOR = object_of(
         "unread_sources": whole("sources that did not answer: its stake may be more than is shown"),
         "jailed_until_s": _at("no freeze takes it before; null: it is not in jail"),
         "provable_until_s": _at("until then its words can be proven; null: it was in no set"),
+        "observed_s": _at("when its stake was observed, if a freeze now takes that; null: a freeze asks its sources"),
         "sources": list_of(_SOURCE),
     }
 )

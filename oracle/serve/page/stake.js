@@ -53,6 +53,7 @@ function whereCell(o) {
   for (const s of o.sources) {
     const of = s.stake_wei === null ? "does not answer" : ether(s.stake_wei);
     const line = el("small", `${KINDS[s.kind] ?? "another source"}: ${of}`, s.stake_wei === null ? "loud" : "");
+    if (s.failed_at_freeze) line.append(", said nothing at the last freeze");
     if (s.tokens !== null && s.tokens !== "0") line.append(`, its own ${share(s.own_tokens, s.tokens)}`);
     if (s.vaults !== null) line.append(`, ${s.vaults} vaults`);
     if (s.native_wei !== null && s.native_wei !== "0") line.append(`, of validators ${ether(s.native_wei)}`);

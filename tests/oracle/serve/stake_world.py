@@ -27,16 +27,17 @@ def row(number: int, weight: int, stake: int, /, **more: Any) -> dict[str, Any]:
         "commission_bps": 1_000, "token": TOKEN, "tokens": half, "own_tokens": str(stake * ETHER // 8), "aside_tokens": "0",
         "leaving_tokens": str(stake * ETHER // 16),
     }  # fmt: skip
+    told = {"failed_at_freeze": False, **NOT_TOLD}
     sources = [
-        {"address": POOLS, "kind": "delegated", "stake": half, "slashable": half, **NOT_TOLD, **pool},
-        {"address": VAULTS, "kind": "symbiotic", "stake": half, "slashable": half, **NOT_TOLD, "commission_bps": 500, "vaults": 2},
+        {"address": POOLS, "kind": "delegated", "stake": half, "slashable": half, **told, **pool},
+        {"address": VAULTS, "kind": "symbiotic", "stake": half, "slashable": half, **told, "commission_bps": 500, "vaults": 2},
     ]  # fmt: skip
     key = KEYS[number - 1]
     whole = {
         "operator": who(number), "key": key, "signs_with": key if weight else None, "is_candidate": True, "place": "member",
         "weight": str(weight * ETHER), "next_weight": str(weight * ETHER), "stake": str(stake * ETHER),
         "slashable": str(stake * ETHER), "sources": sources, "jailed_until_s": None, "bound_until_s": ROUND_S + 900_000,
-        "why_not": None,
+        "why_not": None, "observed_s": None,
     }  # fmt: skip
     return whole | more
 
