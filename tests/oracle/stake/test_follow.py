@@ -28,11 +28,18 @@ CALLS = 60
 """Of one operator and look, at most: endpoints are paid by the call."""
 
 
-@pytest.fixture
-def people(tmp_path: Path) -> Iterator[People]:
-    (tmp_path / "var").mkdir()
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     with anvil.running() as node:
-        yield People(node.url, tmp_path)
+        yield People(node.url, tmp_path_factory.mktemp("follow"))
+
+
+@pytest.fixture
+def people(made: People) -> Iterator[People]:
+    """The chain as it was deployed, for each test."""
+    before = made.on_chain(lambda chain: chain.rpc("evm_snapshot"))
+    yield made
+    made.on_chain(lambda chain: chain.rpc("evm_revert", before))
 
 
 class CountingNodes(QuorumRpc):
