@@ -122,11 +122,14 @@ def _owner(facts: StoreFacts) -> RoleRow:
     who, delay_s, stake = _who(facts.owner), facts.rotation_delay_s, facts.stake
     ends_s = facts.group.expires_s
     if facts.security is not None or (isinstance(stake, NotStaked) and stake.is_set):
+        kind = "a StakedSet: stake decides"
         worst = "a set of those with the most stake, of whom rises and the fall of T together are at most half of 2T - W in an epoch"
         if facts.security is None:
             worst = f"no set ever: {stake}"
+        elif facts.security.facts.strange:
+            kind, worst = "answers as a StakedSet; see the cautions", "any price, where its code is another"
         return (
-            "owner", f"{who} (a StakedSet: stake decides)",
+            "owner", f"{who} ({kind})",
             "make the next signers of stakes, when anybody asks for it; remove who is in jail or has lost its stake", delay_s, worst,
         )  # fmt: skip
     kind = "a plain key" if facts.owner_is_key else "a contract"
@@ -261,6 +264,7 @@ def _overruled(facts: StoreFacts) -> Iterator[str]:
     """Who decides, or soon will, in the place of stake."""
     if facts.security is None:
         return
+    yield from facts.security.facts.strange
     governance = facts.security.facts.governance
     if facts.set_owner is not None:
         yield f"{_who(facts.set_owner)} is set owner: it names other signers, whatever stake says"

@@ -78,7 +78,11 @@ class StakeReads:
 
     async def has_code(self, at: str) -> bool:
         """Whether there is a contract."""
-        return bool(await self.nodes.agreed_value("eth_getCode", at, hex(self.head.number)) != "0x")
+        return bool(await self.code(at))
+
+    async def code(self, at: str) -> bytes:
+        """Of a contract; empty where there is none."""
+        return bytes.fromhex(str(await self.nodes.agreed_value("eth_getCode", at, hex(self.head.number)))[2:])
 
     async def emitted(
         self, at: str, contract: str, event: str, *topics: str | None

@@ -20,6 +20,7 @@ def doubts_of(facts: SecuredFacts, unheard: Sequence[tuple[str, str]], owes_more
         unheard: operator and source, where what can be slashed is not known.
         owes_more: vaults that have less than their operators answer for together.
     """
+    yield from facts.strange
     yield from _signers(facts)
     for operator, at in unheard:
         yield f"{at} does not say all that can be slashed of {operator}: what it does not say is reckoned as nothing"

@@ -190,6 +190,7 @@ class SecuredFacts:
         unnamed: keys with weight that no frozen member has.
         candidates: how many operators are waiting or in.
         jailed: candidates and members in jail, and until when.
+        strange: sentences: contracts with other code than ours, or that do not work together.
     """
 
     system: StakeSystem
@@ -216,6 +217,7 @@ class SecuredFacts:
     rewards: RewardFacts
     sources: tuple[SourceFacts, ...]
     collateral: tuple[CollateralFacts, ...]
+    strange: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:

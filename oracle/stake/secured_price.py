@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from oracle.chain.quorum_rpc import ChainError
 from oracle.stake.coalitions import Coalition, WeighedStake, cheapest
 from oracle.stake.discover import StakeSystem
 from oracle.stake.reads import StakeReads
@@ -109,10 +110,17 @@ async def price_security(reads: StakeReads, system: StakeSystem) -> PriceSecurit
 
     Raises:
         NotStaked: by ``discover``: the store's owner is no StakedSet of it. Nothing is known of who would lose what.
-        ChainError: endpoints do not answer or agree, or have no state of the block. A source that does not answer raises nothing:
-            its stake is None in the facts, and ``is_complete`` is false.
+        ChainError: endpoints do not answer or agree, or have no state of the block; or contracts answer what ours never do. A
+            source that does not answer raises nothing: its stake is None in the facts, and ``is_complete`` is false.
     """
-    return judge(await secured_facts(reads, system))
+    try:
+        return judge(await secured_facts(reads, system))
+    except (
+        ArithmeticError,
+        LookupError,
+        ValueError,
+    ) as e:  # of a contract of somebody's own, that only looks like ours
+        raise ChainError(f"{system.set} and the contracts around it answer what ours never do: {e!r}") from e
 
 
 def judge(facts: SecuredFacts) -> PriceSecurity:

@@ -8,6 +8,7 @@ from typing import Any
 
 from oracle.stake.discover import StakeSystem
 from oracle.stake.reads import ZERO, StakeReads
+from oracle.stake.secured_code import strange_contracts
 from oracle.stake.secured_facts import (
     CollateralFacts,
     Governance,
@@ -19,7 +20,7 @@ from oracle.stake.secured_facts import (
     StakePart,
 )
 from oracle.stake.secured_places import SourcePlaces, parts_of, places_of
-from oracle.stake.standing import NEVER_EXPIRES, cases_of, slashing_capture
+from oracle.stake.standing import EPOCHS_BACK, NEVER_EXPIRES, cases_of, slashing_capture
 
 _TERMS = (
     "epochS", "joinDelayS", "evidenceS", "answerS", "keepsS", "capBps", "minStake", "minMembers", "maxMembers", "thresholdBps",
@@ -44,7 +45,14 @@ async def secured_facts(reads: StakeReads, system: StakeSystem) -> SecuredFacts:
     frozen_keys, operators, frozen_weights = await reads.call(system.set, "StakedSet", "membersOf", epoch)
     live = dict(zip(keys, weights, strict=True))
     rows = zip(frozen_keys, operators, frozen_weights, strict=True)
-    members = await asyncio.gather(*(_member(reads, system, places, (k, o, live.get(k, 0), w)) for k, o, w in rows))
+    values = tuple(sorted({v for p in places if (v := p.facts.values) is not None}))
+    terms = await _terms(staked)
+    penalties = await _penalties(_Contract(reads, system.penalties, "Penalties"))
+    # a case of an epoch before is over: its words can be proven no longer, and its dispute has ended
+    back = min(EPOCHS_BACK, 2 + (terms.answer_s + penalties.dispute_s + penalties.execution_s) // terms.epoch_s)
+    members = await asyncio.gather(
+        *(_member(reads, system, places, back, (k, o, live.get(k, 0), w)) for k, o, w in rows)
+    )
     candidates, expires_s = await staked.one("candidates"), await store.one("expiresAt")
     return SecuredFacts(
         system=system,
@@ -65,12 +73,13 @@ async def secured_facts(reads: StakeReads, system: StakeSystem) -> SecuredFacts:
         unnamed={k: w for k, w in live.items() if w and k not in frozen_keys},
         candidates=len(candidates),
         jailed=await _jailed(reads, system, sorted({*candidates, *operators})),
-        terms=await _terms(staked),
+        terms=terms,
         governance=await _governance(reads, store, staked),
-        penalties=await _penalties(_Contract(reads, system.penalties, "Penalties")),
+        penalties=penalties,
         rewards=await _rewards(_Contract(reads, system.rewards, "Rewards"), reads, system, epoch),
         sources=tuple(p.facts for p in places),
-        collateral=await _collateral(reads, sorted({v for p in places if (v := p.facts.values) is not None})),
+        collateral=await _collateral(reads, values),
+        strange=await strange_contracts(reads, system, values),
     )
 
 
@@ -94,6 +103,7 @@ async def _member(
     reads: StakeReads,
     system: StakeSystem,
     places: Sequence[SourcePlaces],
+    back: int,
     row: tuple[str, str, int, int],
 ) -> SecuringOperator:
     key, operator, weight, frozen_weight = row
@@ -120,7 +130,7 @@ async def _member(
         slashable_wei=slashable,
         parts=tuple(parts),
         jailed_until_s=jail_s if jail_s > reads.head.time_s else None,
-        open_cases=sum(c["is_open"] for c in await cases_of(reads, system, operator)),
+        open_cases=sum(c["is_open"] for c in await cases_of(reads, system, operator, back)),
     )
 
 

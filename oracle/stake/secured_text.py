@@ -8,6 +8,7 @@ from typing import Any
 from oracle.stake.discover import SourceKind
 from oracle.stake.moments import moment, percent, units
 from oracle.stake.reads import ZERO
+from oracle.stake.secured_document import facts_document
 from oracle.stake.secured_price import LieCost, PriceSecurity
 
 _WHOLE = 10**18
@@ -153,7 +154,8 @@ def _governance(security: PriceSecurity) -> str:
 
 def _doubts(security: PriceSecurity) -> str:
     unknown = "" if security.is_complete else "NOT ALL IS KNOWN; "
-    return f"{unknown}{len(security.doubts)} things may be wrong with this, listed below"
+    strange = "NOT THE CONTRACTS THAT IT SEEMS; " if security.facts.strange else ""
+    return f"{strange}{unknown}{len(security.doubts)} things may be wrong with this, listed below"
 
 
 def security_document(security: PriceSecurity) -> dict[str, Any]:
@@ -201,6 +203,8 @@ def security_document(security: PriceSecurity) -> dict[str, Any]:
             "migrates_at_s": facts.governance.migrates_at_s,
             "has_migrated": facts.governance.has_migrated,
         },
+        "facts": facts_document(facts),
+        "strange": list(facts.strange),
         "doubts": list(security.doubts),
     }
 

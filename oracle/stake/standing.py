@@ -158,13 +158,15 @@ async def _stakes(reads: StakeReads, source: str, operator: str, capture_s: int)
     return (None if stake is None else stake[0]), (None if slashable is None else slashable[0])
 
 
-async def cases_of(reads: StakeReads, system: StakeSystem, operator: str) -> list[dict[str, Any]]:
-    """Its newest case in each of the newest epochs. A case jails its operator: who was never jailed has none."""
+async def cases_of(
+    reads: StakeReads, system: StakeSystem, operator: str, back: int = EPOCHS_BACK
+) -> list[dict[str, Any]]:
+    """Its newest case in each of the newest epochs, so many of them. A case jails its operator: who was never jailed has none."""
     candidate = await reads.call(system.set, "StakedSet", "candidateOf", operator)
     if not candidate[_JAILED_AT]:
         return []
     epoch, *_ = await reads.call(system.store, "PriceStore", "signerSet")
-    epochs = range(max(1, epoch + 1 - EPOCHS_BACK), epoch + 2)
+    epochs = range(max(1, epoch + 1 - back), epoch + 2)
     named = await asyncio.gather(*(reads.call(system.penalties, "Penalties", "caseIn", operator, e) for e in epochs))
     found = [case_id for (case_id,) in named if any(case_id)]
     return list(await asyncio.gather(*(_case(reads, system, c) for c in found)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from itertools import combinations
 
@@ -13,6 +15,7 @@ from eth_utils.crypto import keccak
 
 from oracle.chain.quorum_rpc import ChainError
 from oracle.stake.discover import NotStaked, SourceKind
+from oracle.stake.secured_facts import PenaltyFacts, RewardFacts, SecuredFacts, SetTerms
 from oracle.stake.secured_price import PriceSecurity, price_security
 from oracle.stake.secured_text import security_document, security_lines
 from oracle.stake.standing import set_document
@@ -31,7 +34,7 @@ from tests.contracts.stake.story_world import (
     StoryWorld,
 )
 from tests.contracts.stake.symbiotic_world import CURATOR
-from tests.oracle.stake.evm_nodes import EvmNodes, found, reads_of
+from tests.oracle.stake.evm_nodes import EvmNodes, code_at, found, reads_of
 
 GRANTED = "0x" + keccak(text="RoleGranted(bytes32,address,address)").hex()
 LIMITS = keccak(text="NETWORK_LIMIT_SET_ROLE")
@@ -151,7 +154,7 @@ def test_a_shared_vault_is_shared_and_its_curator_is_named(three: StoryWorld) ->
 def test_a_rate_that_cannot_be_read_is_unknown_and_not_nothing(world: StoryWorld) -> None:
     """The sources of Symbiotic and EigenLayer answer 0 then; here it is None, and every cost the least that is known."""
     evm = world.evm.evm
-    code = bytes(evm.get_code(world.token) or b"")
+    code = code_at(evm, world.token)
     evm.insert_account_info(world.token, pyrevm.AccountInfo(nonce=1, code=bytes.fromhex("fe")))
     try:
         answer = secured(world)
@@ -169,7 +172,7 @@ def test_a_source_that_does_not_answer_is_unknown_and_hides_no_other(three: Stor
     evm, at = three.evm.evm, three.sources[broken]
     before = found(reads_of(three.evm), three.store)
     known = secured(three).by_source
-    code = bytes(evm.get_code(at) or b"")
+    code = code_at(evm, at)
     evm.insert_account_info(at, pyrevm.AccountInfo(nonce=1, code=bytes.fromhex("fe")))
     try:
         reads = reads_of(three.evm)
@@ -206,6 +209,40 @@ def test_terms_and_governance_are_those_of_the_contracts(three: StoryWorld) -> N
         three.evm.now + facts.terms.migrate_delay_s,
     )
     assert f"ANNOUNCED: to {STRANGER.lower()}" in security_lines(secured(three))[9]
+
+
+def test_every_fact_is_in_the_document_and_passes_as_json(three: StoryWorld) -> None:
+    """Wei as texts: nothing that passes 2^53 is a number."""
+    facts = secured(three).facts
+    document = security_document(secured(three))["facts"]
+    kept = {f.name for f in fields(SecuredFacts)} - {
+        "system",
+        "block",
+        "time_s",
+        "frozen",
+        "capture_s",
+        "governance",
+        "strange",
+    }
+    assert kept <= set(document), "what is missing stands beside it in the answer"
+    for name, whole in (("terms", SetTerms), ("penalties", PenaltyFacts), ("rewards", RewardFacts)):
+        assert set(document[name]) == {f.name for f in fields(whole)}
+    for row, made in zip(document["members"], facts.members, strict=True):
+        assert (row["capture_s"], row["book_key"], len(row["parts"])) == (
+            made.capture_s,
+            made.book_key,
+            len(made.parts),
+        )
+        assert row["book_key"] == three.key_of(made.operator).lower()
+
+    def numbers(value: object) -> Iterator[int]:
+        if isinstance(value, dict | list):
+            for one in value.values() if isinstance(value, dict) else value:
+                yield from numbers(one)
+        elif isinstance(value, int):
+            yield value
+
+    assert max(numbers(json.loads(json.dumps(document)))) < 2**53
 
 
 def test_a_freeze_that_made_no_set_is_told() -> None:
