@@ -15,6 +15,7 @@ from feeds.ingest import Ingest
 from feeds.observe import Observer
 from oracle.assemble.network import MakeMember, agreements_of, home_store, make_member, operator_network
 from oracle.assemble.operators import OperatorBuilder
+from oracle.assemble.reporting import root_duty
 from oracle.assemble.targets import Outcomes, TargetBuilder
 from oracle.assemble.watch import operator_watch
 from oracle.assemble.watching import watch_of
@@ -24,6 +25,7 @@ from oracle.config.resolve import ResolvedConfig, subset
 from oracle.network.agreements import Agreements
 from oracle.network.operator_network import OperatorNetwork
 from oracle.push.target import Target
+from oracle.rewards.roots.duty import RootDuty
 from oracle.round.live import Live
 from oracle.round.rounds import Member, Rounds
 from oracle.runtime.clock import Clock
@@ -56,6 +58,7 @@ class Components:
     operators: tuple[Operator, ...]
     agreements: Agreements
     watch: WatchDuty | None
+    roots: RootDuty | None
     network: OperatorNetwork | None
     outcomes: Outcomes
     targets: Mapping[str, Target]
@@ -74,6 +77,8 @@ class Components:
         self.readers.close()
         if self.watch is not None:
             await self.watch.close()
+        if self.roots is not None:
+            await self.roots.close()
         if self.network is not None:
             await self.network.close()
         for target in self.targets.values():
@@ -136,6 +141,9 @@ def _build(
     by_name = {name: targets.target(name, section) for name, section in config.targets.items()}
     watch = watch_of(config, database, environ, clock.now_ms, agreements=agreements) if config.operators else None
     metrics.watch.watch = watch
+    roots = metrics.rewards.roots = root_duty(
+        config, clock, database, environ, operators=builder.made, agreements=agreements, network=network
+    )
     holds = HoldReporter(config.oracle.round_interval_s, clock.monotonic_ms())
     readers = HistoryReaders(path)
     keyless = [m.name for m in members if m.signer is None and config.operators]
@@ -161,7 +169,7 @@ def _build(
     )
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), agreements=agreements, watch=watch, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        operators=tuple(builder.made), agreements=agreements, watch=watch, roots=roots, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
         opened=opened.pop_all(),
     )  # fmt: skip
 

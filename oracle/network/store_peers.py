@@ -27,6 +27,9 @@ class PayersKnown(Protocol):
     def broadcast(self, payload: bytes) -> None:
         """To all others."""
 
+    def send(self, to: bytes, payload: bytes) -> None:
+        """To one of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorePeers:
@@ -49,6 +52,10 @@ class StorePeers:
     def tell(self, round_time_s: int, word: BesideRounds) -> None:
         """Tell them all. ``round_time_s``: of the round that it is about, 0 for none."""
         self.network.broadcast(encode(self._binding(), round_time_s, word))
+
+    def answer(self, to: bytes, word: BesideRounds) -> None:
+        """Tell one of them, of no round."""
+        self.network.send(to, encode(self._binding(), 0, word))
 
     def listen(self, heard: Callable[[bytes, int, BesideRounds], str | None]) -> None:
         """Have what they tell handed on: sender, round_time and word; what comes back is why it counts for nothing, if it does."""

@@ -119,7 +119,9 @@ class EpochLines:
         if any((attempt, kind) == (line.attempt, line.kind) for attempt, kind, _ in held):
             raise EpochRefused(line, f"another word of attempt {line.attempt} is already signed")
         if held and held[-1][0] > line.attempt:
-            raise EpochRefused(line, f"attempt {held[-1][0]} is under way, nothing of attempt {line.attempt} is signed any more")
+            raise EpochRefused(
+                line, f"attempt {held[-1][0]} is under way, nothing of attempt {line.attempt} is signed any more"
+            )
         if not held:
             _check_floor(line, floor_s)
         self._db.execute("INSERT INTO epoch_votes VALUES (?, ?, ?, ?, ?, ?)", line[:6])

@@ -225,9 +225,7 @@ class Operator:
         )
         return refusal or await self._sign_preimage(preimage)
 
-    async def request_vote(
-        self, said: EpochVote, ended_s: int, *, now_ms: int, clock_ok: bool
-    ) -> Signature | Refusal:
+    async def request_vote(self, said: EpochVote, ended_s: int, *, now_ms: int, clock_ok: bool) -> Signature | Refusal:
         """Sign a word of the agreement on an epoch's report: one of a kind in an attempt, in the journal first."""
         domain = said.domain
         line = VoteLine(domain.chain_id, domain.store, said.epoch, said.attempt, said.kind, said.content, ended_s)

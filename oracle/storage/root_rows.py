@@ -73,9 +73,7 @@ class RootRows:
     def _save_root(self, target: str, epoch: int, column: str, body: bytes) -> None:
         with self.connection:
             self.connection.execute("BEGIN IMMEDIATE")
-            self.connection.execute(
-                "INSERT OR IGNORE INTO epoch_roots (target, epoch) VALUES (?, ?)", (target, epoch)
-            )
+            self.connection.execute("INSERT OR IGNORE INTO epoch_roots (target, epoch) VALUES (?, ?)", (target, epoch))
             sql = f"UPDATE epoch_roots SET {column} = ? WHERE target = ? AND epoch = ?"  # noqa: S608 - one of two names
             self.connection.execute(sql, (body, target, epoch))
 

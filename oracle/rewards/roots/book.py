@@ -248,7 +248,7 @@ class RootBook:
     def _check_ready(self, said: RootProposal, ready: RootVotes, now_ms: int) -> None:
         """What was certified before and is proposed again."""
         is_such = (ready.kind, ready.content) == (VoteKind.READY, said.content) and ready.attempt < said.attempt
-        keys = {key: signature for key, signature in ready.signatures}
+        keys = dict(ready.signatures)
         if not is_such or not self.terms.weighs_t(keys):
             raise UnsoundRootWord(RefusedWord.TOO_LITTLE_WEIGHT, "its certificate is none of what it proposes")
         shown = RootVotes(ready.kind, ready.attempt, ready.content, ready.signatures, said.grounds)
@@ -258,7 +258,8 @@ class RootBook:
         if not self._is_vote(said.kind, said.attempt, said.content, key, signature):
             stranger = not self._frozen.weight_of(key)
             raise UnsoundRootWord(
-                RefusedWord.STRANGER if stranger else RefusedWord.BAD_SIGNATURE, f"0x{key.hex()} in attempt {said.attempt}"
+                RefusedWord.STRANGER if stranger else RefusedWord.BAD_SIGNATURE,
+                f"0x{key.hex()} in attempt {said.attempt}",
             )
 
     def _is_vote(self, kind: VoteKind, attempt: int, content: bytes, key: bytes, signature: bytes) -> bool:

@@ -14,7 +14,6 @@ from oracle.rewards.roots.telling import PARTS, settled_words, take_word, words_
 from oracle.rewards.roots.terms import RootTerms
 from oracle.rewards.roots.voting import OwnVotes, RootIntent, SayPropose, SayVote, SignReport, next_word
 from oracle.rewards.roots.words import (
-    AttendedWords,
     RefusedWord,
     RootAsk,
     RootProposal,
@@ -53,7 +52,7 @@ class RootPlace:
     """
 
     operators: Sequence[Operator]
-    said: EpochAttendance
+    said: Callable[[], EpochAttendance]
     ended_s: int
     now_ms: Callable[[], int]
     clock_ok: Callable[[], bool]
@@ -142,13 +141,14 @@ class RootSession:
         key, place = operator.address, self._place
         if key in self.book.words or (key, -1, None) in self._refused:
             return
+        said = place.said()
         answer = await operator.request_attendance(
-            place.said, place.ended_s, now_ms=place.now_ms(), clock_ok=place.clock_ok()
+            said, place.ended_s, now_ms=place.now_ms(), clock_ok=place.clock_ok()
         )
         if isinstance(answer, Refusal):
             self._note_refusal(answer, -1, None)
             return
-        self.book.hear_attendance(SignedAttendance(said=place.said, address=key, signature=answer.compact), place.now_ms())
+        self.book.hear_attendance(SignedAttendance(said=said, address=key, signature=answer.compact), place.now_ms())
         place.keep(words_to_keep(self.book))
         place.tell(self.book.all_words())
 

@@ -157,7 +157,9 @@ class Liar:
             if self.rng.random() < 0.1:
                 self.some(signed_root(self.number, report))
         held = self.book.certificate
-        if held is not None and (self.manner != "late certificate" or now_ms > self.terms.timing.ends_ms(attempt) - 200):
+        if held is not None and (
+            self.manner != "late certificate" or now_ms > self.terms.timing.ends_ms(attempt) - 200
+        ):
             self.world.send(self.number, self.rng.randrange(len(self.terms.frozen.keys)), self.book.shown(held))
 
     def propose(self, attempt: int) -> None:
@@ -243,9 +245,7 @@ class RootsWorld:
     def send(self, sender: int, to: int, word: RootWord) -> None:
         rng, calm = self.rng, self.now_ms >= self.calm_ms
         if isinstance(word, RootSigned):
-            self.roots.setdefault(self.number_of(word.address), set()).add(
-                keccak(word.said(DOMAIN, EPOCH).preimage())
-            )
+            self.roots.setdefault(self.number_of(word.address), set()).add(keccak(word.said(DOMAIN, EPOCH).preimage()))
         if not calm and (rng.random() < self.loss or self.parts.get(sender) != self.parts.get(to)):
             return
         latest = SWIFT_MS if calm else rng.choice([SWIFT_MS, ATTEMPT_MS // 2, 2 * ATTEMPT_MS])
@@ -298,7 +298,9 @@ class RootsWorld:
                 weights[content] = weights.get(content, 0) + self.frozen.weights[number]
         enough = [c for c, w in weights.items() if w >= self.frozen.threshold]
         assert len(enough) <= 1, f"seed {self.seed}: two roots have weight T"
-        assert not any(m.key in {a for _, a in n.book.evidence} for m in self.honest.values() for n in self.honest.values())
+        assert not any(
+            m.key in {a for _, a in n.book.evidence} for m in self.honest.values() for n in self.honest.values()
+        )
 
 
 def signed_vote(number: int, kind: VoteKind, attempt: int, content: bytes) -> bytes:
@@ -309,4 +311,6 @@ def signed_vote(number: int, kind: VoteKind, attempt: int, content: bytes) -> by
 def signed_root(number: int, report: EpochRewards) -> RootSigned:
     said = report.word
     key = report.grounds.frozen.keys[number]
-    return RootSigned(key, said.root, said.absent, said.grounds, sign_compact(ALL_KEYS[number], keccak(said.preimage())))
+    return RootSigned(
+        key, said.root, said.absent, said.grounds, sign_compact(ALL_KEYS[number], keccak(said.preimage()))
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from oracle.rewards.roots import voting
 from tests.oracle.rewards.roots.roots_world import ATTEMPT_MS, RootsWorld
 
 SEEDS = range(60)
