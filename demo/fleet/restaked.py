@@ -14,7 +14,7 @@ from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
 
 import contracts
-from demo.fleet.epoch_report import epoch_report, posting
+from demo.fleet.epoch_report import recomputed_report
 from demo.fleet.fleet import Fleet
 from demo.world import npm
 from demo.world.chain import ZERO_ADDRESS
@@ -34,8 +34,6 @@ FIRST_EPOCH = 2
 """The first that stake has decided on: the store was made with an epoch of its own."""
 POT = 10 * ETHER
 _POLL_S = 0.5
-_ROUNDS_LATE = 3
-"""So many rounds after an epoch everybody has written down who was there in its last one."""
 _MINED_S = 2
 """What a node shows of transactions that wait is in a block then."""
 _CLAIM_GAS = 3_000_000
@@ -149,15 +147,24 @@ class RestakedStory:
     # --- who is paid -------------------------------------------------------------------------------------------------
 
     async def reported(self) -> EpochRewards:
-        """Members say who was there and sign what the epoch owes, as `lrt-oracle report` has each do; anybody posts it."""
-        await self.passes(await self.fleet.chain.block_time_s() + _ROUNDS_LATE * self.fleet.interval_s)
-        honest = [o for o in self.fleet.operators.values() if o.behaviour == "honest"]
-        done = await epoch_report(self.fleet, self.made.rewards.address, FIRST_EPOCH, honest)
-        await self.send(self.people.anybody, self.made.rewards, "post", *posting(done), gas=GAS_MOST)
-        if done.report is None:
-            raise NotTold("the report has no root")
-        self.say(f"{len(done.signed)} operators signed what epoch {FIRST_EPOCH} owes, anybody posted it")
-        return done.report
+        """Members agree on what the epoch owes, by themselves, and one of them posts it."""
+
+        async def there() -> bool:
+            return any((await self.fleet.chain.call(self.made.rewards, "reportOf", FIRST_EPOCH))[0])
+
+        await self.until(f"operators have posted what epoch {FIRST_EPOCH} owes", there)
+        return await self.recomputed()
+
+    async def recomputed(self) -> EpochRewards:
+        """What was posted is what follows from its grounds."""
+        found = await recomputed_report(self.fleet, self.made.rewards.address, FIRST_EPOCH)
+        if found is None or found.computed is None or found.faults:
+            raise NotTold("the report that was posted does not recompute")
+        words = len(found.computed.grounds.grounds.words)
+        self.say(
+            f"operators agreed by themselves on what epoch {FIRST_EPOCH} owes, by the words of {words}: one has posted it"
+        )
+        return found.computed
 
     async def paid(self, report: EpochRewards) -> None:
         """What each operator is owed goes to Symbiotic's contracts; an operator and a restaker claim there."""
