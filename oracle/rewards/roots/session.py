@@ -106,7 +106,7 @@ class RootSession:
     async def tick(self) -> None:
         """Say what is to be said now, and tell again what others may have missed."""
         self._note_attempt()
-        if self.terms.timing.attempt_at(self._place.now_ms()) < 0:
+        if self._place.now_ms() < self.terms.timing.words_ms:
             return
         for operator in self._place.operators:
             await self._attend(operator)

@@ -15,6 +15,8 @@ MOST_ATTEMPTS = 320
 """Then members leave it to people: with the usual length after three weeks."""
 _GROWS_AFTER = 32
 """Attempts of a length; those that follow are twice as long, so that delays need not be known."""
+_ROUNDS_LATE = 3
+"""So many rounds after an epoch is over everybody has written down who signed its last one."""
 _TAG = b"lrt-oracle epoch order 1"
 _GATHER, _GUARD = 4, 4
 """Parts of an attempt: its first, in which its leader gathers what others know; its last, in which nothing is said of it any more."""
@@ -26,6 +28,11 @@ class RootTiming:
 
     base_ms: int
     attempt_ms: int
+
+    @property
+    def words_ms(self) -> int:
+        """From when on members say who was there: all have heard it when the first attempt begins, so nobody can be left out."""
+        return self.base_ms - self.attempt_ms
 
     def attempt_at(self, now_ms: int) -> int:
         """The attempt of a moment, from 0; -1 before the first one, `MOST_ATTEMPTS` after the last one."""
@@ -95,14 +102,11 @@ class RootTerms:
 
 
 def timing_of_epoch(over_s: int, *, interval_s: int, attempt_s: int) -> RootTiming:
-    """When attempts of an epoch begin: a few rounds after it is over, for who signed its last ones is written down then.
+    """When attempts of an epoch begin: who signed its last rounds is written down, and has been said.
 
     Args:
         over_s: when the epoch was over, by the chain, Unix s.
         interval_s: between rounds.
         attempt_s: of the config; all members must have the same.
     """
-    return RootTiming(base_ms=(over_s + _ROUNDS_LATE * interval_s) * MS, attempt_ms=attempt_s * MS)
-
-
-_ROUNDS_LATE = 4
+    return RootTiming(base_ms=(over_s + _ROUNDS_LATE * interval_s + attempt_s) * MS, attempt_ms=attempt_s * MS)

@@ -49,7 +49,7 @@ class Member:
     said: list[tuple[int, VoteKind, bytes]] = field(default_factory=list)
     signed: list[bytes] = field(default_factory=list)
     kept: list[bytes] = field(default_factory=list)
-    asleep_ms: int = 0
+    asleep_ms: int = -10 * ATTEMPT_MS
     told_ms: int = -ATTEMPT_MS
 
     def __post_init__(self) -> None:
@@ -146,8 +146,17 @@ class Liar:
                 said = self.world.attendance(self.number, lie=self.rng.randrange(3))
                 self.book.hear_attendance(said, now_ms)
                 self.world.send(self.number, other, self.book.all_words())
-        if self.terms.leader(attempt) == self.key and self.proposed < attempt:
+        if self.terms.leader(attempt) == self.key and self.proposed < attempt and self.rng.random() < 0.3:
             self.propose(attempt)
+        self.vote(attempt)
+        held = self.book.certificate
+        if held is not None and (
+            self.manner != "late certificate" or now_ms > self.terms.timing.ends_ms(attempt) - 200
+        ):
+            self.world.send(self.number, self.rng.randrange(len(self.terms.frozen.keys)), self.book.shown(held))
+
+    def vote(self, attempt: int) -> None:
+        """For whatever there is, to some."""
         for kind in (VoteKind.READY, VoteKind.COMMIT):
             for content in list(self.book.reports):
                 if self.rng.random() < 0.3:
@@ -156,11 +165,6 @@ class Liar:
         for report in self.book.reports.values():
             if self.rng.random() < 0.1:
                 self.some(signed_root(self.number, report))
-        held = self.book.certificate
-        if held is not None and (
-            self.manner != "late certificate" or now_ms > self.terms.timing.ends_ms(attempt) - 200
-        ):
-            self.world.send(self.number, self.rng.randrange(len(self.terms.frozen.keys)), self.book.shown(held))
 
     def propose(self, attempt: int) -> None:
         """Two, each to a part of the others."""
@@ -183,7 +187,7 @@ class Liar:
         words[self.key] = self.world.attendance(self.number, lie=part)
         keys = list(words)
         if self.manner == "leaves out":
-            keys = self.rng.sample(keys, self.rng.randrange(len(keys) + 1))
+            keys.remove(self.rng.choice(keys))
         frozen = self.terms.frozen
         if sum(frozen.weight_of(k) for k in keys) < frozen.threshold:
             return None

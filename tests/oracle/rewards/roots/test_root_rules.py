@@ -12,7 +12,7 @@ from oracle.rewards.grounds import encoded_word, make_grounds
 from oracle.rewards.report import EpochRewards, epoch_rewards
 from oracle.rewards.roots import voting
 from oracle.rewards.roots.book import RootBook
-from oracle.rewards.roots.terms import MOST_ATTEMPTS, RootTerms, RootTiming
+from oracle.rewards.roots.terms import MOST_ATTEMPTS, RootTerms, RootTiming, timing_of_epoch
 from oracle.rewards.roots.voting import OwnVotes, SayPropose, SayVote, SignReport, next_word
 from oracle.rewards.roots.words import (
     AttendedWords,
@@ -164,7 +164,7 @@ def test_a_word_that_was_heard_in_time_is_not_left_out() -> None:
     assert next_word(late, FROZEN.keys[SECOND], OwnVotes(), NOW_MS) == SayVote(READY, 0, digest(without))
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(24))
 def test_a_leader_that_leaves_words_out_only_loses_its_attempt(seed: int) -> None:
     """`a_liar_costs_one_attempt`: from a calm start each honest member's word is in what is decided."""
     world = RootsWorld(seed, calm_ms=-ATTEMPT_MS)
@@ -333,3 +333,8 @@ def test_nothing_is_said_in_the_last_part_of_an_attempt_or_of_one_that_was_left(
     assert next_word(book, FROZEN.keys[SECOND], OwnVotes(), TERMS.timing.ends_ms(0)) is None
     later = OwnVotes(votes=((1, READY, digest(report)),))
     assert next_word(book, FROZEN.keys[SECOND], later, NOW_MS) is None
+
+
+def test_words_are_said_a_whole_attempt_before_the_first_one() -> None:
+    timing = timing_of_epoch(1_000, interval_s=10, attempt_s=60)
+    assert (timing.words_ms, timing.base_ms) == (1_030_000, 1_090_000)

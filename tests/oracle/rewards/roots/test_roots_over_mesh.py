@@ -168,7 +168,7 @@ async def test_members_of_weight_t_report_by_themselves_and_one_who_was_away_lea
     over: ChainEpoch, tmp_path: Path
 ) -> None:
     ports = free_ports(len(KEYS))
-    now_ms = Clock((over.bench.now + 4 * INTERVAL_S) * MS - 500)
+    now_ms = Clock((over.bench.now + 3 * INTERVAL_S) * MS - 500)
     async with AsyncExitStack() as running:
         there = [Process(over, tmp_path, n, ports, now_ms) for n in (0, 1, 2)]
         for one in there:
