@@ -6,7 +6,7 @@ import pytest
 
 from tests.oracle.rewards.roots.roots_world import ATTEMPT_MS, RootsWorld
 
-SEEDS = range(60)
+SEEDS = range(40)
 WILD = 6
 """Attempts before it is calm."""
 
