@@ -18,6 +18,7 @@ from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.rewards.frozen import FrozenEpoch
 from oracle.rewards.posted import RewardsReads, post_call
 from oracle.rewards.recomputed import recompute
+from oracle.rewards.roots.compared import root_faults
 from oracle.rewards.roots.poster import RootPoster
 from oracle.rewards.roots.session import RootPlace, RootSession
 from oracle.rewards.roots.terms import RootTerms, timing_of_epoch
@@ -227,9 +228,9 @@ class RootDuty:
     async def _stakes(self, reads: RewardsReads, frozen: FrozenEpoch) -> tuple[tuple[int, ...], ...]:
         """At the freeze: read while endpoints know the state of then, and kept."""
         database, at = self._process.database, (self._settings.target, frozen.epoch, frozen.capture_s)
-        kept = database.stakes_at(*at)
+        kept = kept_stakes(database, self._settings.target, frozen)
         if kept is not None:
-            return tuple(tuple(int.from_bytes(s, "big") for s in of) for of in _unpack_stakes(kept))
+            return kept
         stakes = await reads.stakes(frozen)
         database.save_stakes(*at, _pack([[s.to_bytes(16, "big") for s in of] for of in stakes]))
         return stakes
@@ -245,11 +246,10 @@ class RootDuty:
         if posted is None or frozen is None:
             _log.warning("an epoch had no report in time: its funds are a later one's", epoch=epoch)
             return
-        found = await recompute(reads, frozen, posted)
-        faults = list(found.faults)
-        decided = None if session is None else session.book.decided
-        if decided is not None and decided.word.root != posted.root:
-            faults.append(f"members decided on root 0x{decided.word.root.hex()} here")
+        database, target = self._process.database, self._settings.target
+        kept = kept_words(database, target, epoch)
+        found = await recompute(reads, frozen, posted, kept_stakes(database, target, frozen))
+        faults = [*found.faults, *root_faults(posted, kept)]
         if faults:
             _log.error("the posted report of an epoch is not what is computed here", epoch=epoch, why="; ".join(faults))
         else:
@@ -315,6 +315,12 @@ class RootDuty:
             if self._process.database.save_epoch_evidence(*at, words):
                 _log.warning("an operator says two things of an epoch", epoch=session.epoch,
                              operator="0x" + found.address.hex(), kind=found.kind.value, what=found.text)  # fmt: skip
+
+
+def kept_stakes(database: Database, target: str, frozen: FrozenEpoch) -> tuple[tuple[int, ...], ...] | None:
+    """Stake at a freeze, as it was read then; None where it was not."""
+    kept = database.stakes_at(target, frozen.epoch, frozen.capture_s)
+    return None if kept is None else tuple(tuple(int.from_bytes(s, "big") for s in of) for of in _unpack_stakes(kept))
 
 
 def kept_words(database: Database, target: str, epoch: int) -> Sequence[RootWord]:
