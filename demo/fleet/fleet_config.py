@@ -16,7 +16,7 @@ WATCH_KEY = "watch.key.json"
 """Of who pays for proofs, in the operator's folder."""
 REWARDS_KEY = "rewards.key.json"
 """Of who pays for reports of epochs, in the operator's folder."""
-_ATTEMPT_S = 8
+_ATTEMPT_S = 5
 """Of the agreement on a report; attempts are shorter than they would be between machines."""
 WITHOUT = ("coinbase", "kraken", "")
 """Venues that operators leave out, in turn. Nobody leaves out the only venue of a pair: that feed would live by the others alone."""

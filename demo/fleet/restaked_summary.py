@@ -186,9 +186,10 @@ class _ChainFacts:
         """The operator whose key for reports has paid for a transaction; else the address that has."""
         sender = str((await self._chain.rpc("eth_getTransactionByHash", tx_hash))["from"])
         posters = {
-            stated_address(o.place.folder / REWARDS_KEY): n for n, o in self._fleet.operators.items() if o.place.posts
-        }
-        return posters.get(sender.lower().removeprefix("0x"), sender)
+            str(stated_address(o.place.folder / REWARDS_KEY)).lower(): n
+            for n, o in self._fleet.operators.items() if o.place.posts
+        }  # fmt: skip
+        return posters.get(sender.lower(), sender)
 
 
 def _problems(names: Sequence[str], found: Mapping[str, Any]) -> list[str]:
