@@ -14,8 +14,8 @@ from oracle.sign.eip712 import recover
 from oracle.sign.epoch_words import EpochVote, VoteKind
 from oracle.sign.messages import Refusal, RefusalCode, Signature
 from oracle.sign.operator import Operator
+from tests.oracle.sign.epoch_journal import ENDED_S, MUTE_MS, Crash, FailingJournal, operator
 from tests.oracle.sign.sign_world import DOMAIN, NOW_MS
-from tests.oracle.sign.test_epoch_words import ENDED_S, MUTE_MS, Crash, _Failing, operator
 
 
 def vote(content: bytes = b"a", *, attempt: int = 3, kind: VoteKind = VoteKind.READY, epoch: int = 4) -> EpochVote:
@@ -31,7 +31,7 @@ def test_a_key_votes_once_of_a_kind_in_an_attempt(tmp_path: Path, crash_at: int)
     path, signed = tmp_path / "j.db", set()
     with operator(path) as who:
         inner = who.journal._db
-        who.journal._db = who.journal._epochs._db = _Failing(inner, crash_at)  # type: ignore[assignment]
+        who.journal._db = who.journal._epochs._db = FailingJournal(inner, crash_at)  # type: ignore[assignment]
         try:
             assert isinstance(cast(who, vote(b"a")), Signature)
             signed.add(b"a")
