@@ -161,7 +161,8 @@ class RestakedStory:
         """What was posted is what follows from its grounds."""
         found = await recomputed_report(self.fleet, self.made.rewards.address, FIRST_EPOCH)
         if found is None or found.computed is None or found.faults:
-            raise NotTold("the report that was posted does not recompute")
+            why = "; ".join(found.faults) if found is not None else "it is not there"
+            raise NotTold(f"the report that was posted does not recompute: {why}")
         words = len(found.computed.grounds.grounds.words)
         self.say(
             f"operators agreed by themselves on what epoch {FIRST_EPOCH} owes, by the words of {words}: one has posted it"

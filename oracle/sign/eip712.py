@@ -10,7 +10,7 @@ equivocation.
 ``Rewards``: what an epoch's members are owed, computed from what weight T attended.
 ``EpochVote``: a word of the agreement on that report, which no contract takes.
 
-A ninth type, ``Check``, shows that a key is there: no store, registry or operator takes it.
+A ninth type, ``Check``, shows that a key is there: no store, no penalties and no operator take it.
 """
 
 from __future__ import annotations

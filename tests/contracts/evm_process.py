@@ -41,7 +41,7 @@ def word_digest(domain: Domain, kind: int, batch: bytes) -> bytes:
 
 
 def word_evidence(kind: int, batch: bytes, signed: bytes) -> tuple[int, int, bytes, bytes, bytes]:
-    """A word as the registry takes it."""
+    """A word as penalties take it."""
     return min(kind, 1), max(kind - 1, 0), batch, signed[:32], signed[32:]
 
 
@@ -72,8 +72,12 @@ class Evm:
         code = artifact.bytecode
         raw = code if isinstance(code, bytes) else bytes.fromhex(code[2:])
         at = str(self.evm.deploy(OWNER, raw + encode([abi_type(i) for i in inputs], args)))
-        self.abis[at] = {e["name"]: e for e in artifact.abi if e["type"] == "function"}
+        self.knows(at, artifact)
         return at
+
+    def knows(self, at: str, artifact: Any) -> None:
+        """A contract that another one made."""
+        self.abis[at] = {e["name"]: e for e in artifact.abi if e["type"] == "function"}
 
     def pay(self, sender: str, to: str, data: bytes, value: int) -> None:
         """A call with ether, which is taken."""
