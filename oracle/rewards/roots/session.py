@@ -89,7 +89,10 @@ class RootSession:
         self._attempt = -1
         self._told_ms: int | None = None
         for word in kept:
-            take_word(self.book, word, place.now_ms())
+            try:
+                take_word(self.book, word, place.now_ms())
+            except UnsoundRootWord as e:  # the others tell it again
+                _log.warning("what was kept of an epoch's report is not used", epoch=self.epoch, why=str(e))
 
     @property
     def epoch(self) -> int:
