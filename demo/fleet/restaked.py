@@ -155,6 +155,7 @@ class RestakedStory:
             return any((await self.fleet.chain.call(self.made.rewards, "reportOf", FIRST_EPOCH))[0])
 
         await self.until(f"operators have posted what epoch {FIRST_EPOCH} owes", there)
+        await self.passes(await self.fleet.chain.block_time_s() + _MINED_S)
         return await self.recomputed()
 
     async def recomputed(self) -> EpochRewards:
