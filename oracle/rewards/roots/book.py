@@ -60,6 +60,7 @@ class RootBook:
 
     Args:
         terms: of the agreement.
+        opened_ms: since when words are heard here, Unix ms.
 
     Attributes:
         reports: by digest: those that were computed here, with the stakes and pots that are read here.
@@ -70,8 +71,8 @@ class RootBook:
         doubts: by attempt: why what was proposed is not what is computed here.
     """
 
-    def __init__(self, terms: RootTerms) -> None:
-        self.terms = terms
+    def __init__(self, terms: RootTerms, opened_ms: int = 0) -> None:
+        self.terms, self.opened_ms = terms, opened_ms
         self.reports: dict[bytes, EpochRewards] = {}
         self.proposals: dict[int, RootProposal] = {}
         self.certificate: VotesOfWeight | None = None

@@ -77,7 +77,7 @@ class RootSession:
     """
 
     def __init__(self, terms: RootTerms, place: RootPlace, kept: Iterable[RootWord] = ()) -> None:
-        self.terms, self.book = terms, RootBook(terms)
+        self.terms, self.book = terms, RootBook(terms, place.now_ms())
         self.refusals: dict[str, str] = {}
         self.failed = 0
         self._place = place

@@ -123,6 +123,9 @@ def _is_whole(book: RootBook, said: RootProposal) -> bool:
     if said.ready is not None:
         return True
     terms = book.terms
+    if terms.timing.start_ms(said.attempt) < book.opened_ms:
+        book.doubts[said.attempt] = ("it began before words were heard here",)
+        return False
     held = book.words_by(terms.timing.start_ms(said.attempt))
     found = review(terms.frozen, said.grounds, None, stakes=terms.stakes, pots=terms.pots, held=held)
     if isinstance(found, tuple):

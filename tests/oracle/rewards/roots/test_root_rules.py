@@ -338,3 +338,12 @@ def test_nothing_is_said_in_the_last_part_of_an_attempt_or_of_one_that_was_left(
 def test_words_are_said_a_whole_attempt_before_the_first_one() -> None:
     timing = timing_of_epoch(1_000, interval_s=10, attempt_s=60)
     assert (timing.words_ms, timing.base_ms) == (1_030_000, 1_090_000)
+
+
+def test_nothing_new_is_readied_in_an_attempt_that_began_before_words_were_heard() -> None:
+    """`nobody_s_word_is_left_out`: whoever begins in the middle of an attempt does not know yet who was heard."""
+    report = report_of()
+    late = RootBook(TERMS, 1)
+    tell(late, proposal(report))
+    assert next_word(late, FROZEN.keys[SECOND], OwnVotes(), NOW_MS) is None
+    assert late.doubts[0] == ("it began before words were heard here",)
