@@ -15,6 +15,7 @@ from feeds.ingest import Ingest
 from feeds.observe import Observer
 from oracle.assemble.network import MakeMember, agreements_of, home_store, make_member, operator_network
 from oracle.assemble.operators import OperatorBuilder
+from oracle.assemble.reporting import root_duty
 from oracle.assemble.staking import stake_follower
 from oracle.assemble.targets import Outcomes, TargetBuilder
 from oracle.assemble.watch import operator_watch
@@ -25,6 +26,7 @@ from oracle.config.resolve import ResolvedConfig, subset
 from oracle.network.agreements import Agreements
 from oracle.network.operator_network import OperatorNetwork
 from oracle.push.target import Target
+from oracle.rewards.roots.duty import RootDuty
 from oracle.round.live import Live
 from oracle.round.rounds import Member, Rounds
 from oracle.runtime.clock import Clock
@@ -59,6 +61,7 @@ class Components:
     agreements: Agreements
     watch: WatchDuty | None
     stake: StakeFollower | None
+    roots: RootDuty | None
     network: OperatorNetwork | None
     outcomes: Outcomes
     targets: Mapping[str, Target]
@@ -79,6 +82,8 @@ class Components:
             await self.watch.close()
         if self.stake is not None:
             await self.stake.close()
+        if self.roots is not None:
+            await self.roots.close()
         if self.network is not None:
             await self.network.close()
         for target in self.targets.values():
@@ -142,6 +147,9 @@ def _build(
     watch = watch_of(config, database, environ, clock.now_ms, agreements=agreements) if config.operators else None
     metrics.watch.watch = watch
     stake = stake_follower(config, clock.now_ms)
+    roots = metrics.rewards.roots = root_duty(
+        config, clock, database, environ, operators=builder.made, agreements=agreements, network=network
+    )
     holds = HoldReporter(config.oracle.round_interval_s, clock.monotonic_ms())
     readers = HistoryReaders(path)
     keyless = [m.name for m in members if m.signer is None and config.operators]
@@ -170,7 +178,7 @@ def _build(
     )
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), agreements=agreements, watch=watch, stake=stake, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        operators=tuple(builder.made), agreements=agreements, watch=watch, stake=stake, roots=roots, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
         opened=opened.pop_all(),
     )  # fmt: skip
 

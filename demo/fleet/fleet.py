@@ -13,7 +13,7 @@ from pathlib import Path
 import coincurve
 
 from demo import settings
-from demo.fleet.fleet_config import NAMES, WATCH_KEY, Contact, OperatorPlace, operator_config
+from demo.fleet.fleet_config import NAMES, REWARDS_KEY, WATCH_KEY, Contact, OperatorPlace, operator_config
 from demo.fleet.process import OperatorProcess
 from demo.venues.server import Venue
 from demo.world import anvil
@@ -36,6 +36,8 @@ _FIRST_ACCOUNT = 20
 """Accounts of the node's mnemonic from here on are operators' gas keys."""
 FIRST_PROVER = 120
 """Accounts from here on pay for proofs."""
+FIRST_POSTER = 140
+"""Accounts from here on pay for reports of epochs."""
 _FAST_KDF = 1
 _PURSE_WAD = 10**21
 
@@ -145,15 +147,14 @@ async def running_fleet(folder: Path, plan: FleetPlan) -> AsyncIterator[Fleet]:
         for place in places:
             await _write_keys(chain, place, keys[place.name], passphrase)
 
-        def write(store: str, directory: str = "", penalties: str = "") -> list[Path]:
-            return [_write(p, world, urls, (store, directory, penalties), plan.interval_s) for p in places]
+        def write(store: str, directory: str = "", made: Restaking | None = None) -> list[Path]:
+            return [_write(p, world, urls, (store, directory, made), plan.interval_s) for p in places]
 
         deployment = await _deploy_store(stack, node.url, world, plan, keys, write("0x" + "00" * 20)[0])
         restaking: Restaking | None = None
         if vaults is not None:
             restaking = await take_over(chain, world, vaults, deployment.store, list(keys.values()))
-        penalties = "" if restaking is None else restaking.penalties.address
-        configs = write(deployment.store, deployment.directory or "", penalties)
+        configs = write(deployment.store, deployment.directory or "", restaking)
         await chain.rpc("evm_setIntervalMining", 1)
         await chain.automine(on=False)
         environ = {settings.PASSPHRASE_ENV: passphrase, settings.GAS_PASSPHRASE_ENV: passphrase}
@@ -249,7 +250,7 @@ async def _places(
             name=name, number=number, folder=own,
             api_port=plan.api_port if plan.api_port and number == 0 else ports[2 * number],
             listen=listens.get(number, ""), scheme=scheme, rpc_urls=rpc_urls, pays=number < plan.payers,
-            proves=number in plan.provers, contacts=contacts,
+            proves=number in plan.provers, posts=plan.raised is not None and number < plan.payers, contacts=contacts,
         ))  # fmt: skip
     return places
 
@@ -258,14 +259,15 @@ def _write(
     place: OperatorPlace,
     world: DemoWorld,
     urls: Mapping[str, tuple[str, str]],
-    deployed: tuple[str, str, str],
+    deployed: tuple[str, str, Restaking | None],
     interval_s: int,
 ) -> Path:
     path = place.folder / "config.toml"
-    store, directory, penalties = deployed
+    store, directory, made = deployed
     text = operator_config(
-        place, world, urls, store=store, directory=directory, interval_s=interval_s, penalties=penalties
-    )
+        place, world, urls, store=store, directory=directory, interval_s=interval_s,
+        penalties="" if made is None else made.penalties.address, rewards="" if made is None else made.rewards.address,
+    )  # fmt: skip
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -276,6 +278,7 @@ async def _write_keys(chain: LocalChain, place: OperatorPlace, key: coincurve.Pr
     SignJournal(journal, address_of(key), now_ms=now_ms(), mute_ms=0, newborn=True).close()
     purses = [("gas.key.json", _FIRST_ACCOUNT)] if place.pays else []
     purses += [(WATCH_KEY, FIRST_PROVER)] if place.proves else []
+    purses += [(REWARDS_KEY, FIRST_POSTER)] if place.posts else []
     for name, first in purses:
         gas = coincurve.PrivateKey(bytes(account(first + place.number).key))
         keyfiles.save(place.folder / name, gas, passphrase, iterations=_FAST_KDF)

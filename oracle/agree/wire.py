@@ -29,6 +29,8 @@ from oracle.sign.messages import SignedValues
 
 MOST_TEXT = 300
 """Characters of a sentence for people: it is kept with every record of the round."""
+MOST_EPOCH_WORD = 200 << 10
+"""Bytes of a word about an epoch: a proposal of 100 members is 40 KB, with a certificate."""
 TextForPeople = Annotated[str, msgspec.Meta(max_length=MOST_TEXT)]
 _Code = Annotated[str, msgspec.Meta(max_length=32)]
 
@@ -93,6 +95,13 @@ class ArmingWord(msgspec.Struct, frozen=True, array_like=True, tag=16):
     signature: SignatureBytes
 
 
+class EpochWord(msgspec.Struct, frozen=True, array_like=True, tag=17):
+    """A word about the report of an epoch that has ended, see `oracle.rewards.roots.words`."""
+
+    epoch: Annotated[int, msgspec.Meta(ge=1, lt=1 << 48)]
+    body: Annotated[bytes, msgspec.Meta(max_length=MOST_EPOCH_WORD)]
+
+
 Word: TypeAlias = (
     Ready
     | Propose
@@ -107,7 +116,10 @@ Word: TypeAlias = (
     | Notice
     | PushingWord
     | ArmingWord
+    | EpochWord
 )
+BesideRounds: TypeAlias = PushingWord | ArmingWord | EpochWord
+"""What operators tell each other beside the rounds."""
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):

@@ -41,6 +41,11 @@ def gas_of(raw: bytes) -> int:
     return int.from_bytes(cast("list[bytes]", rlp.decode(raw[1:]))[4], "big")
 
 
+def nonce_of(raw: bytes) -> int:
+    """Nonce of a signed type-2 transaction."""
+    return int.from_bytes(cast("list[bytes]", rlp.decode(raw[1:]))[1], "big")
+
+
 def data_of(raw: bytes) -> bytes:
     """Calldata of a signed type-2 transaction."""
     return cast("list[bytes]", rlp.decode(raw[1:]))[7]

@@ -36,6 +36,7 @@ from oracle.config.tables.forms import (
 from oracle.config.tables.network_sections import NetworkSection, PeerSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.process_sections import ApiSection, OracleSection
+from oracle.config.tables.rewards_sections import RewardsSection
 from oracle.config.tables.store_sections import LimitsSection, RegistrySection, StoreSection
 from oracle.config.tables.watch_sections import WatchSection
 from oracle.model.keys import Key, key_of
@@ -52,6 +53,7 @@ TABLES: Mapping[str, type[Any]] = {
     "network": NetworkSection,
     "network.peers": PeerSection,
     "watch": WatchSection,
+    "rewards": RewardsSection,
     "stores": StoreSection,
     "stores.classes": LimitsSection,
     "stores.registry": RegistrySection,

@@ -17,6 +17,7 @@ from oracle.config.tables.operator_sections import OperatorSection, TargetSectio
 from oracle.config.tables.own_catalog import KINDS, own_blocks, with_own
 from oracle.config.tables.process_sections import ApiSection, OracleSection
 from oracle.config.tables.renamed_keys import RENAMED
+from oracle.config.tables.rewards_sections import RewardsSection
 from oracle.config.tables.schema import ConfigError, Problem, build
 from oracle.config.tables.shorthand import VIA_FEED, expand
 from oracle.config.tables.store_sections import StoreSection
@@ -40,6 +41,7 @@ class Config:
     targets: Mapping[str, TargetSection] = field(default_factory=dict)
     network: NetworkSection | None = None
     watch: WatchSection = field(default_factory=WatchSection)
+    rewards: RewardsSection = field(default_factory=RewardsSection)
     stores: Mapping[str, StoreSection] = field(default_factory=dict)
     feeds: Mapping[str, FeedSection] = field(default_factory=dict)
     catalog: Catalog = field(

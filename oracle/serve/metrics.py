@@ -19,6 +19,7 @@ from oracle.model.types import Abstained
 from oracle.round.reference_divergence import Divergence
 from oracle.serve.gauges import ChainGauges
 from oracle.serve.operator_gauges import OperatorGauges
+from oracle.serve.rewards_gauges import RewardsGauges
 from oracle.serve.stake_gauges import StakeGauges
 from oracle.serve.watch_gauges import WatchGauges
 from oracle.sign.messages import Refusal
@@ -39,7 +40,7 @@ class Metrics:
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
         self._registry = registry = CollectorRegistry()
-        self._totals: dict[tuple[str, ...], int] = {}
+        self._totals, self.rewards = dict[tuple[str, ...], int](), RewardsGauges(registry)
         self._observed_ms: dict[str, int] = {}
         self._source_observed_ms: dict[tuple[str, str], int] = {}
         feed, source, chain, target = ("feed",), ("feed", "source"), ("chain",), ("target",)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -46,6 +47,7 @@ def full() -> Metrics:
     watcher, store = Watcher(memory_rows(), lambda: NOW_MS), StoreReads(("http://127.0.0.1:1",), HERE)
     chain = ChainWords(store, watcher.rows, watcher.hear)
     metrics.watch.watch = WatchDuty(watcher, (), {"home": chain}, None, keep_s=1, now_ms=lambda: NOW_MS)
+    metrics.rewards.roots = SimpleNamespace(posted=7, failed=2)
     return metrics
 
 
@@ -91,6 +93,13 @@ def test_a_row_names_the_labels_that_the_metric_has() -> None:
         if f"| `{name}` |" in by_operator and "alone" not in rows[name] and "none" not in rows[name]:
             said |= {"operator"}
         assert said == labels, name
+
+
+def test_reports_of_epochs_are_counted_where_they_are_made() -> None:
+    text = full().render().decode()
+    assert "lrt_oracle_rewards_epoch 7.0" in text
+    assert "lrt_oracle_rewards_attempts_failed_total 2.0" in text
+    assert "lrt_oracle_rewards" not in Metrics(lambda: NOW_MS).render().decode()
 
 
 def test_what_is_counted_by_target_is_there_before_it_happens() -> None:
