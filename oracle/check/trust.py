@@ -78,7 +78,7 @@ class StoreReader:
     async def facts(self, name: str, target: TargetSection) -> tuple[StoreFacts, list[Problem]]:
         """Everything that the store and its registry say; ChainError if it is not a store."""
         store = self._client.domain.store
-        bonding, problems = await self._bonding(name, target.registry)
+        bonding, problems = await self._bonding(name, None)
         epoch, threshold, signers, weights = await self._client.read("signerSet", block=self._at)
         strong = int((await self._client.read("thresholds", block=self._at))[1])
         bonds = await self._bonds(bonding, [_raw(s) for s in signers])
