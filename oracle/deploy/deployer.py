@@ -9,6 +9,7 @@ from typing import Any, cast
 import contracts
 from feeds.chains.abi import checksummed
 from oracle.chain.store_abi import call_of, calldata
+from oracle.config.tables.stake_sections import StakeSection
 from oracle.deploy.create2 import PROXY, PROXY_CODE, DeployError, PlannedContract, plan_contract, salt_of, verify_code
 from oracle.deploy.deployment_file import SALT, Deployment
 from oracle.deploy.rehearsal import Step, rehearse
@@ -95,13 +96,13 @@ class Deployer(DeployWallet):
         store = plan_contract("the store", "PriceStore", constructor_args(settings, self.sender), salt=salted)
         return store, views_for(store, specs, salt=salted)
 
-    def stake_contracts(self, settings: StoreSettings, chain_id: int, *, salt: str = SALT) -> StakePlan | None:
-        """The contracts that decide who signs, with their addresses; None where the settings have none."""
-        if settings.stake is None:
-            return None
+    def stake_contracts(
+        self, stake: StakeSection, settings: StoreSettings, chain_id: int, *, salt: str = SALT
+    ) -> StakePlan:
+        """The contracts that decide who signs for the store, with their addresses; known before anything is sent."""
         store, _ = self.plan_contracts(settings, (), salt=salt)
         return plan_stake(
-            settings.stake,
+            stake,
             StakeSite(
                 store=store,
                 times=settings,
@@ -224,7 +225,9 @@ class Deployer(DeployWallet):
         return self.web3.eth.contract(address=receipt["contractAddress"], abi=artifact.abi)
 
     async def _stake_plan(self, settings: StoreSettings, salt: str) -> StakePlan | None:
-        return self.stake_contracts(settings, await self.chain_id(), salt=salt)
+        if settings.stake is None:
+            return None
+        return self.stake_contracts(settings.stake, settings, await self.chain_id(), salt=salt)
 
 
 def _whose(owner: str, store: str, data: bytes, settings: StoreSettings, stake: StakePlan | None) -> str:

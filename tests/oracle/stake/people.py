@@ -58,7 +58,7 @@ class People:
     async def _deploy(self, chain: LocalChain) -> staking.StakingWorld:
         diva = await chain.create(OWNER, npm.own("DivETH"))
         token = await chain.create(OWNER, npm.own("WdivETH"), diva.address)
-        world = await staking.deploy_staking(chain, OWNER, token, OTHER_KEYS, ["wdivETH/ETH"])
+        world = await staking.deploy_staking(chain, self.url, OWNER, token, OTHER_KEYS, ["wdivETH/ETH"])
         for who, key, stake in zip(OTHERS, OTHER_KEYS, STAKES, strict=True):
             await chain.pay(who, token.address, 2 * stake * ETHER)
             await chain.settle()
