@@ -47,7 +47,7 @@ class CollateralSection:
     rate_contract: str = key("", "address that says what the token is worth", form=address_or_none, shown="the token")
     rate_function: str = key(
         "getRate()",
-        "its function that answers wei per 1e18 of the token, as rETH, rsETH and wdivETH have it; empty: one wei is one wei",
+        "its function that answers wei per 1e18 of the token, as wdivETH has it; empty: one wei is one wei",
         form=rate_function,
     )
     counts_bps: int = key(
