@@ -2,7 +2,7 @@
 
 By eth_simulateV1 (execution-apis), which runs calls one on top of the other. A node that does not have it says so; then nothing is
 known before it is sent. The deployment proxy swallows the error of a constructor, so a creation that fails is tried once more
-without it.
+without it: its code is put at an address and called, which runs the constructor.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from feeds.chains.abi import checksummed
 from oracle.chain.store_abi import reason
 from oracle.deploy.create2 import PROXY, DeployError, PlannedContract
 
+METHOD = "eth_simulateV1"
 _MOST_BLOCKS = 250
 """A node simulates 256 at most."""
 _BLOCK_S = 12
+_HERE = "0x" + "c0de" * 10
+"""Nobody's."""
 
 _WHAT_TO_DO = {
     "NoTokenRate": "correct rate_contract and rate_function of the token in stake.collateral",
@@ -71,43 +74,42 @@ async def rehearse(web3: Any, sender: str, steps: Sequence[Step]) -> list[int] |
     """
     if not steps:
         return []
-    tried = await _simulated(
-        web3, [{"from": sender, "to": checksummed(s.to), "data": "0x" + s.data.hex()} for s in steps]
-    )
+    tried = await _simulated(web3, _calls(sender, steps))
     if tried is None:
         return None
     at = next((i for i, one in enumerate(tried) if one.refused), None)
     if at is None:
         return [one.gas for one in tried]
     refused = tried[at].refused
-    made = steps[at].made
-    if made is not None:
-        calls = [{"from": sender, "to": checksummed(s.to), "data": "0x" + s.data.hex()} for s in steps[:at]]
-        again = await _simulated(web3, [*calls, {"from": sender, "data": "0x" + made.creation.hex()}])
-        refused = again[-1].refused if again else refused
+    if (made := steps[at].made) is not None:
+        again = await _simulated(web3, _calls(sender, steps[:at]), {"from": sender, "to": _HERE}, made.creation)
+        refused = again[-1].refused if again and again[-1].refused else refused
     name = refused.split(" ")[0]
     text = _WHAT_TO_DO.get(name, "correct these settings")
     raise DeployError(f"{steps[at].label} would be refused ({refused}): {text}; nothing was sent")
 
 
-async def _simulated(web3: Any, calls: Sequence[dict[str, str]]) -> list[Tried] | None:
+def _calls(sender: str, steps: Sequence[Step]) -> list[dict[str, str]]:
+    return [{"from": sender, "to": checksummed(s.to), "data": "0x" + s.data.hex()} for s in steps]
+
+
+async def _simulated(
+    web3: Any, calls: Sequence[dict[str, str]], last: dict[str, str] | None = None, code: bytes = b""
+) -> list[Tried] | None:
+    """Calls in blocks of the future; ``last`` in one of its own, where ``code`` is at the address that it calls."""
     head = await web3.eth.get_block("latest")
-    each = -(-len(calls) // _MOST_BLOCKS)
-    blocks = [
-        {
-            "blockOverrides": {
-                "number": hex(int(head["number"]) + 1 + i),
-                "time": hex(int(head["timestamp"]) + _BLOCK_S * (i + 1)),
-            },
-            "calls": list(calls[at : at + each]),
-        }
-        for i, at in enumerate(range(0, len(calls), each))
-    ]
-    answer = await web3.provider.make_request("eth_simulateV1", [{"blockStateCalls": blocks}, "latest"])
+    each = max(1, -(-len(calls) // _MOST_BLOCKS))
+    blocks: list[dict[str, Any]] = [{"calls": list(calls[at : at + each])} for at in range(0, len(calls), each)]
+    if last is not None:
+        blocks.append({"calls": [last], "stateOverrides": {last["to"]: {"code": "0x" + code.hex()}}})
+    for i, block in enumerate(blocks, start=1):
+        time_s = int(head["timestamp"]) + _BLOCK_S * i
+        block["blockOverrides"] = {"number": hex(int(head["number"]) + i), "time": hex(time_s)}
+    answer = await web3.provider.make_request(METHOD, [{"blockStateCalls": blocks}, "latest"])
     if "result" not in answer:
         return None
     done = [call for block in answer["result"] for call in block["calls"]]
-    return [_tried(call) for call in done] if len(done) == len(calls) else None
+    return [_tried(call) for call in done] if len(done) == sum(len(b["calls"]) for b in blocks) else None
 
 
 def _tried(call: dict[str, Any]) -> Tried:
