@@ -37,13 +37,12 @@ SHARE, OWN_VAULT, MORE = 100 * ETHER, 5 * ETHER, 50 * ETHER
 GAS_MOST = 15_000_000
 """A freeze and a proof must be brought gas for the worst that a source may do."""
 DISPUTE_S, EXECUTION_S, EVIDENCE_S = 20, 600, 600
-VETO_S, VAULT_EPOCH_S = 10, 7_200
+VETO_S, VAULT_EPOCH_S = 10, 14_400
 EPOCH_S, JOIN_DELAY_S = 60, 1
-CAP_BPS, LEAST_MEMBERS, SPARE_CANDIDATES = 3_400, 3, 8
+CAP_BPS, LEAST_MEMBERS = 3_400, 3
 _MOST_VAULTS = 5
 LEAST_FRACTION_BPS, JAIL_S, ABSENCE_JAIL_S = 2_000, 86_400, 3_600
 _COMMISSION_BPS = 1_000
-_SOURCES_GAS = 12_000_000
 _CONSENT_S = 3_600
 _PURSE_WAD = 10**22
 _FIRST_OPERATOR, _FIRST_OTHER = 60, 90
@@ -122,7 +121,6 @@ def stake_of(world: DemoWorld, core: SymbioticCore, people: RestakingPeople) -> 
             middleware_service=core.middleware_service, operator_rewards_factory=core.operator_rewards_factory,
             staker_rewards_factory=core.staker_rewards_factory, wrapped_ether=world.weth, burners=(BURNER,),
             min_vault_eth="1", max_vaults=_MOST_VAULTS, lag_s=1, max_commission_bps=3_000,
-            gas=_SOURCES_GAS // (members + SPARE_CANDIDATES),
         ),
     )  # fmt: skip
 

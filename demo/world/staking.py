@@ -43,7 +43,7 @@ def staked_store(token: str, owner: str, first: Sequence[coincurve.PrivateKey]) 
         classes=(ClassLimits(min_gap_s=1, step_bps=9_999, step_wait_s=1),),
         stake=StakeSection(
             join_delay_s=2 * _HOUR_S, cap_bps=3_400, min_stake_eth="10", min_members=3, arbiter=owner,
-            reward_tokens=(token,), delegated=DelegatedSection(token=token, treasury=owner, gas=200_000),
+            reward_tokens=(token,), delegated=DelegatedSection(token=token, treasury=owner),
         ),
     )  # fmt: skip
 

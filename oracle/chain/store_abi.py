@@ -15,7 +15,7 @@ import contracts
 PENALTIES, REGISTRY = "Penalties", "OperatorRegistry"
 """The two contracts that take evidence, by the names of their ABIs: the first is what a watch expects."""
 _SOURCES = ("CollateralValues", "DelegatedStake", "EigenStake", "SymbioticStake", "SymbioticVaults")
-_STAKE = (*_SOURCES, "KeyBook", "Rewards", "StakedSet")
+_STAKE = (*_SOURCES, "KeyBook", "Rewards", "StakeWindows", "StakedSet")
 _WITH_ERRORS = (*_STAKE, "PriceStore", "OperatorDirectory", REGISTRY, PENALTIES)
 
 

@@ -45,7 +45,7 @@ async def check_chain(web3: Any, stake: StakeSection, store: StoreTimes) -> None
     if reach_s < needs_s:
         raise DeployError(
             f"stake.eigenlayer: stake there stays within reach for {reach_s} s, {blocks} blocks, and {needs_s} s are needed (2"
-            " epoch_s + rotation_delay_s + longest_epoch_s + overlap_s + max_push_age_s + evidence_s + dispute_s +"
+            " epoch_s + 7200 + rotation_delay_s + longest_epoch_s + overlap_s + max_push_age_s + evidence_s + dispute_s +"
             " execution_s): shorten these, or leave it out; nothing was sent"
         )
 

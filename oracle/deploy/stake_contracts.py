@@ -91,8 +91,9 @@ def plan_stake(stake: StakeSection, site: StakeSite) -> StakePlan:
         args = _eigenlayer(stake.eigenlayer, site, book, values)
         make("eigenlayer", "the stake in EigenLayer", "EigenStake", *args)
     sources = [made[name].address for name in stake.sources]
+    asked = [(made[name].address, source.gas_each) for name, source in stake.sources.items()]
     rules = _set_rules(stake, site)
-    signers = make("set", "the set", "StakedSet", site.store.address, book, sources, rules, site.maker)
+    signers = make("set", "the set", "StakedSet", site.store.address, book, asked, rules, site.maker)
     terms = (
         stake.dispute_s, stake.execution_s, stake.min_fraction_bps * _WHOLE // _BPS, stake.jail_s, stake.finder_bps,
     )  # fmt: skip
@@ -108,7 +109,7 @@ def _set_rules(stake: StakeSection, site: StakeSite) -> tuple[Any, ...]:
     return (
         stake.epoch_s, stake.join_delay_s, stake.evidence_s, stake.cap_bps, ether(stake.min_stake_eth),
         stake.min_members, stake.max_members, stake.threshold_bps, stake.step_bps, site.timelock,
-        stake.migration_s(site.times), stake.source_gas,
+        stake.migration_s(site.times),
     )  # fmt: skip
 
 

@@ -26,8 +26,10 @@ from oracle.model.keys import key
 
 _BPS = 10_000
 _YEAR_S = 365 * DAY_S
-_MOST_MEMBERS, _SPARE_PLACES = 31, 8
-_MOST_SOURCE_GAS = 12_000_000
+_MOST_MEMBERS = 31
+_MOST_GAS = 7_000_000
+_OBSERVED_S, _KEPT_EPOCHS = 3_600, 2
+"""For so long the set takes what was observed for what sources say; and so many epochs for a source that fails."""
 _MOST_COLLATERAL, _MOST_TOKENS = 32, 3
 _LEAST_MIGRATION_S = DAY_S
 _CAPTURE_S = 1
@@ -92,8 +94,8 @@ class StakeSection:
         4, "with fewer no set is made; with `cap_bps` they reach the whole", least=1, most=_MOST_MEMBERS
     )
     max_members: int = key(
-        7,
-        "most members. Who freezes asks every source for eight candidates more than that, within the gas of one transaction",
+        13,
+        "most members; eight more can be candidates. More weight would have to be bought, and each makes a freeze dearer",
         least=1,
         most=_MOST_MEMBERS,
     )
@@ -164,11 +166,11 @@ class StakeSection:
     @property
     def keeps_s(self) -> int:
         """For so long a weight may stand for a source that fails."""
-        return 2 * self.epoch_s
+        return _OBSERVED_S + _KEPT_EPOCHS * self.epoch_s
 
     def answer_s(self, store: StoreTimes) -> int:
-        """From a freeze to the last second at which a word of its set can be proven."""
-        used_s = store.rotation_delay_s + store.longest_epoch_s + store.overlap_s + store.max_push_age_s
+        """From when stake was seen to the last second at which a word of the set that it was frozen for can be proven."""
+        used_s = _OBSERVED_S + store.rotation_delay_s + store.longest_epoch_s + store.overlap_s + store.max_push_age_s
         return used_s + self.evidence_s
 
     def needs_s(self, store: StoreTimes) -> int:
@@ -209,23 +211,14 @@ class StakeSection:
             yield "step_bps", f"{self.step_bps} is less than threshold_bps = {self.threshold_bps}: write at least that"
 
     def _gas_problems(self) -> Iterator[tuple[str, str]]:
-        """The most that all sources may take in one freeze, see SetPlan."""
-        each = self.source_gas * len(self.sources)
-        candidates = self.max_members + _SPARE_PLACES
-        if each * candidates > _MOST_SOURCE_GAS:
-            most = _MOST_SOURCE_GAS // each - _SPARE_PLACES
-            what = f"write at most {most}" if most >= 1 else "even one member is too many"
+        """The most that all sources may take for one operator, see StakeWindows."""
+        each = {name: source.gas_each for name, source in self.sources.items()}
+        total = sum(each.values())
+        if total > _MOST_GAS:
             text = (
-                f"{self.max_members} and {_SPARE_PLACES} more candidates, each asked about with {each} gas, take"
-                f" {each * candidates} in a freeze, more than {_MOST_SOURCE_GAS}: {what}, or have fewer sources, or fewer"
-                " vaults or strategies in them"
+                f"with {total} for all sources of one operator it is more than {_MOST_GAS}: write less for one of them"
             )
-            yield "max_members", text
-
-    @property
-    def source_gas(self) -> int:
-        """Gas that each source is given to tell one operator's stake: as much as the dearest takes."""
-        return max(source.gas_each for source in self.sources.values())
+            yield f"{max(each, key=lambda n: each[n])}.gas", text
 
     def _token_problems(self) -> Iterator[tuple[str, str]]:
         listed = [raw_address(c.token) for c in self.tokens]
@@ -271,7 +264,7 @@ class StakeSection:
         least_s = self.needs_s(store) + _CAPTURE_S
         if self.symbiotic is not None and 0 < self.symbiotic.min_reach_s < least_s:
             text = (
-                f"{self.symbiotic.min_reach_s} is less than {least_s}: 2 epoch_s + rotation_delay_s + longest_epoch_s +"
+                f"{self.symbiotic.min_reach_s} is less than {least_s}: 2 epoch_s + 7200 + rotation_delay_s + longest_epoch_s +"
                 " overlap_s + max_push_age_s + evidence_s + dispute_s + execution_s + 1. Write at least that, 0 for it, or"
                 " shorter times"
             )

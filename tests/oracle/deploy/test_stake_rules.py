@@ -30,8 +30,9 @@ MAKER, TREASURY = account(0).address, account(7).address
 SIGNERS = tuple(account(n).address for n in (11, 12, 13))
 DAY_S, YEAR_S = 86_400, 365 * 86_400
 TIMES = {"rotation_delay_s": 2 * DAY_S, "longest_epoch_s": 4 * DAY_S, "overlap_s": 600, "max_push_age_s": 60}
-ANSWER_S = 2 * DAY_S + 4 * DAY_S + 600 + 60 + DAY_S
-NEEDS_S = 2 * DAY_S + ANSWER_S + 3 * DAY_S + DAY_S
+OBSERVED_S = 3_600
+ANSWER_S = OBSERVED_S + 2 * DAY_S + 4 * DAY_S + 600 + 60 + DAY_S
+NEEDS_S = OBSERVED_S + 2 * DAY_S + ANSWER_S + 3 * DAY_S + DAY_S
 
 
 class Ground:
@@ -110,7 +111,7 @@ BOUNDS: list[tuple[str, Any, Any, str]] = [
     ("evidence_s", YEAR_S, YEAR_S + 1, "write 1 to 31536000"),
     ("cap_bps", 2_500, 2_499, "write at least 2500, or more min_members"),
     ("cap_bps", 10_000, 10_001, "write 1 to 10000"),
-    ("min_members", 7, 8, "is more than max_members = 7: write at most that"),
+    ("min_members", 13, 14, "is more than max_members = 13: write at most that"),
     ("max_members", 31, 32, "write 1 to 31"),
     ("threshold_bps", 6_667, 6_666, "write 6667 to 9999"),
     ("threshold_bps", 8_000, 8_001, "is less than threshold_bps = 8001: write at least that"),
@@ -130,7 +131,7 @@ BOUNDS: list[tuple[str, Any, Any, str]] = [
     ("window_s", 30 * DAY_S, 30 * DAY_S + 1, "write 3600 to 2592000"),
     ("max_commission_bps", 10_000, 10_001, "write 0 to 10000"),
     ("gas", 50_000, 49_999, "write 50000 to"),
-    ("gas", 800_000, 800_001, "write at most 6, or have fewer sources"),
+    ("gas", 7_000_000, 7_000_001, "write 50000 to 7000000"),
 ]  # fmt: skip
 
 
@@ -144,7 +145,7 @@ def test_the_config_refuses_what_a_contract_would(
     (problem,) = problems(bad)
     assert says in problem.text
     named = {problem.key.removeprefix("stores.main.stake.").removeprefix("delegated."), key}
-    assert len(named) == 1 or named in ({"step_bps", "threshold_bps"}, {"max_members", "gas"}), "it names the key"
+    assert len(named) == 1 or named == {"step_bps", "threshold_bps"}, "it names the key"
     assert ground.refused(bad), "no contract minds: then the config need not"
 
 
@@ -207,13 +208,23 @@ VAULTS = [("max_vaults", 5, 6), ("max_commission_bps", 10_000, 10_001), ("lag_s"
 
 @pytest.mark.parametrize(("key", "taken", "refused"), VAULTS)
 def test_the_bounds_of_vaults_are_the_contract_s(ground: Ground, key: str, taken: Any, refused: Any) -> None:
-    alone = {"gas": 700_000}
-    good, bad = ground.symbiotic(**alone | {key: taken}), ground.symbiotic(**alone | {key: refused})
+    good, bad = ground.symbiotic(**{key: taken}), ground.symbiotic(**{key: refused})
     assert problems(good) == []
     assert ground.refused(good) == ""
     (problem,) = problems(bad)
     assert problem.key == f"stores.main.stake.symbiotic.{key}"
     assert ground.refused(bad) == "SymbioticStake"
+
+
+def test_all_sources_of_an_operator_fit_in_a_transaction(ground: Ground) -> None:
+    both = replace(ground.delegated(), symbiotic=ground.symbiotic(gas=6_850_000).symbiotic)
+    assert problems(both) == []
+    assert ground.refused(both) == ""
+    more = replace(ground.delegated(), symbiotic=ground.symbiotic(gas=6_850_001).symbiotic)
+    (problem,) = problems(more)
+    assert problem.key == "stores.main.stake.symbiotic.gas"
+    assert "with 7000001 for all sources of one operator it is more than 7000000: write less" in problem.text
+    assert ground.refused(more) == "StakedSet"
 
 
 def test_without_a_source_there_is_nothing_to_decide_by() -> None:
