@@ -128,18 +128,13 @@ sources = [{{ type = "coinbase", symbol = "WDIVETH-ETH" }}, {{ type = "kraken", 
             done = self.run(line)
             assert done.exit_code == 0, done.output
 
-    def read(self, contract: str, function: str, *args: Any) -> Any:
-        """Over a connection of its own: that of the contract is closed."""
-        held = getattr(self.world, contract)
-        return self.on_chain(lambda chain: chain.call(chain.contract(held.abi, held.address), function, *args))
-
     def push(self, market: int) -> None:
         """A price of now, signed by all members of the set in force."""
         domain = Domain(chain_id=31_337, store=bytes.fromhex(self.store[2:]))
         by_key = {checksum(k): k for k in KEYS}
 
         async def work(chain: LocalChain) -> None:
-            store = chain.contract(self.world.store.abi, self.store)
+            store = self.world.store
             epoch, _, signers, _ = await chain.call(store, "signerSet")
             batch = batch_bytes(
                 epoch, await chain.block_time_s(), Item(0, market=market, redemption=0, redemption_age_h=0).packed()
