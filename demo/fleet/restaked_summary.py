@@ -9,7 +9,7 @@ from demo.fleet.fleet import Fleet
 from demo.fleet.fleet_config import WATCH_KEY
 from demo.fleet.restaked import FIRST_EPOCH, LIAR, RAISED, restaking_of
 from demo.world import npm
-from demo.world.restaking import BURNER, CAP_BPS, ETHER, LEAST_FRACTION_BPS
+from demo.world.restaking import BURNER, CAP_BPS, LEAST_FRACTION
 from oracle.sign.keyfiles import stated_address
 
 _BPS = 10_000
@@ -221,7 +221,7 @@ def _of_penalty(penalty: Mapping[str, Any] | None) -> _Checked:
         return [("nothing was taken", True)]
     fell = int(penalty["vault_before"]) - int(penalty["vault_after"])
     return [
-        (f"a fraction of {penalty['fraction']} was due", int(penalty["fraction"]) * _BPS != LEAST_FRACTION_BPS * ETHER),
+        (f"a fraction of {penalty['fraction']} was due", int(penalty["fraction"]) != LEAST_FRACTION),
         (f"the vault fell by {fell}, {penalty['burned']} are burned", not 0 < fell == int(penalty["burned"])),
     ]
 

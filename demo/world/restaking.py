@@ -41,8 +41,8 @@ VETO_S, VAULT_EPOCH_S = 10, 14_400
 EPOCH_S, JOIN_DELAY_S = 60, 1
 CAP_BPS, LEAST_MEMBERS = 3_400, 3
 _MOST_VAULTS = 5
-LEAST_FRACTION_BPS, JAIL_S, ABSENCE_JAIL_S = 2_000, 86_400, 3_600
-_COMMISSION_BPS = 1_000
+LEAST_FRACTION, JAIL_S, ABSENCE_JAIL_S = ETHER // 5, 86_400, 3_600
+_COMMISSION_BPS, _BPS = 1_000, 10_000
 _CONSENT_S = 3_600
 _PURSE_WAD = 10**22
 _FIRST_OPERATOR, _FIRST_OTHER = 60, 90
@@ -114,7 +114,7 @@ def stake_of(world: DemoWorld, core: SymbioticCore, people: RestakingPeople) -> 
     return StakeSection(
         epoch_s=EPOCH_S, join_delay_s=JOIN_DELAY_S, evidence_s=EVIDENCE_S, cap_bps=CAP_BPS, min_stake_eth="1",
         min_members=LEAST_MEMBERS, max_members=members, arbiter=people.timelock.address, dispute_s=DISPUTE_S,
-        execution_s=EXECUTION_S, min_fraction_bps=LEAST_FRACTION_BPS, jail_s=JAIL_S, absence_jail_s=ABSENCE_JAIL_S,
+        execution_s=EXECUTION_S, min_fraction_bps=LEAST_FRACTION * _BPS // ETHER, jail_s=JAIL_S, absence_jail_s=ABSENCE_JAIL_S,
         collateral=(CollateralSection(token=world.wdiv_eth),),
         symbiotic=SymbioticSection(
             vault_factory=core.vault_factory, network_registry=core.network_registry,
