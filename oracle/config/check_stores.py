@@ -63,7 +63,7 @@ def store_cautions(section: StoreSection, chain_id: int) -> list[str]:
     """What of a store to be made is unsafe, each with what to do; nothing is on a local chain."""
     if chain_id in LOCAL_CHAINS:
         return []
-    of_stake = [] if section.stake is None else section.stake.cautions()
+    of_stake = [] if section.stake is None else section.stake.cautions(timelock=section.owner is not None)
     return of_stake + cautions(
         rotation_delay_s=section.rotation_delay_s,
         overlap_s=section.overlap_s,
@@ -73,7 +73,7 @@ def store_cautions(section: StoreSection, chain_id: int) -> list[str]:
         threshold=section.threshold,
         step_bps=max(c.step_bps for c in section.classes),
         guardian=section.guardian is not None,
-        owner_is_key=section.owner is None,
+        owner_is_key=section.owner is None and section.stake is None,
     )
 
 

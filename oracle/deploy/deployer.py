@@ -12,7 +12,7 @@ from oracle.chain.store_abi import call_of, calldata
 from oracle.config.tables.stake_sections import StakeSection
 from oracle.deploy.create2 import PROXY, PROXY_CODE, DeployError, PlannedContract, plan_contract, salt_of, verify_code
 from oracle.deploy.deployment_file import SALT, Deployment
-from oracle.deploy.rehearsal import Step, rehearse
+from oracle.deploy.rehearsal import DeployStep, rehearse
 from oracle.deploy.sending import DeployWallet, RawCall
 from oracle.deploy.stake_checks import check_chain, connecting, taking_over
 from oracle.deploy.stake_contracts import StakePlan, StakeSite, plan_stake
@@ -55,7 +55,7 @@ class Deployer(DeployWallet):
                 await self.transact(RawCall(self.web3, step.to, step.data))
         return replace(await self.plan(settings, specs, salt=salt), sent=self.sent - before)
 
-    async def steps(self, settings: StoreSettings, specs: Sequence[FeedSpec], *, salt: str = SALT) -> list[Step]:
+    async def steps(self, settings: StoreSettings, specs: Sequence[FeedSpec], *, salt: str = SALT) -> list[DeployStep]:
         """What is left to send, in order; what is there is verified. DeployError as `deploy`."""
         await self._check_proxy()
         store, views = self.plan_contracts(settings, specs, salt=salt)
@@ -138,7 +138,7 @@ class Deployer(DeployWallet):
                 " github.com/Arachnid/deterministic-deployment-proxy says"
             )
 
-    async def _missing(self, planned: Iterable[PlannedContract]) -> list[Step]:
+    async def _missing(self, planned: Iterable[PlannedContract]) -> list[DeployStep]:
         """Those that are not there; the others' code is verified."""
         left = []
         for one in planned:
@@ -146,12 +146,12 @@ class Deployer(DeployWallet):
             if code:
                 verify_code(one, code)
             else:
-                left.append(Step.making(one))
+                left.append(DeployStep.making(one))
         return left
 
     async def _registering(
         self, store: str, specs: Sequence[FeedSpec], settings: StoreSettings, stake: StakePlan | None, *, is_new: bool
-    ) -> list[Step]:
+    ) -> list[DeployStep]:
         """Register the feeds that are not, in order; those that are must have the prices and the class that the config says."""
         functions, known, owner = self.functions(store), dict[bytes, int](), self.sender
         if not is_new:
@@ -168,7 +168,7 @@ class Deployer(DeployWallet):
                         f"{spec.feed} is not registered, and the store is {_whose(owner, store, data, settings, stake)}"
                         " (register), then run this again"
                     )
-                left.append(Step(label=f"feed {spec.feed}", to=bytes.fromhex(store[2:]), data=data))
+                left.append(DeployStep(label=f"feed {spec.feed}", to=bytes.fromhex(store[2:]), data=data))
             elif tuple(await functions.presence(index).call()) != (spec.has_market, spec.has_redemption):
                 raise DeployError(
                     f"{spec.feed} is registered with other prices than the config gives it, and for good: use another"
@@ -181,7 +181,7 @@ class Deployer(DeployWallet):
                 )
         return left
 
-    async def _owning(self, store: str, settings: StoreSettings, *, is_new: bool) -> list[Step]:
+    async def _owning(self, store: str, settings: StoreSettings, *, is_new: bool) -> list[DeployStep]:
         """Name the set owner and offer the ownership, once, while the store is this key's; it passes when the other side accepts."""
         functions, to = self.functions(store), bytes.fromhex(store[2:])
         owner, named, pending = self.sender, "", ""
@@ -189,16 +189,16 @@ class Deployer(DeployWallet):
             owner, named, pending = [
                 str(await f().call()) for f in (functions.owner, functions.setOwner, functions.pendingOwner)
             ]
-        left: list[Step] = []
+        left: list[DeployStep] = []
         if owner != self.sender:
             return left
         if settings.set_owner is not None and checksummed(settings.set_owner) != named:
             left.append(
-                Step(label="the set owner is named", to=to, data=calldata("setSetOwner", [settings.set_owner])[0])
+                DeployStep(label="the set owner is named", to=to, data=calldata("setSetOwner", [settings.set_owner])[0])
             )
         if settings.owner is not None and checksummed(settings.owner) not in (self.sender, pending):
             data, _ = calldata("transferOwnership", [settings.owner])
-            left.append(Step(label="the store is offered to its owner", to=to, data=data))
+            left.append(DeployStep(label="the store is offered to its owner", to=to, data=data))
         return left
 
     async def register(self, store: str, feed: str, *, market: bool, redemption: bool) -> None:

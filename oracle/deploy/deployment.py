@@ -29,7 +29,7 @@ from oracle.deploy.deployment_file import (
     settings_as_made,
     write_deployment,
 )
-from oracle.deploy.rehearsal import Step, rehearse
+from oracle.deploy.rehearsal import DeployStep, rehearse
 from oracle.deploy.store_settings import CHANGED_BY, StoreSettings, differences, table_of
 from oracle.model.spec import FeedSpec
 
@@ -120,7 +120,7 @@ class DryRun:
     """What `lrt-oracle deploy` would send. ``gas``: of each step; None where the node cannot tell."""
 
     planned: Deployment
-    steps: Sequence[Step]
+    steps: Sequence[DeployStep]
     gas: Sequence[int] | None
 
     def document(self) -> dict[str, Any]:

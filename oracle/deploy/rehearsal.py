@@ -37,7 +37,7 @@ _WHAT_TO_DO = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class DeployStep:
     """One transaction of a deployment: a contract through the proxy, or a call.
 
     Attributes:
@@ -53,7 +53,7 @@ class Step:
     made: PlannedContract | None = None
 
     @classmethod
-    def making(cls, planned: PlannedContract) -> Step:
+    def making(cls, planned: PlannedContract) -> DeployStep:
         """Make a contract."""
         return cls(label=planned.label, to=PROXY, data=planned.calldata, made=planned)
 
@@ -66,7 +66,7 @@ class Tried:
     refused: str = ""
 
 
-async def rehearse(web3: Any, sender: str, steps: Sequence[Step]) -> list[int] | None:
+async def rehearse(web3: Any, sender: str, steps: Sequence[DeployStep]) -> list[int] | None:
     """Gas of each step, one after the other; None where the node cannot tell.
 
     Raises:
@@ -89,7 +89,7 @@ async def rehearse(web3: Any, sender: str, steps: Sequence[Step]) -> list[int] |
     raise DeployError(f"{steps[at].label} would be refused ({refused}): {text}; nothing was sent")
 
 
-def _calls(sender: str, steps: Sequence[Step]) -> list[dict[str, str]]:
+def _calls(sender: str, steps: Sequence[DeployStep]) -> list[dict[str, str]]:
     return [{"from": sender, "to": checksummed(s.to), "data": "0x" + s.data.hex()} for s in steps]
 
 

@@ -13,7 +13,7 @@ from oracle.chain.store_abi import call_of
 from oracle.config.tables.forms import address_or_none, raw_address
 from oracle.config.tables.stake_sections import StakeSection, StoreTimes
 from oracle.deploy.create2 import DeployError
-from oracle.deploy.rehearsal import Step
+from oracle.deploy.rehearsal import DeployStep
 from oracle.deploy.stake_contracts import StakePlan
 from oracle.stake.reads import ZERO
 
@@ -74,7 +74,7 @@ def _named(stake: StakeSection) -> Iterator[tuple[str, bytes]]:
                 yield f"eigenlayer.strategies[{i}].strategy", raw_address(strategy.strategy)
 
 
-async def connecting(web3: Any, plan: StakePlan) -> list[Step]:
+async def connecting(web3: Any, plan: StakePlan) -> list[DeployStep]:
     """The calls that are left by which each is told who the others are.
 
     Raises:
@@ -89,7 +89,7 @@ async def connecting(web3: Any, plan: StakePlan) -> list[Step]:
             known = str(await _functions(web3, "StakedSet", made.address).set().call())
         if int(known, 16) == 0:
             label = f"{made.label} is told who the others are"
-            left.append(Step(label=label, to=made.address, data=plan.connection()))
+            left.append(DeployStep(label=label, to=made.address, data=plan.connection()))
         elif known != checksummed(plan.at("set")):
             raise DeployError(
                 f"{made.label} at {where} belongs to the set {known}, and for good: an earlier run had other settings of"
@@ -98,7 +98,7 @@ async def connecting(web3: Any, plan: StakePlan) -> list[Step]:
     return left
 
 
-async def taking_over(web3: Any, plan: StakePlan, store: Any, me: str, where: str) -> list[Step]:
+async def taking_over(web3: Any, plan: StakePlan, store: Any, me: str, where: str) -> list[DeployStep]:
     """The calls that are left until the set owns the store. None where it is somebody else's, who must offer it.
 
     Args:
@@ -128,5 +128,5 @@ def _functions(web3: Any, name: str, where: bytes) -> Any:
     return web3.eth.contract(address=checksummed(where), abi=contracts.load(name).abi).functions
 
 
-def _call(label: str, to: bytes, contract: str, name: str, *args: Any) -> Step:
-    return Step(label=label, to=to, data=call_of(contract, name, args)[0])
+def _call(label: str, to: bytes, contract: str, name: str, *args: Any) -> DeployStep:
+    return DeployStep(label=label, to=to, data=call_of(contract, name, args)[0])

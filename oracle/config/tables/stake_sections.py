@@ -270,9 +270,13 @@ class StakeSection:
             )
             yield "stake.symbiotic.min_reach_s", text
 
-    def cautions(self) -> list[str]:
-        """What is unsafe with real money, each with what to do."""
+    def cautions(self, *, timelock: bool) -> list[str]:
+        """What is unsafe with real money, each with what to do. ``timelock``: whether one was named."""
         said = []
+        if not timelock:
+            said.append(
+                "the set's timelock is the key that deploys, and for good: name a timelock or a Safe (owner), which can migrate"
+            )
         missing = _BPS - self.threshold_bps
         if self.cap_bps > missing:
             said.append(

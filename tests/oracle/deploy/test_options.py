@@ -177,6 +177,20 @@ def test_a_threshold_that_is_too_low_is_refused_with_what_to_write(desk: DeployD
         (["main", "--rotation-delay", "9999999"], "rotation_delay_s: 9999999 is out of range: write 0 to 2592000"),
         (["main", "--longest-epoch", "31536001"], "longest_epoch_s: 31536001 is out of range: write 0 to 31536000"),
         (["main", "--longest-epoch", "176399"], "176399 is out of range: write 176400 to 31536000, or 0 for no end"),
+        (["main", "--stake", GUARDIAN[:-1]], "stake.delegated.token: '0x"),
+        (["main", "--stake", GUARDIAN], "stores.main.stake.delegated.treasury: is missing"),
+        (
+            ["main", "--arbiter", GUARDIAN],
+            "stores.main.stake: has no source of stake: write [stores.NAME.stake.delegated] (--stake TOKEN)",
+        ),
+        (
+            ["main", "--stake", GUARDIAN, "--treasury", GUARDIAN, "--longest-epoch", "0"],
+            "longest_epoch_s: is 0, and sets that stake decides on must expire, or stake could leave while they sign: write more than",
+        ),
+        (
+            ["main", "--stake", GUARDIAN, "--treasury", GUARDIAN, "--set-owner", GUARDIAN],
+            "set_owner: nobody may name signers where stake decides who signs: leave it out (--set-owner)",
+        ),
         (["main", "--min-gap", "0"], "min_gap_s: 0 is out of range: write 1 to 3600"),
         (["main", "--weights", "1,2"], "weights: 2 for 3 signers"),
         (["main", "--weights", "1,x"], "write whole numbers"),

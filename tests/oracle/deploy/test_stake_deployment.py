@@ -1,4 +1,7 @@
-"""The contracts of stake on a real chain: taken up where a run stopped, refused before anything is sent, and never connected twice."""
+"""The contracts of stake on a real chain: taken up where a run stopped, refused before anything is sent, and never connected twice.
+
+Invariants of docs/invariants.md, each under its name there.
+"""
 
 from __future__ import annotations
 
@@ -222,8 +225,8 @@ async def test_a_file_of_other_stake_names_the_setting(site: Site, tmp_path: Any
         check_same_store(held, planned, path)
 
 
-async def test_a_store_that_is_the_key_s_alone_is_handed_over_later(site: Site) -> None:
-    """Also where somebody could name signers: nobody can any more."""
+async def test_nobody_is_left_who_may_name_signers(site: Site) -> None:
+    """A store that was the key's alone is handed over later, with a set owner that was named before."""
     plain = replace(site.settings, stake=None, owner=None, set_owner=bytes.fromhex(NOBODY[2:]))
     made = await site.run(plain)
     at = site.chain.contract(contracts.load("PriceStore").abi, made.store)

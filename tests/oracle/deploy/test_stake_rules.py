@@ -1,7 +1,7 @@
 """A setting of [stores.NAME.stake] is refused by the config exactly where a contract would refuse it, and the config says what to write.
 
 Both sides of each bound: the contracts are the real ones, made through the deployment proxy's own code on an EVM in this process,
-over Symbiotic's real core where it is a source.
+over Symbiotic's real core where it is a source. Invariants of docs/invariants.md, each under its name there.
 """
 
 from __future__ import annotations
@@ -248,7 +248,8 @@ def test_nobody_is_named_who_may_name_signers(ground: Ground) -> None:
 
 def test_what_is_unsafe_is_said(ground: Ground) -> None:
     safe = replace(ground.delegated(), arbiter=TREASURY)
-    assert safe.cautions() == []
-    one, other = replace(safe, cap_bps=3_400, arbiter=None).cautions()
+    assert safe.cautions(timelock=True) == []
+    lone, one, other = replace(safe, cap_bps=3_400, arbiter=None).cautions(timelock=False)
+    assert "name a timelock or a Safe (owner)" in lone
     assert "write at most 3300, with at least 4 min_members" in one
     assert "no stake.arbiter" in other

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from demo.world import anvil
-from tests.oracle.stake.founder import FEED, FIRST, KEYS, LINES, TIMELOCK, WALLETS, Founder, checksum
+from tests.oracle.stake.founder import FEED, FIRST, KEYS, LINES, SETTINGS, TIMELOCK, WALLETS, Founder, checksum
 from tests.oracle.stake.people import ETHER, OWNER
 
 pytestmark = pytest.mark.chain
@@ -107,6 +107,24 @@ def test_every_setting_is_on_the_chain_and_in_the_file(founder: Founder) -> None
         assert told == [founder.world.set.address, founder.world.penalties.address, founder.world.rewards.address]
     held = founder.held["settings"]["stake"]
     assert (held["min_stake_eth"], held["delegated"]["window_s"], held["epoch_s"]) == ("1.5", 3_601, 7_200)
+
+
+def test_the_command_line_alone_says_it_too(founder: Founder) -> None:
+    """And its options go before what the section says."""
+    founder.settings = ""
+    who = "--signers $ANN,$BOB,$CLEO --threshold 3 --longest-epoch 345600"
+    line = (
+        f"lrt-oracle deploy --rpc {founder.url} --keyfile var/owner.key.json {who} --stake $TOKEN --treasury $TREASURY"
+    )
+    planned = founder.said(f"{line} --arbiter $ARBITER --dry")
+    stake = planned["planned"]["settings"]["stake"]
+    assert stake["arbiter"] == founder.names["ARBITER"]
+    assert stake["delegated"]["token"] == founder.token.address
+    founder.settings = SETTINGS
+    other = founder.names["GUARDIAN"]
+    planned = founder.said(f"{LINES[0]} --treasury {other}")["planned"]["settings"]["stake"]
+    assert (planned["delegated"]["treasury"], planned["delegated"]["token"]) == (other, founder.token.address)
+    assert planned["arbiter"] == founder.names["ARBITER"]
 
 
 def test_a_feed_that_comes_later_is_the_timelock_s_to_register(founder: Founder) -> None:
