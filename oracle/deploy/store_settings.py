@@ -109,7 +109,10 @@ CHANGED_BY = {
 
 def table_of(settings: StoreSettings) -> dict[str, Any]:
     """What the contracts are made with, by the keys of [stores.NAME]: whole numbers, texts, lists, tables."""
-    stake = {} if settings.stake is None else {"stake": stake_table(settings.stake)}
+    stake: dict[str, Any] = {}
+    if settings.stake is not None:
+        timelock = {} if settings.owner is None else {"timelock": checksummed(settings.owner)}
+        stake = {"stake": {**timelock, **stake_table(settings.stake)}}
     return {
         "signers": [checksummed(s) for s in settings.signers],
         "weights": list(settings.weights),

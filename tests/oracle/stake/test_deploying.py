@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from demo.world import anvil
-from tests.oracle.stake.founder import FEED, FIRST, KEYS, LINES, SETTINGS, TIMELOCK, WALLETS, Founder, checksum
+from tests.oracle.stake.founder import FEED, FIRST, KEYS, LINES, SECTION, SETTINGS, TIMELOCK, WALLETS, Founder, checksum
 from tests.oracle.stake.people import ETHER, OWNER
 
 pytestmark = pytest.mark.chain
@@ -28,14 +29,17 @@ def test_the_section_is_carried_out_word_for_word(founder: Founder) -> None:
     said = founder.run(dry)
     assert said.exit_code == 0, said.output
     assert "nothing was sent" in said.output
-    assert founder.said(dry)["steps"][0]["contract"] == "PriceStore"
+    planned = founder.said(dry)
+    (told,) = re.findall(r"these are (\d+) transactions and ([\d.]+) million gas", SECTION)
+    assert int(told[0]) == len(planned["steps"])
+    assert float(told[1]) * 10**6 == pytest.approx(int(planned["gas"]), rel=0.01)
+    assert planned["planned"]["settings"]["stake"]["timelock"] == TIMELOCK.address
     assert founder.on_chain(lambda c: c.rpc("eth_getTransactionCount", OWNER.address, "latest")) == "0x0"
     assert not founder.file.exists()
 
     made = founder.run(deploy)
     assert made.exit_code == 0, made.output
-    told = founder.said(dry)["steps"]
-    assert told == [], "all is there"
+    assert founder.said(dry)["steps"] == [], "all is there"
     founder.found()
     assert founder.read("store", "owner") == founder.world.set.address
     assert founder.read("set", "timelock") == TIMELOCK.address
