@@ -60,15 +60,16 @@ class Deployer(DeployWallet):
         await self._check_proxy()
         store, views = self.plan_contracts(settings, specs, salt=salt)
         stake = await self._stake_plan(settings, salt)
-        if settings.stake is not None:
-            await check_chain(self.web3, settings.stake, settings)
         left = await self._missing([store])
         is_new, where = bool(left), checksummed(store.address)
         left += await self._registering(where, [s for s in specs if not s.is_cross], settings, stake, is_new=is_new)
         left += await self._missing(views.values())
         left += await self._missing([directory_contract()] if settings.directory else [])
-        if stake is not None:
-            left += await self._missing(stake.contracts.values())
+        if settings.stake is not None and stake is not None:
+            missing = await self._missing(stake.contracts.values())
+            if missing:
+                await check_chain(self.web3, settings.stake, settings)
+            left += missing
             left += await connecting(self.web3, stake)
             return left + await taking_over(self.web3, stake, self.functions(where), self.sender, where)
         return left + await self._owning(where, settings, is_new=is_new)

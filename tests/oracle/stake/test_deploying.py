@@ -109,6 +109,12 @@ def test_every_setting_is_on_the_chain_and_in_the_file(founder: Founder) -> None
     for name in ("set", "book", "source"):
         told = [founder.read(name, f) for f in ("set", "penalties", "rewards")]
         assert told == [founder.world.set.address, founder.world.penalties.address, founder.world.rewards.address]
+    founder.settings = founder.settings.replace('guardian = "$GUARDIAN"', 'guardian = "$TREASURY"')
+    guardian = founder.names["GUARDIAN"], founder.names["TREASURY"]
+    note = f"note: guardian: {guardian[0]} -> {guardian[1]}: the set's timelock changes it, by govern and setGuardian"
+    again = founder.run(LINES[1]).output
+    assert note in again
+    assert again.count("note: ") == 1
     held = founder.held["settings"]["stake"]
     assert (held["min_stake_eth"], held["delegated"]["window_s"], held["epoch_s"]) == ("1.5", 3_601, 7_200)
 
