@@ -19,7 +19,7 @@ import contracts
 from demo.world import anvil
 from demo.world.chain import account
 from oracle.__main__ import main
-from oracle.check.trust import printable, trust_documents
+from oracle.check.trust import trust_documents
 from oracle.check.trust_text import trust_lines
 from oracle.config.resolve import resolve
 from oracle.config.sections import load, parse
@@ -73,8 +73,7 @@ class Site:
         return table | {"feeds": {f: {"sources": spot_sources(f)} for f in ("wX/ETH", "ETH/USD")}}
 
     async def row(self, **target: Any) -> dict[str, Any]:
-        (row,), problems = await trust_documents(resolve(parse(self.config(**target))))
-        assert problems == []
+        (row,) = await trust_documents(resolve(parse(self.config(**target))))
         return row
 
     def contract(self, name: str, where: str) -> Any:
@@ -100,8 +99,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     specs = list(resolve(load(path)).specs.values())
     with anvil.running() as node:
         web3, deployer = AsyncWeb3(AsyncHTTPProvider(node.url)), Deployer(node.url, OWNER)
-        made = await deployer.deploy(SETTINGS, specs)
-        here = Site(node.url, web3, deployer, made)
+        here = Site(node.url, web3, deployer, await deployer.deploy(SETTINGS, specs))
         yield here
         await deployer.close()
         await web3.provider.disconnect()
@@ -109,8 +107,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
 
 async def test_every_role_is_who_the_contracts_say(site: Site) -> None:
     row = await site.row()
-    who = {r["role"]: r for r in row["roles"]}
-    store = site.store
+    who, store = {r["role"]: r for r in row["roles"]}, site.store
     assert who["owner"]["who"] == f"{await store.owner().call()} (a plain key)"
     assert who["owner"]["delay_s"] == await store.rotationDelayS().call() == 2 * DAY_S
     assert who["pending owner"]["who"] == await store.pendingOwner().call() == SAFE
@@ -119,8 +116,8 @@ async def test_every_role_is_who_the_contracts_say(site: Site) -> None:
     signers, (epoch, threshold, members, weights) = row["signers"], await store.signerSet().call()
     assert (signers["epoch"], signers["threshold"]) == (epoch, str(threshold))
     assert signers["step_threshold"] == str((await store.thresholds().call())[1])
-    shown = [(m["address"], m["weight"]) for m in signers["members"]]
-    assert shown == list(zip(members, [str(w) for w in weights], strict=True))
+    shown = [(m["address"], m["weight"], m["operator"], m["slashable"]) for m in signers["members"]]
+    assert shown == [(m, str(w), None, None) for m, w in zip(members, weights, strict=True)]
     for one in row["classes"]:
         (feed,) = one["feeds"]
         index = await store.indexOf(feed.encode().ljust(32, b"\0")).call()
@@ -131,20 +128,28 @@ async def test_every_role_is_who_the_contracts_say(site: Site) -> None:
     assert row["cautions"] == [], "the chain is a local one"
 
 
-async def test_the_cost_is_the_cheapest_set_that_reaches_the_weight(site: Site) -> None:
-    unknown = await site.row()
-    found = {c["what"]: c for c in unknown["costs"]}
-    assert {what: (c["weight"], c["operators"]) for what, c in found.items()} == {
+async def test_without_stake_the_weights_are_said_and_nothing_is_at_stake(site: Site) -> None:
+    row = await site.row()
+    assert {c["what"]: (c["weight"], c["operators"]) for c in row["costs"]} == {
         "no news": ("4", 1),
         "a crash delayed": ("3", 1),
         "two prices for one round": ("3", 1),  # no two sets of 6 share the signer of 3 alone
         "a price beyond the step, after its wait": ("6", 2),
         "any price at once": ("7", 2),
     }
-    assert any(line.endswith("bond unknown") for line in trust_lines(unknown))
+    assert {c["stake"] for c in row["costs"]} == {None}
+    owner = (await site.store.owner().call()).lower()
+    assert row["stake"]["decides"] is False
+    assert row["stake"]["why_not"].endswith(
+        f"is owned by {owner}, which is no StakedSet of it: its owner names the signers"
+    )
+    lines = trust_lines(row)
+    assert sum(line.endswith("nothing of it can be slashed") for line in lines) == 3
+    assert sum(", no stake; " in line for line in lines) == 5
+    assert f"  stake: {row['stake']['why_not']}" in lines
 
 
-async def test_a_set_that_took_over_is_shown_with_the_one_before(site: Site) -> None:
+async def test_signers_to_come_are_named_and_armed(site: Site) -> None:
     snapshot = (await site.rpc("evm_snapshot"))["result"]
     stranger = AsyncWeb3.to_checksum_address(b"\x44" * 20)
     signers = [*(AsyncWeb3.to_checksum_address(s) for s in SIGNERS[:2]), stranger]
@@ -160,6 +165,7 @@ async def test_a_set_that_took_over_is_shown_with_the_one_before(site: Site) -> 
     await site.rpc("evm_mine")
     row = await site.row()
     assert row["next_signers"] is None
+    assert [m["address"] for m in row["signers"]["members"]] == signers
     assert "signers of the epoch before" in {r["role"] for r in row["roles"]}
     await site.rpc("evm_revert", snapshot)
 
@@ -217,11 +223,6 @@ async def test_a_pause_and_a_contract_as_owner_are_seen(site: Site) -> None:
     await site.rpc("evm_revert", snapshot)
 
 
-async def test_a_token_s_name_writes_no_line_of_its_own() -> None:
-    assert printable("wX\n0 errors\x1b[2J") == "wX?0 errors?[2J"
-    assert len(printable("w" * 10_000)) == 42
-
-
 async def test_the_command_prints_the_table_and_gives_it_as_json(site: Site, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(f"""
@@ -253,6 +254,6 @@ async def assert_the_command_prints(site: Site, path: Path) -> None:
     text = (await asyncio.to_thread(lambda: run.invoke(main, ["--config", str(path), "check"]))).stdout
     for line in trust_lines(row)[1:]:
         assert line in text
-    assert "  any price at once: weight 7, 2 operators, bond unknown" in text
+    assert "  any price at once: weight 7, 2 operators, no stake; nothing is slashed for it alone" in text
     offline = await asyncio.to_thread(lambda: run.invoke(main, ["--config", str(path), "check", "--offline", "--json"]))
     assert json.loads(offline.stdout)["trust"] == []
