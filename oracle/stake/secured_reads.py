@@ -188,7 +188,7 @@ async def _collateral(reads: StakeReads, values: Sequence[str]) -> tuple[Collate
     for at in values:
         (tokens,) = await reads.call(at, "CollateralValues", "tokens")
         for token in tokens:
-            contract, _, counts, growth, recorded, recorded_at_s = await reads.call(
+            contract, _, counts, growth, recorded, recorded_at_s, *_ = await reads.call(
                 at, "CollateralValues", "listed", token
             )
             rate = _number(await reads.tried(at, "CollateralValues", "rateOf", token))
