@@ -17,11 +17,11 @@ from demo.fleet.fleet_config import NAMES, REWARDS_KEY, WATCH_KEY, Contact, Oper
 from demo.fleet.process import OperatorProcess
 from demo.venues.server import Venue
 from demo.world import anvil
-from demo.world.chain import LocalChain, account
+from demo.world.chain import LocalChain, account, accounts
 from demo.world.deploy import HISTORY_S, DemoWorld, backdated, deploy
 from demo.world.hostile_network import HostileNetwork
 from demo.world.lying_rpc import LyingRpc
-from demo.world.restaking import RESTAKED_S, Restaking, Vaults, needs_s, restake, take_over
+from demo.world.restaking import RESTAKED_S, Restaking, Vaults, restake, take_over
 from oracle.config import sections
 from oracle.config.resolve import resolve
 from oracle.deploy.deployer import Deployer
@@ -134,12 +134,15 @@ async def running_fleet(folder: Path, plan: FleetPlan) -> AsyncIterator[Fleet]:
         ago_s = HISTORY_S if plan.raised is None else RESTAKED_S
         node = stack.enter_context(anvil.running(block_time_s=1, extra=backdated(ago_s)))
         chain = await stack.enter_async_context(LocalChain(node.url))
-        world, vaults = await _deploy_world(chain, plan)
+        keys = {name: coincurve.PrivateKey() for name in NAMES[: plan.operators]}
+        deployer = Deployer(node.url, coincurve.PrivateKey(bytes(accounts().owner.key)))
+        stack.push_async_callback(deployer.close)
+        store = _store_settings(plan, keys)
+        world, vaults = await _deploy_world(chain, deployer, plan, store)
         venues = {name: Venue(name) for name in settings.SYMBOLS}
         for venue in venues.values():
             await venue.start()
             stack.push_async_callback(venue.stop)
-        keys = {name: coincurve.PrivateKey() for name in NAMES[: plan.operators]}
         endpoints = await _own_endpoints(stack, plan, node.url)
         places = await _places(plan, folder, keys, node.url, endpoints)
         urls = {n: (v.ws_url, v.rest_url) for n, v in venues.items()}
@@ -150,10 +153,12 @@ async def running_fleet(folder: Path, plan: FleetPlan) -> AsyncIterator[Fleet]:
         def write(store: str, directory: str = "", made: Restaking | None = None) -> list[Path]:
             return [_write(p, world, urls, (store, directory, made), plan.interval_s) for p in places]
 
-        deployment = await _deploy_store(stack, node.url, world, plan, keys, write("0x" + "00" * 20)[0])
+        specs = resolve(sections.load(write("0x" + "00" * 20)[0])).specs
+        pushed = [s for s in specs.values() if s.is_cross or s.feed in settings.PUSHED]
+        deployment = await deployer.deploy(store if vaults is None else vaults.settings, pushed)
         restaking: Restaking | None = None
         if vaults is not None:
-            restaking = await take_over(chain, world, vaults, deployment.store, list(keys.values()))
+            restaking = await take_over(chain, vaults, deployment, list(keys.values()))
         configs = write(deployment.store, deployment.directory or "", restaking)
         await chain.rpc("evm_setIntervalMining", 1)
         await chain.automine(on=False)
@@ -170,16 +175,17 @@ async def running_fleet(folder: Path, plan: FleetPlan) -> AsyncIterator[Fleet]:
         )  # fmt: skip
 
 
-async def _deploy_world(chain: LocalChain, plan: FleetPlan) -> tuple[DemoWorld, Vaults | None]:
+async def _deploy_world(
+    chain: LocalChain, deployer: Deployer, plan: FleetPlan, store: StoreSettings
+) -> tuple[DemoWorld, Vaults | None]:
     """The world, and vaults that were there long ago where stake decides who signs."""
     if plan.raised is None:
         return await deploy(chain, block_time_s=None), None
     made: list[Vaults] = []
-    reach_s = needs_s(plan.rotation_delay_s, plan.longest_epoch_s, settings.MAX_PUSH_AGE_S)
     raised = plan.raised
 
     async def then(world: DemoWorld) -> None:
-        made.append(await restake(chain, world, operators=plan.operators, raised=raised, needs_s=reach_s))
+        made.append(await restake(chain, deployer, world, store, operators=plan.operators, raised=raised))
 
     world = await deploy(chain, block_time_s=None, then=then)
     return world, made[0]
@@ -197,14 +203,8 @@ async def _own_endpoints(stack: AsyncExitStack, plan: FleetPlan, url: str) -> di
     return made
 
 
-async def _deploy_store(
-    stack: AsyncExitStack, url: str, world: DemoWorld, plan: FleetPlan, keys: Mapping[str, coincurve.PrivateKey],
-    config: Path,
-) -> Deployment:  # fmt: skip
-    specs = resolve(sections.load(config)).specs
-    deployer = Deployer(url, coincurve.PrivateKey(bytes(world.accounts.owner.key)))
-    stack.push_async_callback(deployer.close)
-    signers = StoreSettings(
+def _store_settings(plan: FleetPlan, keys: Mapping[str, coincurve.PrivateKey]) -> StoreSettings:
+    return StoreSettings(
         signers=tuple(address_of(k) for k in keys.values())[: plan.members],
         weights=(1,) * plan.members,
         threshold=plan.needed,
@@ -213,8 +213,6 @@ async def _deploy_store(
         longest_epoch_s=plan.longest_epoch_s,
         directory=plan.directory,
     )
-    pushed = [s for s in specs.values() if s.is_cross or s.feed in settings.PUSHED]
-    return await deployer.deploy(signers, pushed)
 
 
 async def _places(

@@ -24,8 +24,8 @@ class WatchSection(RemoteSignerSection):
     )
     penalties: str | None = key(
         None,
-        "address of the contract that takes evidence (Penalties, or an OperatorRegistry), on the chain of `target`. None:"
-        " evidence is kept, and proven by nobody here",
+        "address of the Penalties, which take evidence, on the chain of `target`. None: evidence is kept, and proven by nobody"
+        " here",
         form=raw_address,
     )
     target: str | None = key(
