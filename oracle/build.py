@@ -13,14 +13,17 @@ import aiohttp
 from feeds.chain_follower import IngestHooks
 from feeds.ingest import Ingest
 from feeds.observe import Observer
+from oracle.assemble.keeping import keeper_of
 from oracle.assemble.network import MakeMember, agreements_of, home_store, make_member, operator_network
 from oracle.assemble.operators import OperatorBuilder
 from oracle.assemble.targets import Outcomes, TargetBuilder
 from oracle.assemble.watch import operator_watch
-from oracle.assemble.watching import watch_of
+from oracle.assemble.watching import watch_of, watch_signer
+from oracle.chain.key_queue import KeyQueue
 from oracle.config.feed_risks import risks_of
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
+from oracle.keep.keeper import Keeper
 from oracle.network.agreements import Agreements
 from oracle.network.operator_network import OperatorNetwork
 from oracle.push.target import Target
@@ -56,6 +59,7 @@ class Components:
     operators: tuple[Operator, ...]
     agreements: Agreements
     watch: WatchDuty | None
+    keeper: Keeper | None
     network: OperatorNetwork | None
     outcomes: Outcomes
     targets: Mapping[str, Target]
@@ -74,6 +78,8 @@ class Components:
         self.readers.close()
         if self.watch is not None:
             await self.watch.close()
+        if self.keeper is not None:
+            await self.keeper.close()
         if self.network is not None:
             await self.network.close()
         for target in self.targets.values():
@@ -134,8 +140,15 @@ def _build(
         operators=builder.made,        outcomes=outcomes, report_keys=builder.owners, network=network,
     )  # fmt: skip
     by_name = {name: targets.target(name, section) for name, section in config.targets.items()}
-    watch = watch_of(config, database, environ, clock.now_ms, agreements=agreements) if config.operators else None
+    payer, queue = watch_signer(config, environ, clock.now_ms) if config.operators else None, KeyQueue()
+    watch, keeper = None, None
+    if config.operators:
+        watch = watch_of(config, database, clock.now_ms, agreements=agreements, payer=payer, queue=queue)
+        keeper = keeper_of(
+            config, database, clock.now_ms, payer=payer, queue=queue, agreements=agreements, network=network
+        )
     metrics.watch.watch = watch
+    metrics.keeper.keeper = keeper
     holds = HoldReporter(config.oracle.round_interval_s, clock.monotonic_ms())
     readers = HistoryReaders(path)
     keyless = [m.name for m in members if m.signer is None and config.operators]
@@ -161,7 +174,7 @@ def _build(
     )
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), agreements=agreements, watch=watch, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        operators=tuple(builder.made), agreements=agreements, watch=watch, keeper=keeper, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
         opened=opened.pop_all(),
     )  # fmt: skip
 

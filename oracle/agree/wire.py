@@ -93,6 +93,18 @@ class ArmingWord(msgspec.Struct, frozen=True, array_like=True, tag=16):
     signature: SignatureBytes
 
 
+class KeepingWord(msgspec.Struct, frozen=True, array_like=True, tag=18):
+    """The sender does what is due for the contracts of stake; a hint that others wait for, and no more.
+
+    ``place``: of the duty that it has just sent a call for, in this transaction; zeros: none, it is there.
+    """
+
+    place: HashBytes
+    tx_hash: HashBytes
+
+
+BesideWord: TypeAlias = PushingWord | ArmingWord | KeepingWord
+"""What is said beside the rounds of a store."""
 Word: TypeAlias = (
     Ready
     | Propose
@@ -107,6 +119,7 @@ Word: TypeAlias = (
     | Notice
     | PushingWord
     | ArmingWord
+    | KeepingWord
 )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from oracle.chain.key_queue import KeyQueue
 from oracle.chain.manual_payer import ManualPayer, NoGasKey
 from oracle.chain.store_client import GasSigner
 from oracle.chain.store_reads import StoreReads
@@ -35,24 +36,23 @@ _log = structlog.get_logger("oracle.assemble.watching")
 def watch_of(
     config: Config,
     database: Database,
-    environ: Mapping[str, str],
     now_ms: Callable[[], int],
     *,
     agreements: Agreements | None = None,
     on_proven: Callable[[KeptEvidence], None] = lambda _kept: None,
+    payer: GasSigner | None = None,
+    queue: KeyQueue | None = None,
 ) -> WatchDuty | None:
     """The watch of a config; None where it is off, or there is nothing to watch.
 
     Args:
         config: the checked config.
         database: of the process.
-        environ: where passphrases are.
         now_ms: the clock.
         agreements: where words are heard; None: the chains alone are watched.
         on_proven: called with evidence that was proven, by whomever.
-
-    Raises:
-        KeyfileError: the key that pays for proofs does not open.
+        payer: the key that pays for proofs, see `watch_signer`; None: evidence is kept.
+        queue: of that key.
     """
     if not config.watch.on or not config.targets:
         return None
@@ -69,12 +69,12 @@ def watch_of(
     stores = _stores(config)
     blocks = WatchedBlocks(catch_up=config.watch.catch_up_blocks)
     chains = {n: ChainWords(s, watcher.rows, watcher.hear, blocks) for n, s in stores.items()}
-    contract = proof_contract(config, watch_signer(config, environ, now_ms))
+    contract = proof_contract(config, payer)
     return WatchDuty(
         watcher,
         tuple(stores.values()),
         chains,
-        None if contract is None else Prover(contract, watcher.rows, on_proven=on_proven),
+        None if contract is None else Prover(contract, watcher.rows, on_proven=on_proven, queue=queue),
         close_prover=None if contract is None else contract.close,
         keep_s=config.watch.keep_days * _DAY_S,
         now_ms=now_ms,
@@ -82,13 +82,13 @@ def watch_of(
 
 
 def watch_signer(config: Config, environ: Mapping[str, str], now_ms: Callable[[], int]) -> GasSigner | None:
-    """The key that pays for proofs; None, with a warning where one is named, where there is none.
+    """The key that pays for proofs and duties; None, with a warning where one is named, where there is none.
 
     Raises:
         KeyfileError: its keyfile does not open.
     """
     watch = config.watch
-    if watch.penalties is None:
+    if watch.penalties is None and not config.keeper.on:
         return None
     remote = open_key(watch, environ, now_ms=now_ms)
     if remote is not None:
@@ -96,7 +96,10 @@ def watch_signer(config: Config, environ: Mapping[str, str], now_ms: Callable[[]
     if watch.gas_keyfile is None:
         return None
     if watch.passphrase_env not in environ:
-        _log.warning("the watch keeps evidence and proves nothing: its key is closed", set=watch.passphrase_env)
+        _log.warning(
+            "the watch keeps evidence and proves nothing, and no duty is done from here: its key is closed",
+            set=watch.passphrase_env,
+        )
         return None
     return keyfiles.LocalSigner(keyfiles.load(Path(watch.gas_keyfile), watch.passphrase_env, environ))
 

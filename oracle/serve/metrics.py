@@ -18,6 +18,7 @@ from oracle.model.status import Status
 from oracle.model.types import Abstained
 from oracle.round.reference_divergence import Divergence
 from oracle.serve.gauges import ChainGauges
+from oracle.serve.keeper_gauges import KeeperGauges
 from oracle.serve.operator_gauges import OperatorGauges
 from oracle.serve.watch_gauges import WatchGauges
 from oracle.sign.messages import Refusal
@@ -37,8 +38,12 @@ class Metrics:
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
-        self._registry, self.watch = (registry := CollectorRegistry()), WatchGauges(registry)
-        self._totals: dict[tuple[str, ...], int] = {}
+        self._registry = registry = CollectorRegistry()
+        self.watch, self.keeper, self._totals = (
+            WatchGauges(registry),
+            KeeperGauges(registry),
+            dict[tuple[str, ...], int](),
+        )
         self._observed_ms: dict[str, int] = {}
         self._source_observed_ms: dict[tuple[str, str], int] = {}
         feed, source, chain, target = ("feed",), ("feed", "source"), ("chain",), ("target",)

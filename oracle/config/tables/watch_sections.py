@@ -33,8 +33,8 @@ class WatchSection(RemoteSignerSection):
     )
     gas_keyfile: str | None = key(
         None,
-        "encrypted key that pays for proofs: no report key, and no target's gas key. None: evidence is kept, and carried by"
-        " `lrt-oracle evidence prove` or by anybody else",
+        "encrypted key that pays for proofs and for what [keeper] does: no report key, and no target's gas key. None: evidence is"
+        " kept, and carried by `lrt-oracle evidence prove` or by anybody else",
     )
     passphrase_env: str = key("LRT_ORACLE_WATCH_PASSPHRASE", "environment variable with the keyfile's passphrase")
     keep_days: int = key(
@@ -46,6 +46,4 @@ class WatchSection(RemoteSignerSection):
         """What is wrong with the keys together: the key, and what to write."""
         if self.signer_address is not None and self.gas_keyfile is not None:
             yield "gas_keyfile", "gas_keyfile and signer_url are two keys: write one of them"
-        if self.penalties is None and (self.gas_keyfile is not None or self.signer_url is not None):
-            yield "penalties", "there is a key that pays, and nothing to pay for: write the address of the contract"
         yield from self.remote_problems()

@@ -1,0 +1,237 @@
+"""Reads what decides whether a duty is due, at one block; remembers which cases are open, and since when an operator's stake is small."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+from eth_abi.abi import encode
+from eth_hash.auto import keccak
+
+from oracle.model.duty_kind import DutyKind
+from oracle.stake.discover import SourceKind, StakeSystem
+from oracle.stake.duties import (
+    CaseFacts,
+    CaseOutcome,
+    Duty,
+    FreezeFacts,
+    MemberFacts,
+    RateFacts,
+    SeizedStep,
+    SystemAt,
+    case_duties,
+    freeze_duty,
+    is_over,
+    open_retries,
+    refresh_duties,
+    removal_duties,
+)
+from oracle.stake.reads import ZERO, StakeReads
+from oracle.stake.standing import EPOCHS_BACK
+
+_STAKES_S, _ALL_CASES_S = 240, 3_600
+"""Stakes of all members, and epochs that are long over, are looked at so often: they cost many requests."""
+_MOST_TOKENS = 32
+
+
+class DutyReads:
+    """The duties of one system of stake.
+
+    Args:
+        system: the contracts.
+        poor_for_s: so long an operator's stake must have been below the least before it is cut for that.
+        refresh_s: from one record of a rate to the next.
+    """
+
+    def __init__(self, system: StakeSystem, *, poor_for_s: int, refresh_s: int) -> None:
+        self._system, self._poor_for_s, self._refresh_s = system, poor_for_s, refresh_s
+        self._poor_since: dict[str, int] = {}
+        self._stakes_s = self._all_cases_s = -_ALL_CASES_S
+        self._cases: dict[bytes, tuple[int, str]] = {}
+        """Open cases: epoch and operator."""
+        self._values: tuple[str, ...] | None = None
+
+    async def duties(self, reads: StakeReads, kinds: frozenset[DutyKind] = frozenset(DutyKind)) -> list[Duty]:
+        """What is due at the block of the reads, of these kinds.
+
+        Raises:
+            ChainError: endpoints do not answer or agree.
+        """
+        at = SystemAt(set=self._system.set, penalties=self._system.penalties, now_s=reads.head.time_s)
+        found: list[Duty] = []
+        if DutyKind.REMOVE in kinds:
+            found += removal_duties(at, await self._members(reads), self._poor_for_s)
+        if kinds & {DutyKind.TOP_UP, DutyKind.CARRY_OUT, DutyKind.RETRY}:
+            for case in await self._open_cases(reads):
+                found += case_duties(at, case)
+        if kinds & {DutyKind.OBSERVE, DutyKind.ROTATE}:
+            found += await self._freeze(reads, at)
+        if DutyKind.REFRESH in kinds:
+            found += refresh_duties(at, await self._rates(reads), self._refresh_s)
+        return [d for d in found if d.kind in kinds]
+
+    async def members(self, reads: StakeReads) -> frozenset[bytes]:
+        """Report keys of the set in force."""
+        signers = await reads.call(self._system.store, "PriceStore", "signerSet")
+        return frozenset(bytes.fromhex(k[2:]) for k in signers[2])
+
+    # --- the set -------------------------------------------------------------------------------------------------------
+
+    async def _freeze(self, reads: StakeReads, at: SystemAt) -> list[Duty]:
+        (due_s,) = await reads.call(self._system.set, "StakedSet", "nextRotateAt")
+        if at.now_s < due_s:
+            return []
+        signers, (least,), coming, would = await asyncio.gather(
+            reads.call(self._system.store, "PriceStore", "signerSet"),
+            reads.call(self._system.set, "StakedSet", "minMembers"),
+            reads.tried(self._system.set, "StakedSet", "preview"),
+            reads.tried(self._system.set, "StakedSet", "rotate"),
+        )
+        members = None if coming is None else sum(r[2] == 0 for r in coming[0])
+        facts = FreezeFacts(
+            epoch=signers[0], due_s=due_s, members=members, least_members=least, would_work=would is not None
+        )
+        duty = freeze_duty(at, facts)
+        return [] if duty is None else [duty]
+
+    async def _members(self, reads: StakeReads) -> list[MemberFacts]:
+        """Operators of the sets before, in and after force that may have to be cut."""
+        epoch = int((await reads.call(self._system.store, "PriceStore", "signerSet"))[0])
+        sets = await asyncio.gather(*(self._set_of(reads, e) for e in (epoch - 1, epoch, epoch + 1) if e > 0))
+        newest: dict[str, int] = {}
+        captured: dict[str, int] = {}
+        for number, captured_s, operators in sets:
+            newest |= dict.fromkeys(operators, number)
+            captured = {**dict.fromkeys(operators, captured_s), **captured}
+        await self._look_at_stakes(reads, sorted(newest))
+        standing = await asyncio.gather(*(reads.call(self._system.set, "StakedSet", "candidateOf", o) for o in newest))
+        rows = []
+        for operator, known in zip(newest, standing, strict=True):
+            jailed_s, poor_s = int(known[2]), self._poor_since.get(operator)
+            if not jailed_s and poor_s is None:
+                continue
+            removable = await reads.tried(self._system.set, "StakedSet", "remove", operator) is not None
+            rows.append(
+                MemberFacts(
+                    operator=operator, epoch=newest[operator], jailed_at_s=jailed_s, captured_s=captured[operator],
+                    poor_since_s=poor_s, removable=removable,
+                )
+            )  # fmt: skip
+        return rows
+
+    async def _set_of(self, reads: StakeReads, epoch: int) -> tuple[int, int, tuple[str, ...]]:
+        """Epoch, when stakes were frozen for it, and its operators; none of one that was not made by stake."""
+        (frozen,) = await reads.call(self._system.set, "StakedSet", "frozenOf", epoch)
+        if not frozen[0]:
+            return epoch, 0, ()
+        _, operators, _ = await reads.call(self._system.set, "StakedSet", "membersOf", epoch)
+        return epoch, int(frozen[0]), tuple(operators)
+
+    async def _look_at_stakes(self, reads: StakeReads, operators: list[str]) -> None:
+        """Since when a stake is below the least. A source that does not answer leaves what is known as it is."""
+        now_s = reads.head.time_s
+        if now_s < self._stakes_s + _STAKES_S:
+            return
+        self._stakes_s = now_s
+        (least,) = await reads.call(self._system.set, "StakedSet", "minStake")
+        for operator in operators:
+            said = [await reads.tried(s.at, "IStakeSource", "stakeOf", operator) for s in self._system.sources]
+            if sum(s[0] for s in said if s is not None) >= least or None in said:
+                self._poor_since.pop(operator, None)
+            else:
+                self._poor_since.setdefault(operator, now_s)
+        self._poor_since = {o: s for o, s in self._poor_since.items() if o in operators}
+
+    # --- penalties -------------------------------------------------------------------------------------------------------
+
+    async def _open_cases(self, reads: StakeReads) -> list[CaseFacts]:
+        """Every case of which something may be left to do. Those of old epochs are looked for once an hour."""
+        epoch = int((await reads.call(self._system.store, "PriceStore", "signerSet"))[0])
+        now_s = reads.head.time_s
+        back = 2
+        if now_s >= self._all_cases_s + _ALL_CASES_S:
+            self._all_cases_s, back = now_s, EPOCHS_BACK
+        for number in range(max(1, epoch - back), epoch + 2):
+            _, _, operators = await self._set_of(reads, number)
+            for operator in operators:
+                await self._note_cases(reads, operator, number)
+        found = []
+        for case_id, (of_epoch, operator) in list(self._cases.items()):
+            case = await self._case(reads, case_id, of_epoch, operator)
+            if is_over(case, now_s):
+                del self._cases[case_id]
+            else:
+                found.append(case)
+        return found
+
+    async def _note_cases(self, reads: StakeReads, operator: str, epoch: int) -> None:
+        _, _, count = await reads.call(self._system.penalties, "Penalties", "records", epoch, operator)
+        for number in range(1, count + 1):
+            case_id = keccak(encode(["address", "uint256", "uint16"], [operator, epoch, number]))
+            self._cases.setdefault(case_id, (epoch, operator))
+
+    async def _case(self, reads: StakeReads, case_id: bytes, epoch: int, operator: str) -> CaseFacts:
+        at = self._system.penalties
+        (case,), (due,), (frozen,) = await asyncio.gather(
+            reads.call(at, "Penalties", "caseOf", case_id),
+            reads.call(at, "Penalties", "fractionDue", case_id),
+            reads.call(self._system.set, "StakedSet", "frozenOf", epoch),
+        )
+        steps = await asyncio.gather(*(self._step(reads, case_id, n) for n in range(case[5])))
+        facts = CaseFacts(
+            case_id=case_id, operator=operator, dispute_until_s=case[2], provable_until_s=frozen[1], fraction=case[4], due=due,
+            settled=case[6], outcome=CaseOutcome(case[7]), steps=tuple(steps), sources=len(self._system.sources),
+        )  # fmt: skip
+        would = [
+            (step, source)
+            for step, source in open_retries(facts, reads.head.time_s)
+            if await reads.tried(at, "Penalties", "retry", case_id, step, source) is not None
+        ]
+        return replace(facts, retries=frozenset(would))
+
+    async def _step(self, reads: StakeReads, case_id: bytes, number: int) -> SeizedStep:
+        step_id = keccak(encode(["bytes32", "uint16"], [case_id, number]))
+        _, seized, settled, outcome = await reads.call(self._system.penalties, "Penalties", "steps", step_id)
+        return SeizedStep(seized=seized, settled=settled, outcome=CaseOutcome(outcome))
+
+    # --- values ----------------------------------------------------------------------------------------------------------
+
+    async def _rates(self, reads: StakeReads) -> list[RateFacts]:
+        rates = []
+        for values in await self._values_of_sources(reads):
+            (tokens,) = await reads.call(values, "CollateralValues", "tokens")
+            for token in tokens[:_MOST_TOKENS]:
+                listed = await reads.call(values, "CollateralValues", "listed", token)
+                rate_contract, recorded, recorded_s = listed[0], listed[4], listed[5]
+                if rate_contract == ZERO:
+                    continue  # one to one: no record of it ages
+                live = await reads.tried(values, "CollateralValues", "rateOf", token)
+                rates.append(
+                    RateFacts(
+                        values=values, token=token, recorded_s=recorded_s, recorded=recorded,
+                        live=None if live is None else live[0],
+                    )
+                )  # fmt: skip
+        return rates
+
+    async def _values_of_sources(self, reads: StakeReads) -> tuple[str, ...]:
+        """Contracts of values, each once; they never change."""
+        if self._values is None:
+            found = [await self._values_of(reads, at, kind) for at, kind in self._places()]
+            self._values = tuple(dict.fromkeys(f for f in found if f is not None))
+        return self._values
+
+    def _places(self) -> Iterator[tuple[str, SourceKind]]:
+        for source in self._system.sources:
+            yield source.at, source.kind
+
+    async def _values_of(self, reads: StakeReads, at: str, kind: SourceKind) -> str | None:
+        contract = {SourceKind.DELEGATED: "DelegatedStake", SourceKind.EIGENLAYER: "EigenStake"}.get(kind)
+        if kind is SourceKind.SYMBIOTIC:
+            (at,) = await reads.call(at, "SymbioticStake", "vaults")
+            contract = "SymbioticVaults"
+        said = None if contract is None else await reads.tried(at, contract, "values")
+        if said is None or await reads.tried(said[0], "CollateralValues", "tokens") is None:
+            return None
+        return str(said[0])
