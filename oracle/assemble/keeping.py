@@ -54,7 +54,10 @@ def keeper_of(
     if network is not None and agreements is not None:
         peers = StorePeers(domain=domain, agreements=agreements, network=network)
     members = agreements.members if agreements is not None else ()
-    turns = KeeperTurns(members[0].address if members else None, peers, stage_s=section.stage_s, now_ms=now_ms)
+    turns = KeeperTurns(
+        members[0].address if members else None, peers, payer=b"" if payer is None else payer.address,
+        stage_s=section.stage_s, now_ms=now_ms,
+    )  # fmt: skip
     rules = KeeperRules(
         kinds=section.kinds, gas_a_day=section.gas_a_day, poor_for_s=section.poor_for_s, refresh_s=section.refresh_s,
         tell_after_s=section.tell_after_s,

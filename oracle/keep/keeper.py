@@ -139,7 +139,7 @@ class Keeper:
         await self._pusher.refresh()  # refuses a view of the chain from before a call that has landed
         reads = StakeReads(self._client.nodes, await self._client.head())
         assert self._reads is not None  # noqa: S101 - found above
-        self._turns.note_members(await self._reads.members(reads))
+        self._turns.note_operators(await self._reads.report_keys(reads))
         self.due.note(await self._reads.duties(reads), reads.head.time_s)
         self._pauses.keep([d.name for d in self.due.duties])
         self._tell(reads.head.time_s)

@@ -107,7 +107,7 @@ def freeze_duty(at: SystemAt, facts: FreezeFacts) -> Duty | None:
         "never; a set that is not armed in time is replaced by the next one",
     )  # fmt: skip
     subject = f"after epoch {facts.epoch}, due {facts.due_s}"
-    return Duty(kind=DutyKind.ROTATE, subject=subject, since_s=facts.due_s, step=step, hindered=hindered)
+    return Duty(kind=DutyKind.ROTATE, subject=subject, since_s=facts.due_s or None, step=step, hindered=hindered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,7 +321,7 @@ class DutiesDue:
     """What is due, since when, and what was done about it: for people and metrics.
 
     Attributes:
-        since_s: by duty, the Unix s since when it is due as far as is known here.
+        since_s: by duty, the Unix s since when it is due as far as is known here, or since when it can be done.
         duties: as last read.
         counts: of calls, by kind and what became of them.
     """
@@ -332,7 +332,12 @@ class DutiesDue:
 
     def note(self, duties: Sequence[Duty], now_s: int) -> None:
         """What is due now; what is not any more is forgotten."""
-        self.since_s = {d.name: self.since_s.get(d.name, d.since_s if d.since_s is not None else now_s) for d in duties}
+        known, before = self.since_s, {d.name: bool(d.hindered) for d in self.duties}
+        self.since_s = {
+            d.name: d.since_s if d.since_s is not None
+            else known[d.name] if before.get(d.name) is bool(d.hindered) else now_s
+            for d in duties
+        }  # fmt: skip
         self.duties = tuple(sorted(duties, key=lambda d: (list(DutyKind).index(d.kind), self.since_s[d.name], d.name)))
 
     def oldest_s(self, kind: DutyKind) -> int | None:

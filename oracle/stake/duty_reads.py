@@ -30,8 +30,8 @@ from oracle.stake.duties import (
 from oracle.stake.reads import ZERO, StakeReads
 from oracle.stake.standing import EPOCHS_BACK
 
-_STAKES_S, _ALL_CASES_S = 240, 3_600
-"""Stakes of all members, and epochs that are long over, are looked at so often: they cost many requests."""
+_STAKES_S, _KEYS_S, _ALL_CASES_S = 240, 240, 3_600
+"""Stakes of all members, keys of all candidates, and epochs that are long over, are looked at so often: they cost many requests."""
 _MOST_TOKENS = 32
 
 
@@ -47,7 +47,8 @@ class DutyReads:
     def __init__(self, system: StakeSystem, *, poor_for_s: int, refresh_s: int) -> None:
         self._system, self._poor_for_s, self._refresh_s = system, poor_for_s, refresh_s
         self._poor_since: dict[str, int] = {}
-        self._stakes_s = self._all_cases_s = -_ALL_CASES_S
+        self._stakes_s = self._all_cases_s = self._keys_s = -_ALL_CASES_S
+        self._keys: frozenset[bytes] = frozenset()
         self._cases: dict[bytes, tuple[int, str]] = {}
         """Open cases: epoch and operator."""
         self._values: tuple[str, ...] | None = None
@@ -71,10 +72,15 @@ class DutyReads:
             found += refresh_duties(at, await self._rates(reads), self._refresh_s)
         return [d for d in found if d.kind in kinds]
 
-    async def members(self, reads: StakeReads) -> frozenset[bytes]:
-        """Report keys of the set in force."""
-        signers = await reads.call(self._system.store, "PriceStore", "signerSet")
-        return frozenset(bytes.fromhex(k[2:]) for k in signers[2])
+    async def report_keys(self, reads: StakeReads) -> frozenset[bytes]:
+        """Of the set in force, and of all candidates."""
+        if reads.head.time_s >= self._keys_s + _KEYS_S:
+            (candidates,) = await reads.call(self._system.set, "StakedSet", "candidates")
+            found = await asyncio.gather(*(reads.call(self._system.book, "KeyBook", "keyOf", c) for c in candidates))
+            signers = await reads.call(self._system.store, "PriceStore", "signerSet")
+            self._keys = frozenset(bytes.fromhex(k[2:]) for k in (*signers[2], *(k for (k,) in found if k != ZERO)))
+            self._keys_s = reads.head.time_s
+        return self._keys
 
     # --- the set -------------------------------------------------------------------------------------------------------
 
