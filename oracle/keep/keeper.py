@@ -141,6 +141,9 @@ class Keeper:
         assert self._reads is not None  # noqa: S101 - found above
         self._turns.note_operators(await self._reads.report_keys(reads))
         self.due.note(await self._reads.duties(reads), reads.head.time_s)
+        if self._reads.trouble and (more := self._told.more("part")) is not None:
+            _log.warning("some duties cannot be looked at now", target=self.target, why=self._reads.trouble[0][:300],
+                         more_since_the_last_line=more)  # fmt: skip
         self._pauses.keep([d.name for d in self.due.duties])
         self._tell(reads.head.time_s)
         spent = GasOfDay.of(self._journal.pushes(self._name), self._now_ms())

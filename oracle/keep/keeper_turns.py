@@ -1,7 +1,6 @@
-"""Whose turn a duty is: the same order and stages as of pushes, among the operators that say that they keep: members of the
-set in force, and candidates.
+"""Whose turn a duty is: the same order and stages as of pushes, among the operators that say that they keep.
 
-Places are drawn for each duty by what it is, so that all who keep have the same order and gas costs each the same. Who has its
+Operators are the members of the set in force and its candidates. Places are drawn for each duty by what it is, so that all who keep have the same order and gas costs each the same. Who has its
 turn and does nothing is waited for a stage; so is a call that was announced. A process that is no operator, such as a watch alone, lets
 all have their turn first; of several of them each draws how much longer it waits.
 """

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
+from oracle.chain.quorum_rpc import ChainError
 from oracle.model.duty_kind import DutyKind
 from oracle.stake.discover import SourceKind, StakeSystem
 from oracle.stake.duties import (
@@ -35,6 +37,22 @@ _STAKES_S, _KEYS_S, _ALL_CASES_S = 240, 240, 3_600
 _MOST_TOKENS = 32
 
 
+_PARTS = {
+    "_removals": {DutyKind.REMOVE},
+    "_of_cases": {DutyKind.TOP_UP, DutyKind.CARRY_OUT, DutyKind.RETRY},
+    "_freeze": {DutyKind.OBSERVE, DutyKind.ROTATE},
+    "_refreshes": {DutyKind.REFRESH},
+}
+
+
+async def _asked(reads: StakeReads, to: str, contract: str, function: str, *args: Any) -> tuple[Any, ...] | None:
+    """What a function answers; None where it does not, however it fails: nodes have many words for foreign code that breaks off."""
+    try:
+        return await reads.tried(to, contract, function, *args)
+    except ChainError:
+        return None
+
+
 class DutyReads:
     """The duties of one system of stake.
 
@@ -42,35 +60,50 @@ class DutyReads:
         system: the contracts.
         poor_for_s: so long an operator's stake must have been below the least before it is cut for that.
         refresh_s: from one record of a rate to the next.
+
+    Attributes:
+        trouble: what could not be read at the last look.
     """
 
     def __init__(self, system: StakeSystem, *, poor_for_s: int, refresh_s: int) -> None:
         self._system, self._poor_for_s, self._refresh_s = system, poor_for_s, refresh_s
         self._poor_since: dict[str, int] = {}
         self._stakes_s = self._all_cases_s = self._keys_s = -_ALL_CASES_S
+        self.trouble: list[str] = []
         self._keys: frozenset[bytes] = frozenset()
         self._cases: dict[bytes, tuple[int, str]] = {}
         """Open cases: epoch and operator."""
         self._values: tuple[str, ...] | None = None
 
     async def duties(self, reads: StakeReads, kinds: frozenset[DutyKind] = frozenset(DutyKind)) -> list[Duty]:
-        """What is due at the block of the reads, of these kinds.
+        """What is due at the block of the reads, of these kinds. What cannot be read takes nothing else along, see `trouble`.
 
         Raises:
-            ChainError: endpoints do not answer or agree.
+            ChainError: nothing of it can be read: endpoints do not answer or agree.
         """
         at = SystemAt(set=self._system.set, penalties=self._system.penalties, now_s=reads.head.time_s)
         found: list[Duty] = []
-        if DutyKind.REMOVE in kinds:
-            found += removal_duties(at, await self._members(reads), self._poor_for_s)
-        if kinds & {DutyKind.TOP_UP, DutyKind.CARRY_OUT, DutyKind.RETRY}:
-            for case in await self._open_cases(reads):
-                found += case_duties(at, case)
-        if kinds & {DutyKind.OBSERVE, DutyKind.ROTATE}:
-            found += await self._freeze(reads, at)
-        if DutyKind.REFRESH in kinds:
-            found += refresh_duties(at, await self._rates(reads), self._refresh_s)
+        parts = [
+            p for p in (self._removals, self._of_cases, self._freeze, self._refreshes) if kinds & _PARTS[p.__name__]
+        ]
+        self.trouble = []
+        for part in parts:
+            try:
+                found += await part(reads, at)
+            except ChainError as e:
+                self.trouble.append(str(e))
+        if parts and len(self.trouble) == len(parts):
+            raise ChainError(self.trouble[0])
         return [d for d in found if d.kind in kinds]
+
+    async def _removals(self, reads: StakeReads, at: SystemAt) -> list[Duty]:
+        return list(removal_duties(at, await self._members(reads), self._poor_for_s))
+
+    async def _of_cases(self, reads: StakeReads, at: SystemAt) -> list[Duty]:
+        return [d for case in await self._open_cases(reads) for d in case_duties(at, case)]
+
+    async def _refreshes(self, reads: StakeReads, at: SystemAt) -> list[Duty]:
+        return list(refresh_duties(at, await self._rates(reads), self._refresh_s))
 
     async def report_keys(self, reads: StakeReads) -> frozenset[bytes]:
         """Of the set in force, and of all candidates."""
@@ -91,8 +124,8 @@ class DutyReads:
         signers, (least,), coming, would = await asyncio.gather(
             reads.call(self._system.store, "PriceStore", "signerSet"),
             reads.call(self._system.set, "StakedSet", "minMembers"),
-            reads.tried(self._system.set, "StakedSet", "preview"),
-            reads.tried(self._system.set, "StakedSet", "rotate"),
+            _asked(reads, self._system.set, "StakedSet", "preview"),
+            _asked(reads, self._system.set, "StakedSet", "rotate"),
         )
         members = None if coming is None else sum(r[2] == 0 for r in coming[0])
         facts = FreezeFacts(
@@ -117,7 +150,7 @@ class DutyReads:
             jailed_s, poor_s = int(known[2]), self._poor_since.get(operator)
             if not jailed_s and poor_s is None:
                 continue
-            removable = await reads.tried(self._system.set, "StakedSet", "remove", operator) is not None
+            removable = await _asked(reads, self._system.set, "StakedSet", "remove", operator) is not None
             rows.append(
                 MemberFacts(
                     operator=operator, epoch=newest[operator], jailed_at_s=jailed_s, captured_s=captured[operator],
@@ -142,7 +175,7 @@ class DutyReads:
         self._stakes_s = now_s
         (least,) = await reads.call(self._system.set, "StakedSet", "minStake")
         for operator in operators:
-            said = [await reads.tried(s.at, "IStakeSource", "stakeOf", operator) for s in self._system.sources]
+            said = [await _asked(reads, s.at, "IStakeSource", "stakeOf", operator) for s in self._system.sources]
             if sum(s[0] for s in said if s is not None) >= least or None in said:
                 self._poor_since.pop(operator, None)
             else:
@@ -192,7 +225,7 @@ class DutyReads:
         would = [
             (step, source)
             for step, source in open_retries(facts, reads.head.time_s)
-            if await reads.tried(at, "Penalties", "retry", case_id, step, source) is not None
+            if await _asked(reads, at, "Penalties", "retry", case_id, step, source) is not None
         ]
         return replace(facts, retries=frozenset(would))
 
@@ -212,7 +245,7 @@ class DutyReads:
                 rate_contract, recorded, recorded_s = listed[0], listed[4], listed[5]
                 if rate_contract == ZERO:
                     continue  # one to one: no record of it ages
-                live = await reads.tried(values, "CollateralValues", "rateOf", token)
+                live = await _asked(reads, values, "CollateralValues", "rateOf", token)
                 rates.append(
                     RateFacts(
                         values=values, token=token, recorded_s=recorded_s, recorded=recorded,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import coincurve
@@ -195,6 +195,3 @@ class KeeperWorld:
 
     def due(self, kind: str = "") -> set[str]:
         return {d.name for k in self.keepers.values() for d in k.due.duties if d.name.startswith(kind)}
-
-
-__all__ = ["KeeperWorld", "deploy", "replace"]
