@@ -84,6 +84,7 @@ class KeeperWorld:
         self.url, self.chain, self.contracts, self.now_s = url, chain, contracts, now_s
         self.hub = Hub()
         self.keepers: dict[int, Keeper] = {}
+        self._made: list[Keeper] = []
         self.journals: dict[int, Database] = {}
 
     @property
@@ -105,6 +106,7 @@ class KeeperWorld:
             confirmations=2,
         )  # fmt: skip
         self.keepers[number] = made
+        self._made.append(made)
         return made
 
     def all_keep(self, numbers: Sequence[int] = range(5), **rules: Any) -> None:
@@ -112,7 +114,7 @@ class KeeperWorld:
             self.keeper(number, **rules)
 
     async def close(self) -> None:
-        for keeper in self.keepers.values():
+        for keeper in self._made:
             await keeper.close()
 
     # --- time ------------------------------------------------------------------------------------------------------------
