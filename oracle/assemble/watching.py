@@ -24,6 +24,7 @@ from oracle.storage.database import Database
 from oracle.watch.chain_words import ChainWords, WatchedBlocks
 from oracle.watch.configured import proof_contract
 from oracle.watch.duty import WatchDuty
+from oracle.watch.endpoint_words import EndpointWords, SharedRounds
 from oracle.watch.evidence import KeptEvidence
 from oracle.watch.kept import WatchRows
 from oracle.watch.prover import Prover
@@ -70,12 +71,14 @@ def watch_of(
     blocks = WatchedBlocks(catch_up=config.watch.catch_up_blocks)
     chains = {n: ChainWords(s, watcher.rows, watcher.hear, blocks) for n, s in stores.items()}
     contract = proof_contract(config, payer)
+    endpoints = _endpoints(config, watcher, chains, now_ms)
     return WatchDuty(
         watcher,
         tuple(stores.values()),
         chains,
         None if contract is None else Prover(contract, watcher.rows, on_proven=on_proven, queue=queue),
         close_prover=None if contract is None else contract.close,
+        endpoints=endpoints,
         keep_s=config.watch.keep_days * _DAY_S,
         now_ms=now_ms,
     )
@@ -133,6 +136,23 @@ def proof_payer(config: Config, environ: Mapping[str, str], other: tuple[Path, s
             f"the watch's key has one queue, and a process uses it ({e}): it proves by itself; or give --keyfile PATH"
         )
         raise NoGasKey(f"{text} of another key") from None
+
+
+def _endpoints(
+    config: Config, watcher: Watcher, chains: Mapping[str, ChainWords], now_ms: Callable[[], int]
+) -> list[EndpointWords]:
+    """Operators' public endpoints; what any of them and the chains tell of a round the others are asked for."""
+    by_domain = {c.domain: c for c in chains.values()}
+    rounds = SharedRounds()
+    if config.watch.endpoints:
+        watcher.on_word = lambda word: rounds.note(word.domain, word.round_time_s)
+    return [
+        EndpointWords(
+            url, rounds, keys_of=lambda d: by_domain[d].keys, domains=tuple(by_domain), hear=watcher.hear, now_ms=now_ms,
+            keep_s=config.watch.keep_days * _DAY_S,
+        )
+        for url in config.watch.endpoints
+    ]  # fmt: skip
 
 
 def _stores(config: Config) -> dict[str, StoreReads]:
