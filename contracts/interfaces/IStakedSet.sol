@@ -5,8 +5,9 @@ pragma solidity ^0.8.0;
 /// @notice Owns the store. Anybody may rotate; nobody may name signers.
 interface IStakedSet {
     /// @notice A set as it was frozen.
-    /// @param capture time of the freeze: stake of then answers for what is signed in the epoch
-    /// @param provableUntil last second at which a word of the epoch can be proven: end by expiry, overlap, push age, evidence time
+    /// @param capture the earliest at which a member's stake was seen: at the freeze, or up to an hour before
+    /// @param provableUntil last second at which a word of the epoch can be proven, `answerS` after the capture: end by expiry, overlap,
+    ///        push age, evidence time
     /// @param threshold T
     /// @param total W
     struct Frozen {
@@ -22,17 +23,21 @@ interface IStakedSet {
     function frozenOf(uint256 epoch) external view returns (Frozen memory);
     /// @notice Weight and operator of a report key in the frozen set of an epoch; zeros if it is not in it.
     function memberOf(uint256 epoch, address key) external view returns (address operator, uint96 weight);
+    /// @notice When the stake was seen that an operator weighs in the frozen set of an epoch, in all sources: stake of then answers for
+    ///         what it signs in the epoch; 0 if it is not in it.
+    function captureOf(uint256 epoch, address operator) external view returns (uint48);
     /// @notice Members of the frozen set of an epoch, ascending by key, as in the store.
     function membersOf(uint256 epoch)
         external
         view
         returns (address[] memory keys, address[] memory operators, uint96[] memory weights);
-    /// @notice The last second at which a word by any key of the operator can be proven, of all sets that it was frozen in; 0 if it
-    ///         was in none. What leaves after it has answered for everything.
+    /// @notice The last second at which a word by any key of the operator can be proven, of all sets that it was frozen in, or may yet be
+    ///         by what was observed of it; 0 if there is none. What stops counting now and leaves after it has answered for everything.
     function boundUntil(address operator) external view returns (uint48);
-    /// @notice Seconds from a freeze to the last second at which a word of its epoch can be proven, at most.
+    /// @notice Seconds from the moment at which stake was seen to the last second at which a word of the epoch that it was frozen for
+    ///         can be proven, at most.
     function answerS() external view returns (uint256);
-    /// @notice For how many seconds after a freeze the weight that a source said then may stand for one that fails at the next freeze.
+    /// @notice For how many seconds after a source said it a weight may still be frozen, since the source fails at the next freeze.
     function keepsS() external view returns (uint256);
     /// @notice Whether the operator may be a member: opted in, not jailed.
     function isCandidate(address operator) external view returns (bool);

@@ -6,12 +6,12 @@ import {memberAt, readSigners, writeSigners} from "../store/SignerSetCode.sol";
 
 /// @title Sets as they were frozen, one data contract each
 /// @dev The store's format, with other words in it: total 96 | threshold 96, then key 20 | weight 12 of each member, ascending by
-///      key, then the operators in the same order.
+///      key, then capture 48 | operator 160 of each in the same order.
 abstract contract FrozenSets is IStakedSet {
     uint256 private constant LOW_48 = type(uint48).max;
     uint256 internal constant LOW_96 = type(uint96).max;
 
-    /// @dev capture 48 | provableUntil 48 | pointer 160
+    /// @dev oldest capture 48 | provableUntil 48 | pointer 160
     mapping(uint256 epoch => uint256) private frozen;
 
     /// @notice Stakes were frozen for this epoch: `membersOf` has its members, whose words can be proven until then. The store's
@@ -42,6 +42,15 @@ abstract contract FrozenSets is IStakedSet {
     }
 
     /// @inheritdoc IStakedSet
+    function captureOf(uint256 epoch, address operator) external view returns (uint48) {
+        (uint256 words, uint256 count) = _read(_recordOf(epoch));
+        for (uint256 i; i < count; ++i) {
+            if (_operatorAt(words, count, i) == operator) return _captureAt(words, count, i);
+        }
+        return 0;
+    }
+
+    /// @inheritdoc IStakedSet
     function membersOf(uint256 epoch)
         external
         view
@@ -59,10 +68,6 @@ abstract contract FrozenSets is IStakedSet {
     /// @dev Zero if no set was frozen for the epoch.
     function _recordOf(uint256 epoch) internal view returns (address) {
         return address(uint160(frozen[epoch]));
-    }
-
-    function _captureOf(uint256 epoch) internal view returns (uint256) {
-        return frozen[epoch] >> 208;
     }
 
     /// @dev Replaces what was recorded for the epoch: a set that never was in force.
@@ -86,19 +91,28 @@ abstract contract FrozenSets is IStakedSet {
         return address(uint160(memberAt(words, count + index)));
     }
 
+    function _captureAt(uint256 words, uint256 count, uint256 index) internal pure returns (uint48) {
+        return uint48(memberAt(words, count + index) >> 160);
+    }
+
+    function _seenWord(address operator, uint48 capture) internal pure returns (uint256) {
+        return (uint256(capture) << 160) | uint160(operator);
+    }
+
     /// @dev Writes a record; each array in the same order.
+    /// @param seen of each member, by `_seenWord`
     function _write(
         uint256 threshold,
         uint256 total,
         address[] memory keys,
-        address[] memory operators,
+        uint256[] memory seen,
         uint96[] memory weights
     ) internal returns (address pointer) {
         uint256 count = keys.length;
         uint256[] memory words = new uint256[](2 * count);
         for (uint256 i; i < count; ++i) {
             words[i] = (uint256(uint160(keys[i])) << 96) | weights[i];
-            words[count + i] = uint160(operators[i]);
+            words[count + i] = seen[i];
         }
         pointer = writeSigners((total << 96) | threshold, words);
         if (pointer == address(0)) revert NoRecord();

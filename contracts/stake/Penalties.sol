@@ -242,7 +242,7 @@ contract Penalties is IPenalties, ProvenWeights {
         _jail(lie.operator, due);
         (bool removed,) = _tell(address(set), REMOVAL_GAS, abi.encodeCall(IStakedSet.remove, (lie.operator)));
         if (!removed) emit NotRemoved(lie.operator);
-        _seize(caseId, opened, due, due, frozen.capture);
+        _seize(caseId, opened, due, due);
     }
 
     /// @dev Never shorter than what another case has brought.
@@ -276,20 +276,20 @@ contract Penalties is IPenalties, ProvenWeights {
         uint256 due = _due(known.operator, known.epoch, known.weight, frozen);
         if (due <= done) revert NothingDue(due);
         _jail(known.operator, due);
-        _seize(caseId, known, due, (due - done) * WHOLE / (WHOLE - done), frozen.capture);
+        _seize(caseId, known, due, (due - done) * WHOLE / (WHOLE - done));
     }
 
     // -------------------------------------------------------------------------------------------------------- steps
 
     /// @param part of what is left in each source, so that all steps together come to `due`
-    function _seize(bytes32 caseId, Case storage known, uint256 due, uint256 part, uint48 capture) private {
+    function _seize(bytes32 caseId, Case storage known, uint256 due, uint256 part) private {
         uint16 step = known.steps;
         uint48 until = uint48(block.timestamp + disputeS);
         (known.steps, known.fraction, known.disputeUntil) = (step + 1, uint64(due), until);
         known.outcome = Outcome.Disputed;
         bytes32 stepId = stepIdOf(caseId, step);
         (steps[stepId].fraction, steps[stepId].outcome) = (uint64(part), Outcome.Disputed);
-        bytes memory call_ = abi.encodeCall(IStakeSource.seize, (known.operator, part, capture, stepId));
+        bytes memory call_ = abi.encodeCall(IStakeSource.seize, (known.operator, part, _captureOf(known), stepId));
         (uint8 seized, uint256 value) = _tellAll(caseId, step, type(uint8).max, call_);
         steps[stepId].seized = seized;
         emit Seized(caseId, step, due, value, until);
@@ -360,7 +360,7 @@ contract Penalties is IPenalties, ProvenWeights {
             bool inDispute = known.outcome == Outcome.Disputed && block.timestamp < known.disputeUntil;
             if (!inDispute && block.timestamp > frozen.provableUntil) revert TooLate(frozen.provableUntil);
             tried.seized |= bit;
-            uint256 value = where.seize(known.operator, tried.fraction, frozen.capture, stepId);
+            uint256 value = where.seize(known.operator, tried.fraction, _captureOf(known), stepId);
             emit Seized(caseId, step, known.fraction, value, known.disputeUntil);
         } else if (tried.outcome == Outcome.Taken) {
             tried.settled |= bit;
@@ -372,6 +372,10 @@ contract Penalties is IPenalties, ProvenWeights {
         } else {
             revert NotNow();
         }
+    }
+
+    function _captureOf(Case storage known) private view returns (uint48) {
+        return set.captureOf(known.epoch, known.operator);
     }
 
     /// @dev The same call to every source in `which`; who took it, and the sum of what they answered.

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-import {StakeReader} from "./StakeReader.sol";
+import {Connected} from "./Connected.sol";
+import {StakeWindows} from "./StakeWindows.sol";
 import {IKeyBook} from "../interfaces/IKeyBook.sol";
+import {ISources} from "../interfaces/ISources.sol";
 import {IStakedSet} from "../interfaces/IStakedSet.sol";
 
 /// @title Who may become a signer: a bounded list of operators that opted in, and whom a proof keeps out
-abstract contract SetCandidates is IStakedSet, StakeReader {
+abstract contract SetCandidates is IStakedSet, ISources, Connected {
     uint256 private constant SPARE_PLACES = 8;
 
     /// @param place in the list, from 1; 0: not a candidate
@@ -23,6 +25,8 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
         uint48 boundUntil;
     }
 
+    /// @notice What sources said of operators: made with the set, and written by it and by who observes.
+    StakeWindows public immutable windows;
     /// @notice Whose keys sign.
     IKeyBook public immutable book;
     /// @notice Least stake of a member, in wei.
@@ -56,11 +60,12 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
     error NoPlace(uint256 stake, uint256 least);
 
     modifier onlySource() {
-        if (!isSource[msg.sender]) revert NotAllowed(msg.sender);
+        if (!isSource(msg.sender)) revert NotAllowed(msg.sender);
         _;
     }
 
-    constructor(IKeyBook book_, uint256 minStake_, uint256 maxMembers) {
+    constructor(IKeyBook book_, StakeWindows.Source[] memory sources_, uint256 minStake_, uint256 maxMembers) {
+        windows = new StakeWindows(sources_);
         (book, minStake, maxCandidates) = (book_, minStake_, maxMembers + SPARE_PLACES);
     }
 
@@ -103,12 +108,14 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
         _jail(operator, until);
     }
 
-    /// @notice Look at what operators have now. The lowest that anybody saw since the last freeze is the most that counts at the
-    ///         next one. Who is no candidate is passed over.
-    function observe(address[] calldata operators) external {
-        for (uint256 i; i < operators.length; ++i) {
-            if (isCandidate(operators[i])) _look(operators[i]);
-        }
+    /// @inheritdoc ISources
+    function isSource(address source) public view returns (bool) {
+        return windows.isSource(source);
+    }
+
+    /// @notice All sources of stake.
+    function sources() external view returns (address[] memory) {
+        return windows.sources();
     }
 
     /// @inheritdoc IStakedSet
@@ -127,17 +134,12 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
         return list;
     }
 
-    /// @inheritdoc IStakedSet
-    function boundUntil(address operator) external view returns (uint48) {
-        return candidateOf[operator].boundUntil;
-    }
-
     function _join(address operator) private {
         Candidate storage one = candidateOf[operator];
         uint48 until = jailedUntil(operator);
         if (block.timestamp < until) revert InJail(operator, until);
         if (book.keyOf(operator) == address(0)) revert NoKey(operator);
-        uint256 stake = _openWindows(operator);
+        uint256 stake = windows.open(operator);
         if (stake < minStake) revert TooLittleStake(stake, minStake);
         if (list.length == maxCandidates) _makeRoom(stake);
         list.push(operator);
@@ -156,15 +158,14 @@ abstract contract SetCandidates is IStakedSet, StakeReader {
     ///      stake can be shown for one operator after another, it would push out all of them.
     function _makeRoom(uint256 stake) private {
         address[] memory all = list;
-        address[] memory from = sources();
+        uint256[] memory lowest = windows.lowestOf(all);
         address last;
         uint256 least = type(uint256).max;
         for (uint256 i; i < all.length; ++i) {
-            uint256 lowest = _lowest(from, all[i]);
             bool isMember = newestBound != 0 && candidateOf[all[i]].boundUntil == newestBound;
-            if (lowest < least && !isMember) (last, least) = (all[i], lowest);
+            if (lowest[i] < least && !isMember) (last, least) = (all[i], lowest[i]);
         }
-        least = _look(last);
+        least = windows.look(last);
         if (stake <= least) revert NoPlace(stake, least);
         _drop(last);
     }

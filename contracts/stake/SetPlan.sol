@@ -6,7 +6,7 @@ import {FrozenSets} from "./FrozenSets.sol";
 import {SetCandidates} from "./SetCandidates.sol";
 import {SetGovernance} from "./SetGovernance.sol";
 import {BPS, SetBefore, Weighed, WeightRules, changeLimit} from "./SetWeights.sol";
-import {StakeReader} from "./StakeReader.sol";
+import {StakeWindows} from "./StakeWindows.sol";
 import {WeightMath} from "./WeightMath.sol";
 import {IKeyBook} from "../interfaces/IKeyBook.sol";
 import {ISignerStore} from "../interfaces/ISignerStore.sol";
@@ -15,11 +15,13 @@ import {memberAt} from "../store/SignerSetCode.sol";
 
 /// @title The rules of a set, and the set that would be made by them now
 abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
+    /// @dev For so many epochs after a freeze what counted at it may stand for a source that fails at the next one.
+    uint256 internal constant KEPT_EPOCHS = 2;
     uint256 private constant MOST_MEMBERS = 31;
     uint256 private constant LEAST_STAKE = 1 gwei;
     uint256 private constant MOST_EVIDENCE_S = 365 days;
-    /// @dev What all sources may take in one `rotate`, so that it fits in a transaction (2^24 gas) whatever they do.
-    uint256 private constant MOST_SOURCE_GAS = 12_000_000;
+    /// @dev 309 million ether: weights of all members, of four sources each, fit in 96 bits.
+    uint256 private constant MOST_STAKE = type(uint88).max;
 
     /// @notice Fixed at deployment.
     /// @param epochS least seconds between two freezes
@@ -33,7 +35,6 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
     /// @param stepBps the same for the step threshold
     /// @param timelock may register, pause and resume feeds and migrate
     /// @param migrateDelayS more than a word can be proven for: everybody can leave before
-    /// @param sourceGas gas that a source is given to tell one operator's stake
     struct Settings {
         uint256 epochS;
         uint256 joinDelayS;
@@ -46,7 +47,6 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
         uint256 stepBps;
         address timelock;
         uint256 migrateDelayS;
-        uint256 sourceGas;
     }
 
     /// @notice Why a candidate is in the next set, or is not.
@@ -61,6 +61,7 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
     /// @param stake that counts: the lowest since the last freeze, by source
     /// @param before weight in the set before
     /// @param weight in the next
+    /// @param capture when sources said what it has: now, or when it was observed
     struct Row {
         address operator;
         address key;
@@ -68,18 +69,17 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
         uint256 stake;
         uint256 before;
         uint256 weight;
+        uint48 capture;
     }
 
-    /// @dev The set that `rotate` would make now: rows of all candidates and what sources said of each, and rows of the members,
-    ///      ascending by key. T is above the total if no set can be made.
+    /// @dev The set that follows from stakes: rows of all candidates, and rows of the members, ascending by key. T is above the total
+    ///      if no set can be made.
     struct Next {
-        uint48 epochBefore;
         Row[] rows;
         Row[] members;
         uint256 threshold;
         uint256 stepThreshold;
         uint256 total;
-        uint256[][] answers;
     }
 
     /// @dev What the next set is compared with. `since`: a reference that is in no store counts nobody who joined later.
@@ -108,6 +108,9 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
     uint256 public immutable stepBps;
     /// @inheritdoc IStakedSet
     uint256 public immutable answerS;
+    /// @inheritdoc IStakedSet
+    uint256 public immutable keepsS;
+    uint256 private immutable observedS;
     uint256 internal immutable rotationDelayS;
     /// @dev Apart, so that this contract is not larger than a chain takes.
     WeightMath private immutable math = new WeightMath();
@@ -119,17 +122,16 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
 
     /// @notice A setting does not fit the others or the store's.
     error SettingsDoNotFit();
-    constructor(address store_, IKeyBook book_, address[] memory sources_, Settings memory s, address maker_)
+
+    constructor(address store_, IKeyBook book_, StakeWindows.Source[] memory sources_, Settings memory s, address maker_)
         Connected(maker_)
-        StakeReader(sources_, s.sourceGas)
-        SetCandidates(book_, s.minStake, s.maxMembers)
+        SetCandidates(book_, sources_, s.minStake, s.maxMembers)
         SetGovernance(ISignerStore(store_), s.timelock, s.migrateDelayS)
     {
         (epochS, joinDelayS, evidenceS, capBps) = (s.epochS, s.joinDelayS, s.evidenceS, s.capBps);
         (minMembers, maxMembers, thresholdBps, stepBps) = (s.minMembers, s.maxMembers, s.thresholdBps, s.stepBps);
         if (address(book_).code.length == 0 || s.timelock == address(0)) revert SettingsDoNotFit();
         if (s.minMembers == 0 || s.minMembers > s.maxMembers || s.maxMembers > MOST_MEMBERS) revert SettingsDoNotFit();
-        if (maxCandidates * sources_.length * s.sourceGas > MOST_SOURCE_GAS) revert SettingsDoNotFit();
         // with fewer than all can be at the cap, the member with the least would decide what the others weigh
         if (s.capBps > BPS || s.minMembers * s.capBps < BPS) revert SettingsDoNotFit();
         if (s.thresholdBps * 3 <= BPS * 2 || s.stepBps < s.thresholdBps || s.stepBps > BPS) revert SettingsDoNotFit();
@@ -139,7 +141,9 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
         rotationDelayS = delayS;
         if (s.epochS == 0 || s.joinDelayS == 0 || longestS == 0 || s.epochS + delayS >= longestS) revert SettingsDoNotFit();
         if (s.evidenceS == 0 || s.evidenceS > MOST_EVIDENCE_S || s.joinDelayS > MOST_EVIDENCE_S) revert SettingsDoNotFit();
-        answerS = delayS + longestS + to.overlapS() + to.maxPushAgeS() + s.evidenceS;
+        observedS = windows.OBSERVED_S();
+        keepsS = observedS + KEPT_EPOCHS * s.epochS;
+        answerS = observedS + delayS + longestS + to.overlapS() + to.maxPushAgeS() + s.evidenceS;
         if (s.migrateDelayS <= answerS) revert SettingsDoNotFit();
     }
 
@@ -153,22 +157,36 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
         view
         returns (Row[] memory rows, uint256 threshold, uint256 stepThreshold, uint256 total)
     {
-        Next memory next = _next();
+        (, Reference memory before) = _reference();
+        address[] memory all = candidates();
+        Next memory next = _next(before, all, windows.countedNow(all, _isFresh()));
         return (next.rows, next.threshold, next.stepThreshold, next.total);
     }
 
-    function _next() internal view returns (Next memory next) {
-        Reference memory before;
-        (next.epochBefore, before) = _reference();
-        address[] memory all = candidates();
-        address[] memory from = sources();
+    /// @inheritdoc IStakedSet
+    /// @dev A candidate that was observed may be frozen with that, unless it joined so lately that it is too old by then.
+    function boundUntil(address operator) external view returns (uint48 bound) {
+        Candidate storage one = candidateOf[operator];
+        bound = one.boundUntil;
+        uint256 seenAt = windows.seenAt(operator);
+        if (seenAt == 0 || one.place == 0 || seenAt + observedS < one.joinedAt + joinDelayS) return bound;
+        if (seenAt + answerS > bound) bound = uint48(seenAt + answerS);
+    }
+
+    /// @dev Whether the last freeze is so near that what was said at it can stand for a source that fails.
+    function _isFresh() internal view virtual returns (bool);
+
+    function _next(Reference memory before, address[] memory all, StakeWindows.Counted[] memory counted)
+        internal
+        view
+        returns (Next memory next)
+    {
         next.rows = new Row[](all.length);
-        next.answers = new uint256[][](all.length);
         for (uint256 i; i < all.length; ++i) {
             Row memory row = next.rows[i];
             row.operator = all[i];
             row.key = book.keyOf(all[i]);
-            (row.stake, next.answers[i]) = _stakeNow(from, all[i]);
+            (row.stake, row.capture) = (counted[i].stake, counted[i].capture);
             row.place = _placeOf(row);
             if (row.place == Place.Member) row.before = _weightBefore(before, all[i]);
         }
@@ -187,7 +205,7 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
 
     /// @dev The set that the next one is compared with: the one in force, as removals left it. While the store is silent, the
     ///      one that would be in force if T could be reached; still no epoch changes more than the one in force allows.
-    function _reference() private view returns (uint48 epoch, Reference memory before) {
+    function _reference() internal view returns (uint48 epoch, Reference memory before) {
         uint256 threshold;
         uint96[] memory weights;
         (epoch, threshold,, weights) = signerStore.signerSet();

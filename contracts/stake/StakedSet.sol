@@ -2,6 +2,7 @@
 pragma solidity 0.8.28;
 
 import {SetPlan} from "./SetPlan.sol";
+import {StakeWindows} from "./StakeWindows.sol";
 import {IKeyBook} from "../interfaces/IKeyBook.sol";
 import {IStakedSet} from "../interfaces/IStakedSet.sol";
 
@@ -32,31 +33,29 @@ contract StakedSet is SetPlan {
 
     /// @param store_ whose signers this decides; it is owned by this contract, or is offered to it later
     /// @param book_ whose keys sign
-    /// @param sources_ where stake lies, 1 to 4
+    /// @param sources_ where stake lies, 1 to 4, and the gas that each is given to tell one operator's
     /// @param settings fixed from here on
     /// @param maker_ connects this with the penalties and the rewards
-    constructor(address store_, IKeyBook book_, address[] memory sources_, Settings memory settings, address maker_)
+    constructor(address store_, IKeyBook book_, StakeWindows.Source[] memory sources_, Settings memory settings, address maker_)
         SetPlan(store_, book_, sources_, settings, maker_)
     {}
 
     // ------------------------------------------------------------------------------------------------------- change
 
     /// @notice Freeze stakes and make the next set of them; anybody may, once an epoch, and again as soon as it is certain that a set
-    ///         was not armed in time.
+    ///         was not armed in time. Of operators that were observed within the hour the newest observation counts; sources of the
+    ///         others are asked now, which takes gas for all of them (`GasTooLow`).
     /// @return epoch of the set that was made; 0 if too much stake has left
     function rotate() external returns (uint48 epoch) {
         if (address(set) == address(0)) revert BadConnection();
-        Next memory next = _next();
-        uint256 due = _nextRotateAt(next.epochBefore);
+        (uint48 inForce, Reference memory before) = _reference();
+        uint256 due = _nextRotateAt(inForce);
         if (block.timestamp < due) revert TooEarly(due);
+        address[] memory all = candidates();
+        Next memory next = _next(before, all, windows.freeze(all, _isFresh()));
         if (next.members.length < minMembers) revert TooFewMembers(next.members.length, minMembers);
-        uint32 closes = ++freezes + 1;
-        address[] memory from = sources();
-        for (uint256 i; i < next.rows.length; ++i) {
-            _closeWindows(from, next.rows[i].operator, next.answers[i], closes);
-        }
         frozenAt = uint48(block.timestamp);
-        return next.threshold > next.total ? _stayed(next) : _made(next);
+        return next.threshold > next.total ? _stayed(next, inForce) : _made(next, inForce + 1);
     }
 
     /// @inheritdoc IStakedSet
@@ -64,12 +63,11 @@ contract StakedSet is SetPlan {
     ///      jail is cut whatever sources do; otherwise, of a source that does not answer it has what it had.
     function remove(address operator) external {
         uint256 jailedAt = candidateOf[operator].jailedAt;
-        bool emptied = block.timestamp >= jailedUntil(operator) && _look(operator) < minStake;
+        bool emptied = block.timestamp >= jailedUntil(operator) && windows.look(operator) < minStake;
         uint48 epoch = _epochInForce();
         bool done;
         for (uint48 i = epoch - 1; i <= epoch + 1; ++i) {
-            if (!emptied && jailedAt < _captureOf(i)) continue;
-            if (_removeFrom(i, operator)) done = true;
+            if (_removeFrom(i, operator, emptied ? type(uint256).max : jailedAt)) done = true;
         }
         if (!done) revert NothingToRemove(operator);
     }
@@ -87,15 +85,10 @@ contract StakedSet is SetPlan {
         return _nextRotateAt(_epochInForce());
     }
 
-    /// @inheritdoc IStakedSet
-    function keepsS() public view returns (uint256) {
-        return 2 * epochS;
-    }
-
     // ------------------------------------------------------------------------------------------------------ rotation
 
     function _isFresh() internal view override returns (bool) {
-        return block.timestamp <= frozenAt + keepsS();
+        return block.timestamp <= frozenAt + KEPT_EPOCHS * epochS;
     }
 
     function _nextRotateAt(uint48 epoch) private view returns (uint256 at) {
@@ -110,48 +103,55 @@ contract StakedSet is SetPlan {
     }
 
     /// @dev No set can be made. What would be in force is what the next one is compared with.
-    function _stayed(Next memory next) private returns (uint48) {
-        (address[] memory keys, address[] memory operators, uint96[] memory weights) = _columns(next.members);
-        silentRecord = _write(next.threshold, next.total, keys, operators, weights);
-        (silentEpoch, silentAt, scheduledEpoch) = (next.epochBefore, uint48(block.timestamp), 0);
-        emit Silent(next.epochBefore, next.threshold, next.total);
+    function _stayed(Next memory next, uint48 inForce) private returns (uint48) {
+        (address[] memory keys, uint256[] memory seen, uint96[] memory weights) = _columns(next.members);
+        silentRecord = _write(next.threshold, next.total, keys, seen, weights);
+        (silentEpoch, silentAt, scheduledEpoch) = (inForce, uint48(block.timestamp), 0);
+        emit Silent(inForce, next.threshold, next.total);
         return 0;
     }
 
-    function _made(Next memory next) private returns (uint48 epoch) {
-        epoch = next.epochBefore + 1;
+    function _made(Next memory next, uint48 epoch) private returns (uint48) {
         uint96 threshold = uint96(next.threshold);
-        (address[] memory keys, address[] memory operators, uint96[] memory weights) = _columns(next.members);
-        uint48 provableUntil = uint48(block.timestamp + answerS);
-        _record(epoch, block.timestamp, provableUntil, _write(threshold, next.total, keys, operators, weights));
-        for (uint256 i; i < operators.length; ++i) candidateOf[operators[i]].boundUntil = provableUntil;
+        (address[] memory keys, uint256[] memory seen, uint96[] memory weights) = _columns(next.members);
+        uint256 capture = block.timestamp;
+        for (uint256 i; i < seen.length; ++i) {
+            if (next.members[i].capture < capture) capture = next.members[i].capture;
+        }
+        uint48 provableUntil = uint48(capture + answerS);
+        _record(epoch, capture, provableUntil, _write(threshold, next.total, keys, seen, weights));
+        for (uint256 i; i < seen.length; ++i) candidateOf[next.members[i].operator].boundUntil = provableUntil;
         newestBound = provableUntil;
         (scheduledEpoch, scheduledAt) = (epoch, uint48(block.timestamp + rotationDelayS));
-        emit SetFrozen(epoch, uint48(block.timestamp), provableUntil, threshold, next.total);
+        emit SetFrozen(epoch, uint48(capture), provableUntil, threshold, next.total);
         signerStore.setSigners(keys, weights, threshold, uint96(next.stepThreshold));
+        return epoch;
     }
 
     function _columns(Row[] memory members)
         private
         pure
-        returns (address[] memory keys, address[] memory operators, uint96[] memory weights)
+        returns (address[] memory keys, uint256[] memory seen, uint96[] memory weights)
     {
         uint256 count = members.length;
-        (keys, operators, weights) = (new address[](count), new address[](count), new uint96[](count));
+        (keys, seen, weights) = (new address[](count), new uint256[](count), new uint96[](count));
         for (uint256 i; i < count; ++i) {
-            (keys[i], operators[i]) = (members[i].key, members[i].operator);
-            weights[i] = uint96(members[i].weight);
+            Row memory row = members[i];
+            (keys[i], weights[i]) = (row.key, uint96(row.weight));
+            seen[i] = _seenWord(row.operator, row.capture);
         }
     }
 
     // ------------------------------------------------------------------------------------------------------- removal
 
-    function _removeFrom(uint48 epoch, address operator) private returns (bool) {
+    /// @param since of sets for which the operator was seen later it stays a member
+    function _removeFrom(uint48 epoch, address operator, uint256 since) private returns (bool) {
         address record = _recordOf(epoch);
         if (record == address(0)) return false;
         (uint256 words, uint256 count) = _read(record);
         for (uint256 i; i < count; ++i) {
             if (_operatorAt(words, count, i) != operator) continue;
+            if (since < _captureAt(words, count, i)) return false;
             uint8[] memory indexes = new uint8[](1);
             indexes[0] = uint8(i);
             try signerStore.removeSigners(epoch, indexes) {

@@ -32,15 +32,17 @@ SHARE, OWN_VAULT, MORE = 100 * ETHER, 5 * ETHER, 50 * ETHER
 GAS_MOST = 15_000_000
 """A freeze and a proof must be brought gas for the worst that a source may do."""
 DISPUTE_S, EXECUTION_S, EVIDENCE_S = 20, 600, 600
-VETO_S, VAULT_EPOCH_S = 10, 7_200
+VETO_S, VAULT_EPOCH_S = 10, 14_400
+OBSERVED_S = 3_600
+"""For so long the set takes what was observed for what sources say."""
 SECOND_BEFORE_S = 1
 """What counts at a capture in Symbiotic was there a second before, so its stake is within reach for so much less."""
 EPOCH_S, JOIN_DELAY_S = 60, 1
-CAP_BPS, LEAST_MEMBERS, SPARE_CANDIDATES = 3_400, 3, 8
+CAP_BPS, LEAST_MEMBERS = 3_400, 3
 THRESHOLD_BPS, STEP_BPS = 6_700, 8_000
 LEAST_FRACTION, FINDER_BPS, JAIL_S, ABSENCE_JAIL_S = ETHER // 5, 500, 86_400, 3_600
 _COMMISSION_BPS, _GROWTH_BPS, _ALL_BPS = 1_000, 1_000, 10_000
-_SOURCES_GAS = 12_000_000
+_SOURCE_GAS = 700_000
 _CONSENT_S = 3_600
 _PURSE_WAD = 10**22
 _FIRST_OPERATOR, _FIRST_OTHER = 60, 90
@@ -200,9 +202,10 @@ async def _take_over(
     answer_s = await answer_s_of(chain, priced)
     settings = (
         EPOCH_S, JOIN_DELAY_S, EVIDENCE_S, CAP_BPS, ETHER, LEAST_MEMBERS, len(keys), THRESHOLD_BPS, STEP_BPS,
-        people.timelock.address, answer_s + 1, _SOURCES_GAS // (len(keys) + SPARE_CANDIDATES),
+        people.timelock.address, answer_s + 1,
     )  # fmt: skip
-    staked = await create(chain, owner, "StakedSet", store, book.address, [source.address], settings, owner.address)
+    sources = [(source.address, _SOURCE_GAS)]
+    staked = await create(chain, owner, "StakedSet", store, book.address, sources, settings, owner.address)
     punished = (DISPUTE_S, EXECUTION_S, LEAST_FRACTION, JAIL_S, FINDER_BPS)
     penalties = await create(
         chain, owner, "Penalties", staked.address, book.address, [source.address], people.timelock.address, punished,
@@ -232,15 +235,24 @@ async def _join(chain: LocalChain, book: Any, staked: Any, operator: LocalAccoun
 
 
 async def answer_s_of(chain: LocalChain, store: Any) -> int:
-    """For how many seconds after a freeze words of its set can be proven."""
+    """For how many seconds after stake was seen words of the set that it was frozen for can be proven, at most."""
     names = ("rotationDelayS", "longestEpochS", "overlapS", "maxPushAgeS")
-    return int(sum([await chain.call(store, name) for name in names])) + EVIDENCE_S
+    return int(sum([await chain.call(store, name) for name in names])) + EVIDENCE_S + OBSERVED_S
 
 
 def needs_s(rotation_delay_s: int, longest_epoch_s: int, max_push_age_s: int) -> int:
     """For how many seconds after a capture stake must be within reach of a penalty, over a store without overlap."""
-    keeps_s = 2 * EPOCH_S  # a source that fails keeps its weight for so long
-    return keeps_s + rotation_delay_s + longest_epoch_s + max_push_age_s + EVIDENCE_S + DISPUTE_S + EXECUTION_S
+    keeps_s = OBSERVED_S + 2 * EPOCH_S  # a source that fails keeps its weight for so long
+    return (
+        keeps_s
+        + OBSERVED_S
+        + rotation_delay_s
+        + longest_epoch_s
+        + max_push_age_s
+        + EVIDENCE_S
+        + DISPUTE_S
+        + EXECUTION_S
+    )
 
 
 async def create(chain: LocalChain, owner: LocalAccount, name: str, *args: Any) -> Any:

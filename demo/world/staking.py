@@ -17,6 +17,8 @@ from oracle.sign.eip712 import address_of, sign_compact
 from oracle.sign.key_consent import KeyConsent
 
 _HOUR_S, _DAY_S = 3_600, 86_400
+_OBSERVED_S, _SOURCE_GAS = _HOUR_S, 150_000
+"""For so long the set takes what was observed for what sources say; and what a source is given to say it."""
 _ETHER = 10**18
 _GET_RATE = bytes.fromhex("679aefce")
 """Selector of getRate()."""
@@ -57,8 +59,8 @@ class StakingTerms:
 
     @property
     def answer_s(self) -> int:
-        """From a freeze to the last second at which a word of its epoch can be proven."""
-        return self.delay_s + self.longest_s + self.overlap_s + self.push_age_s + self.evidence_s
+        """From the moment at which stake was seen to the last second at which a word of its epoch can be proven."""
+        return _OBSERVED_S + self.delay_s + self.longest_s + self.overlap_s + self.push_age_s + self.evidence_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +118,10 @@ async def deploy_staking(
     )
     settings = (
         t.epoch_s, t.join_s, t.evidence_s, t.cap_bps, t.least_stake, t.least_members, t.most_members, 6_700, 8_000, me,
-        t.answer_s + _DAY_S, 200_000,
+        t.answer_s + _DAY_S,
     )  # fmt: skip
     signer_set = await chain.create(
-        owner, artifact("StakedSet"), store.address, book.address, [source.address], settings, me
+        owner, artifact("StakedSet"), store.address, book.address, [(source.address, _SOURCE_GAS)], settings, me
     )
     penal = (t.dispute_s, _DAY_S, _ETHER // 20, 30 * _DAY_S, 500)
     domain = (await chain.chain_id(), store.address)

@@ -14,7 +14,7 @@ import contracts
 
 PENALTIES, REGISTRY = "Penalties", "OperatorRegistry"
 """The two contracts that take evidence, by the names of their ABIs: the first is what a watch expects."""
-_STAKE = ("CollateralValues", "DelegatedStake", "KeyBook", "Rewards", "StakedSet")
+_STAKE = ("CollateralValues", "DelegatedStake", "KeyBook", "Rewards", "StakeWindows", "StakedSet")
 _WITH_ERRORS = (*_STAKE, "PriceStore", "OperatorDirectory", REGISTRY, PENALTIES)
 
 

@@ -72,8 +72,12 @@ class Evm:
         code = artifact.bytecode
         raw = code if isinstance(code, bytes) else bytes.fromhex(code[2:])
         at = str(self.evm.deploy(OWNER, raw + encode([abi_type(i) for i in inputs], args)))
-        self.abis[at] = {e["name"]: e for e in artifact.abi if e["type"] == "function"}
+        self.knows(at, artifact)
         return at
+
+    def knows(self, at: str, artifact: Any) -> None:
+        """A contract that another one made."""
+        self.abis[at] = {e["name"]: e for e in artifact.abi if e["type"] == "function"}
 
     def pay(self, sender: str, to: str, data: bytes, value: int) -> None:
         """A call with ether, which is taken."""

@@ -68,6 +68,10 @@ contract SetStandIn is IStakedSet {
         return frozen[epoch];
     }
 
+    function captureOf(uint256 epoch, address) external view virtual returns (uint48) {
+        return frozen[epoch].capture;
+    }
+
     function memberOf(uint256 epoch, address key) public view virtual returns (address, uint96) {
         return (operators[epoch][key], weights[epoch][key]);
     }
@@ -110,6 +114,10 @@ contract WideSetStandIn is SetStandIn {
 
     function frozenOf(uint256) external pure override returns (Frozen memory) {
         return Frozen(0, type(uint48).max, 4, 5);
+    }
+
+    function captureOf(uint256, address) external pure override returns (uint48) {
+        return 0;
     }
 
     function memberOf(uint256, address key) public view override returns (address, uint96) {

@@ -8,7 +8,7 @@ import contracts
 from oracle.sign.eip712 import sign_compact
 from tests.contracts.evm_process import GUARDIAN, OWNER, STRANGER, Evm
 from tests.contracts.stake.delegated_world import OPERATORS, PENALTIES, REWARDS, QuickCalls
-from tests.contracts.stake.stake_world import DAY_S, SETTINGS, TIMELOCK, address, spare_key
+from tests.contracts.stake.stake_world import DAY_S, SETTINGS, TIMELOCK, address, spare_key, with_gas
 
 DELAY_S, LONGEST_S, OVERLAP_S, MAX_AGE_S, EVIDENCE_S = 120, 7 * DAY_S, 60, 60, 2 * DAY_S
 RULES = SETTINGS | {
@@ -34,7 +34,7 @@ class RealSide:
         self.store = evm.create(contracts.load("PriceStore"), roles, [(1, 9_999, 1)], [founder], [1], 1, 1)
         self.book = evm.create(contracts.load("KeyBook"), OWNER)
         rules = tuple(RULES.values())
-        self.at = evm.create(contracts.load("StakedSet"), self.store, self.book, [source], rules, OWNER)
+        self.at = evm.create(contracts.load("StakedSet"), self.store, self.book, with_gas([source]), rules, OWNER)
         for one in (self.at, self.book):
             evm.ok(one, "connect", self.at, PENALTIES, REWARDS)
         evm.ok(self.store, "transferOwnership", self.at)

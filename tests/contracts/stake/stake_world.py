@@ -5,6 +5,7 @@ The store, the set and the book are the real ones. The sources are stand-ins: wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,9 @@ TIMELOCK, PENALTIES, REWARDS = ("0x" + c * 40 for c in "123")
 HOUR_S, DAY_S = 3_600, 86_400
 DELAY_S, OVERLAP_S, MAX_AGE_S, LONGEST_S = 2 * HOUR_S, 600, 60, 4 * DAY_S
 EPOCH_S, JOIN_S, EVIDENCE_S = DAY_S, 2 * HOUR_S, DAY_S
-ANSWER_S = DELAY_S + LONGEST_S + OVERLAP_S + MAX_AGE_S + EVIDENCE_S
+OBSERVED_S = HOUR_S
+"""For so long a freeze takes what was observed."""
+ANSWER_S = OBSERVED_S + DELAY_S + LONGEST_S + OVERLAP_S + MAX_AGE_S + EVIDENCE_S
 SETTINGS = {
     "epochS": EPOCH_S,
     "joinDelayS": JOIN_S,
@@ -37,8 +40,9 @@ SETTINGS = {
     "stepBps": 8_000,
     "timelock": TIMELOCK,
     "migrateDelayS": ANSWER_S + 1,
-    "sourceGas": 200_000,
 }
+SOURCE_GAS = 200_000
+"""What each source is given to tell one operator's stake."""
 FOUNDERS = (KEYS[0], KEYS[1], KEYS[2])
 ANSWERS, REVERTS, BURNS, BOMB, SHORT, ENTERS, LONG = range(7)
 """Manners of a source."""
@@ -64,6 +68,18 @@ def error_in(text: str) -> str:
     return str(error_of(output)[0]) if len(output) > 2 else "Reverted"
 
 
+def with_gas(sources: Sequence[str], gas: int = SOURCE_GAS) -> list[tuple[str, int]]:
+    """Sources as the set is told them, each with as much gas."""
+    return [(s, gas) for s in sources]
+
+
+def windows_of(evm: Any, set_: str) -> str:
+    """What the set keeps of sources' words, ready to be called."""
+    at = str(evm.ok(set_, "windows"))
+    evm.knows(at, contracts.load("StakeWindows"))
+    return at
+
+
 @dataclass(frozen=True)
 class Row:
     """A candidate in a preview."""
@@ -74,13 +90,23 @@ class Row:
     stake: int
     before: int
     weight: int
+    capture: int
 
 
 class StakeWorld:
     """Everything connected; no operator yet."""
 
-    def __init__(self, evm: Any = None, *, sources: int = 1, longest_s: int = LONGEST_S, **changes: Any) -> None:
+    def __init__(
+        self,
+        evm: Any = None,
+        *,
+        sources: int = 1,
+        source_gas: int = SOURCE_GAS,
+        longest_s: int = LONGEST_S,
+        **changes: Any,
+    ) -> None:
         self.evm = evm = evm or Evm()
+        self.source_gas = source_gas
         self.settings = SETTINGS | changes
         roles = (OWNER, GUARDIAN, MAX_AGE_S, DELAY_S, OVERLAP_S, longest_s)
         signers = [address(k) for k in FOUNDERS]
@@ -89,6 +115,7 @@ class StakeWorld:
         self.book = evm.create(contracts.load("KeyBook"), OWNER)
         self.sources = [evm.create(compiled(SOURCES)["ToldStake"]) for _ in range(sources)]
         self.set = evm.create(contracts.load("StakedSet"), *self.arguments())
+        self.windows = windows_of(evm, self.set)
         for one in self.sources:
             evm.ok(one, "enterInto", self.set)
         for one in (self.set, self.book):
@@ -100,7 +127,8 @@ class StakeWorld:
 
     def arguments(self, **changes: Any) -> tuple[Any, ...]:
         """Of the set's constructor."""
-        return self.store, self.book, self.sources, tuple((self.settings | changes).values()), OWNER
+        told = changes.pop("sources", with_gas(self.sources, self.source_gas))
+        return self.store, self.book, told, tuple((self.settings | changes).values()), OWNER
 
     def refusal(self, **changes: Any) -> str:
         """The error with which a set of other settings is refused; empty if it is made."""
@@ -108,8 +136,8 @@ class StakeWorld:
         kinds = [
             "address",
             "address",
-            "address[]",
-            "(" + ",".join(["uint256"] * 9 + ["address"] + ["uint256"] * 2) + ")",
+            "(address,uint96)[]",
+            "(" + ",".join(["uint256"] * 9 + ["address", "uint256"]) + ")",
             "address",
         ]
         try:

@@ -31,11 +31,13 @@ from tests.contracts.stake.stake_world import (
     JOIN_S,
     LONGEST_S,
     MAX_AGE_S,
+    OBSERVED_S,
     OVERLAP_S,
     SETTINGS,
     TIMELOCK,
     address,
     spare_key,
+    windows_of,
 )
 from tests.contracts.stake.story_gas import untouched
 
@@ -45,7 +47,7 @@ OPERATORS: tuple[str, ...] = tuple(to_checksum_address(f"0x{0x0A00 + i:040x}") f
 RESTAKERS: tuple[str, ...] = tuple(to_checksum_address(f"0x{0x0B00 + i:040x}") for i in range(5))
 RESTAKER_OF: dict[str, str] = dict(zip(OPERATORS, RESTAKERS, strict=True))
 DISPUTE_S, EXECUTION_S, JAIL_S, ABSENT_S = 3 * DAY_S, DAY_S, 30 * DAY_S, DAY_S
-NEEDS_S = 2 * DAY_S + ANSWER_S + DISPUTE_S + EXECUTION_S
+NEEDS_S = OBSERVED_S + 2 * DAY_S + ANSWER_S + DISPUTE_S + EXECUTION_S
 LEAST, FINDER_BPS = WAD // 10, 500
 MIN_STAKE, DEPOSIT = 20 * WAD, 40 * WAD
 MEMBERS = len(OPERATORS)
@@ -92,7 +94,7 @@ class StoryWorld:
     """Everything connected, with operators that can be delegated to; nobody has joined yet."""
 
     def __init__(
-        self, make: Sequence[Callable[[StoryWorld], Part]], source_gas: int = 300_000, *, measured: bool = False
+        self, make: Sequence[Callable[[StoryWorld], Part]], source_gas: Sequence[int], *, measured: bool = False
     ) -> None:
         self.evm = evm = MiningEvm()
         for who in (*OPERATORS, *RESTAKERS, FINDER, ARBITER, PAYER, TIMELOCK):
@@ -111,10 +113,12 @@ class StoryWorld:
         self.values = evm.create(contracts.load("CollateralValues"), [(self.token, self.token, rate, 10_000, 1_000)])
         self.parts = [one(self) for one in make]
         self.sources = [p.source for p in self.parts]
-        rules = SETTINGS | {"maxMembers": MEMBERS, "minStake": MIN_STAKE, "sourceGas": source_gas}
+        rules = SETTINGS | {"maxMembers": MEMBERS, "minStake": MIN_STAKE}
+        told_sources = list(zip(self.sources, source_gas, strict=True))
         self.set = evm.create(
-            contracts.load("StakedSet"), self.store, self.book, self.sources, tuple(rules.values()), OWNER
+            contracts.load("StakedSet"), self.store, self.book, told_sources, tuple(rules.values()), OWNER
         )
+        self.windows = windows_of(evm, self.set)
         self.rules = rules
         told = (DISPUTE_S, EXECUTION_S, LEAST, JAIL_S, FINDER_BPS)
         self.penalties = evm.create(

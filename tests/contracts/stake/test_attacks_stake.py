@@ -15,7 +15,7 @@ from tests.contracts.evm_process import OWNER
 from tests.contracts.stake.delegated_world import ETHER
 from tests.contracts.stake.penalty_delegations import DELEGATED, OWN, DelegatedPenalties
 from tests.contracts.stake.penalty_world import LEAST, TAKEN, Lie, operator
-from tests.contracts.stake.stake_world import PENALTIES, REWARDS, StakeWorld
+from tests.contracts.stake.stake_world import PENALTIES, REWARDS, StakeWorld, windows_of, with_gas
 from tests.contracts.stake.symbiotic_world import ANN, BOB, CURATOR, RITA, SymbioticWorld
 
 PAYEE = "tests/contracts/solidity/AttackStandIns.sol"
@@ -89,10 +89,13 @@ def test_a_vault_is_read_with_the_gas_that_the_set_gives() -> None:
     world = StakeWorld(symbiotic.evm)
     world.new_key(ANN)
     rules = tuple(world.settings.values())
-    decides = world.evm.create(contracts.load("StakedSet"), world.store, world.book, [symbiotic.source], rules, OWNER)
+    decides = world.evm.create(
+        contracts.load("StakedSet"), world.store, world.book, with_gas([symbiotic.source]), rules, OWNER
+    )
     world.evm.ok(decides, "connect", decides, PENALTIES, REWARDS)
     assert world.evm.call(decides, "join", sender=ANN)[0] == ""
-    assert world.evm.ok(decides, "windowOf", symbiotic.source, ANN)[0] == symbiotic.stake(ANN) > 0
+    windows = windows_of(world.evm, decides)
+    assert world.evm.ok(windows, "windowOf", symbiotic.source, ANN)[0] == symbiotic.stake(ANN) > 0
 
 
 @pytest.mark.parametrize("way", ["a withdrawal", "a curator"])

@@ -27,10 +27,12 @@ from tests.contracts.stake.stake_world import (
     REVERTS,
     REWARDS,
     SETTINGS,
+    SOURCE_GAS,
     SOURCES,
     StakeWorld,
     address,
     operator,
+    windows_of,
 )
 
 GET_RATE = keccak(text="getRate()")[:4]
@@ -43,7 +45,7 @@ class DelegatedSet(StakeWorld):
 
     def __init__(self) -> None:
         self.evm = evm = Evm()
-        self.settings = dict(SETTINGS)
+        self.settings, self.source_gas = dict(SETTINGS), SOURCE_GAS
         roles = (OWNER, GUARDIAN, MAX_AGE_S, DELAY_S, OVERLAP_S, LONGEST_S)
         founders = [address(k) for k in FOUNDERS]
         self.store = evm.create(contracts.load("PriceStore"), roles, [(1, 9_999, 1)], founders, [1, 1, 1], 2, 3)
@@ -58,6 +60,7 @@ class DelegatedSet(StakeWorld):
         )
         self.sources = [self.source]
         self.set = evm.create(contracts.load("StakedSet"), *self.arguments())
+        self.windows = windows_of(evm, self.set)
         for one in (self.set, self.book, self.source):
             evm.ok(one, "connect", self.set, PENALTIES, REWARDS)
         evm.ok(self.store, "transferOwnership", self.set)

@@ -19,6 +19,7 @@ from tests.contracts.stake.stake_world import (
     MAX_AGE_S,
     OVERLAP_S,
     SETTINGS,
+    with_gas,
 )
 
 DISPUTE_S = 3 * DAY_S
@@ -35,8 +36,10 @@ class StakedEigen(EigenWorld):
         roles = (OWNER, GUARDIAN, MAX_AGE_S, DELAY_S, OVERLAP_S, LONGEST_S)
         self.store = evm.create(contracts.load("PriceStore"), roles, [(1, 9_999, 1)], signers, [1, 1, 1], 2, 3)
         self.source = evm.create(contracts.load("EigenStake"), self.settings(), self.listed())
-        rules = tuple((SETTINGS | {"sourceGas": SOURCE_GAS}).values())
-        self.set = evm.create(contracts.load("StakedSet"), self.store, self.book, [self.source], rules, OWNER)
+        rules = tuple(SETTINGS.values())
+        self.set = evm.create(
+            contracts.load("StakedSet"), self.store, self.book, with_gas([self.source], SOURCE_GAS), rules, OWNER
+        )
         for one in (self.book, self.source, self.set):
             evm.ok(one, "connect", self.set, self.judge(), REWARDS)
         evm.ok(self.store, "transferOwnership", self.set)

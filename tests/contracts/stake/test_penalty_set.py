@@ -26,10 +26,12 @@ from tests.contracts.stake.stake_world import (
     OVERLAP_S,
     REWARDS,
     SETTINGS,
+    SOURCE_GAS,
     ZERO,
     StakeWorld,
     address,
     operator,
+    windows_of,
 )
 
 DISPUTE_S = 3 * DAY_S
@@ -41,13 +43,14 @@ class JudgedSet(StakeWorld):
 
     def __init__(self) -> None:
         self.evm = evm = Evm()
-        self.settings = dict(SETTINGS)
+        self.settings, self.source_gas = dict(SETTINGS), SOURCE_GAS
         roles = (OWNER, GUARDIAN, MAX_AGE_S, DELAY_S, OVERLAP_S, LONGEST_S)
         founders = [address(k) for k in FOUNDERS]
         self.store = evm.create(contracts.load("PriceStore"), roles, [(1, 9_999, 1)], founders, [1, 1, 1], 2, 3)
         self.book = evm.create(contracts.load("KeyBook"), OWNER)
         self.sources = [evm.create(standin("SourceStandIn"), 2**256 - 1)]
         self.set = evm.create(contracts.load("StakedSet"), *self.arguments())
+        self.windows = windows_of(evm, self.set)
         terms = (DISPUTE_S, DAY_S, WAD // 100, 30 * DAY_S, 500)
         args = (self.set, self.book, self.sources, ARBITER, terms, [(1, self.store)])
         self.judge = evm.create(contracts.load("Penalties"), *args)

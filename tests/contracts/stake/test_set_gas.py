@@ -37,10 +37,10 @@ def documented(name: str) -> list[int]:
 @pytest.mark.parametrize("count", OPERATORS)
 def test_the_set_costs_what_the_docs_say(web3: Web3, count: int) -> None:
     evm = NodeEvm(web3)
-    world = StakeWorld(evm, maxMembers=31, sourceGas=300_000)
+    world = StakeWorld(evm, maxMembers=31, source_gas=300_000)
     who = world.enter_all(*range(100, 100 + count))
     used = {}
-    evm.ok(world.set, "observe", who)
+    evm.ok(world.windows, "observe", who)
     used["`observe` of all"] = evm.gas_used
     world.rotate()
     used["`rotate`, the first"] = evm.gas_used

@@ -91,7 +91,7 @@ class History:
         self.model.values[who][source] = self.truth[who, source]
 
     def observe(self, who: str) -> None:
-        self.world.evm.ok(self.world.set, "observe", [who], sender=STRANGER)
+        self.world.evm.ok(self.world.windows, "observe", [who], sender=STRANGER)
         if who in self.model.joined:
             self.model.observe(who)
 

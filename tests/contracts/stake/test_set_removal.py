@@ -191,7 +191,7 @@ def test_who_is_in_jail_is_removed_whatever_sources_do(world: StakeWorld) -> Non
     world.tell(who[1], 80 * ETHER)
     jail(world, who[1])
     assert removal(world, who[1]) == ""
-    assert world.evm.ok(world.set, "windowOf", world.sources[0], who[1])[0] == 90 * ETHER, "it was not asked"
+    assert world.evm.ok(world.windows, "windowOf", world.sources[0], who[1])[0] == 90 * ETHER, "it was not asked"
 
 
 def test_who_was_removed_rises_from_nothing(world: StakeWorld) -> None:

@@ -89,7 +89,7 @@ def test_who_was_out_in_silence_rises_from_nothing(world: StakeWorld) -> None:
     world.evm.jump(JOIN_S)
     rows, _, _ = world.preview()
     assert [rows[w].before for w in who] == [0, *[20 * ETHER] * 3]
-    assert world.evm.call(world.set, "observe", who, sender=STRANGER)[0] == ""
+    assert world.evm.call(world.windows, "observe", who, sender=STRANGER)[0] == ""
 
 
 def test_a_silent_freeze_is_followed_after_an_epoch(world: StakeWorld) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from eth_abi import encode
 from eth_utils.crypto import keccak
 
+from oracle.chain.store_abi import abi_type
 from tests.contracts.contract_tools import compiled, error_of
 from tests.contracts.evm_process import STRANGER
 from tests.contracts.stake.stake_world import (
@@ -19,11 +22,13 @@ from tests.contracts.stake.stake_world import (
     JOIN_S,
     LONG,
     MEMBER,
+    OBSERVED_S,
     REVERTS,
     SHORT,
     SOURCES,
     TOO_LITTLE,
     StakeWorld,
+    error_in,
     operator,
 )
 
@@ -32,11 +37,25 @@ TRANSACTION_GAS = 2**24
 """The most that a transaction may use on Ethereum (EIP-7825)."""
 COLD_GAS = 1_500_000
 """More than first accesses cost, which this EVM does not charge again in a later call."""
+MOST_GAS = 7_000_000
+"""The most that all sources may be given for one operator."""
 
 
 @pytest.fixture
 def world() -> StakeWorld:
     return StakeWorld(capBps=10_000)
+
+
+def sent(world: StakeWorld, to: str, name: str, *args: Any) -> str:
+    """The error of a call with as much gas as a transaction may have, less first accesses."""
+    entry = world.evm.abis[to][name]
+    kinds = [abi_type(i) for i in entry["inputs"]]
+    data = keccak(text=f"{name}({','.join(kinds)})")[:4] + encode(kinds, args)
+    try:
+        world.evm.evm.message_call(STRANGER, to, data, gas=TRANSACTION_GAS - COLD_GAS)
+    except RuntimeError as e:
+        return error_in(str(e))
+    return ""
 
 
 def stakes(world: StakeWorld) -> dict[str, int]:
@@ -68,9 +87,9 @@ def test_a_weight_is_the_lowest_that_anybody_saw(world: StakeWorld) -> None:
     who = world.enter_all(90, 80, 70, 60)
     world.change()
     world.tell(who[0], 40 * ETHER)
-    world.evm.ok(world.set, "observe", [who[0], STRANGER], sender=STRANGER)
+    world.evm.ok(world.windows, "observe", [who[0], STRANGER], sender=STRANGER)
     world.tell(who[0], 200 * ETHER)
-    world.evm.ok(world.set, "observe", [who[0]], sender=STRANGER)
+    world.evm.ok(world.windows, "observe", [who[0]], sender=STRANGER)
     assert stakes(world)[who[0]] == 40 * ETHER
     assert world.weights(world.change())[who[0]] == 40 * ETHER
     assert stakes(world)[who[0]] == 200 * ETHER, "and the window after begins with what was there at the freeze"
@@ -80,7 +99,7 @@ def test_going_and_coming_back_forgets_no_low(world: StakeWorld) -> None:
     who = world.enter_all(90, 80, 70, 60)
     world.change()
     world.tell(who[0], 40 * ETHER)
-    world.evm.ok(world.set, "observe", [who[0]])
+    world.evm.ok(world.windows, "observe", [who[0]])
     world.tell(who[0], 90 * ETHER)
     for act in ("leave", "join"):
         world.evm.ok(world.set, act, sender=who[0])
@@ -95,9 +114,9 @@ def test_a_source_that_reverts_keeps_its_weight_for_one_epoch(world: StakeWorld,
     world.change()
     world.tell(who[0], 95 * ETHER)
     world.behave(who[0], manner)
-    world.evm.ok(world.set, "observe", [who[0]])
+    world.evm.ok(world.windows, "observe", [who[0]])
     assert world.weights(world.change())[who[0]] == 90 * ETHER
-    assert world.evm.ok(world.set, "windowOf", world.sources[0], who[0]) == (90 * ETHER, 90 * ETHER, 3, True)
+    assert world.evm.ok(world.windows, "windowOf", world.sources[0], who[0])[:4] == (90 * ETHER, 90 * ETHER, 3, True)
     assert world.preview()[0][who[0]].place == TOO_LITTLE
     assert who[0] not in world.weights(world.change())
     world.behave(who[0], ANSWERS)
@@ -123,18 +142,18 @@ def test_no_weight_is_kept_longer_than_two_epochs() -> None:
         who = world.enter_all(100, 100, 100, 100)
         for one in who:
             world.tell(one, 100 * ETHER, 1)
-            world.evm.ok(world.set, "observe", [one])
+            world.evm.ok(world.windows, "observe", [one])
         world.change()
         world.change()
         assert world.preview()[0][who[0]].stake == 200 * ETHER
         froze = world.evm.ok(world.set, "frozenAt")
         world.behave(who[0], REVERTS, 1)
         keeps = world.evm.ok(world.set, "keepsS")
-        assert keeps == 2 * DAY_S
-        world.evm.jump(froze + keeps + late - world.evm.now)
+        assert keeps == OBSERVED_S + 2 * DAY_S
+        world.evm.jump(froze + keeps - OBSERVED_S + late - world.evm.now)
         assert world.preview()[0][who[0]].stake == (200 if kept else 100) * ETHER
         world.rotate()
-        assert world.evm.ok(world.set, "windowOf", world.sources[1], who[0])[1] == (100 * ETHER if kept else 0)
+        assert world.evm.ok(world.windows, "windowOf", world.sources[1], who[0])[1] == (100 * ETHER if kept else 0)
 
 
 def test_one_source_that_fails_takes_no_other_with_it() -> None:
@@ -159,18 +178,18 @@ def test_a_caller_with_little_gas_makes_no_source_fail(world: StakeWorld) -> Non
     world.evm.jump(EPOCH_S)
     stingy = world.evm.create(compiled(SOURCES)["Stingy"])
     calls = {
-        "rotate": keccak(text="rotate()")[:4],
-        "observe": keccak(text="observe(address[])")[:4] + encode(["address[]"], [who]),
-        "remove": keccak(text="remove(address)")[:4] + encode(["address"], [who[0]]),
+        "rotate": (world.set, keccak(text="rotate()")[:4]),
+        "observe": (world.windows, keccak(text="observe(address[])")[:4] + encode(["address[]"], [who])),
+        "remove": (world.set, keccak(text="remove(address)")[:4] + encode(["address"], [who[0]])),
     }
-    for name, data in calls.items():
+    for name, (to, data) in calls.items():
         told = set()
         for gas in range(20_000, 3_000_000, 60_000):
             before = world.evm.evm.snapshot()
-            done, answer = world.evm.ok(stingy, "call", world.set, data, gas)
+            done, answer = world.evm.ok(stingy, "call", to, data, gas)
             told.add("" if done else error_of(answer.hex())[0])
-            windows = [world.evm.ok(world.set, "windowOf", world.sources[0], w) for w in who]
-            assert not any(failed for *_, failed in windows), (name, gas)
+            windows = [world.evm.ok(world.windows, "windowOf", world.sources[0], w) for w in who]
+            assert not any(w[3] or (w[4] and not w[5]) for w in windows), (name, gas)
             assert [w[0] for w in windows] == [s * ETHER for s in (90, 80, 70, 60)]
             world.evm.evm.revert(before)
         assert {"GasTooLow", "NothingToRemove" if name == "remove" else ""} <= told
@@ -178,19 +197,22 @@ def test_a_caller_with_little_gas_makes_no_source_fail(world: StakeWorld) -> Non
 
 @pytest.mark.parametrize("sources", [1, 4])
 def test_rotate_fits_in_a_transaction_whatever_sources_do(sources: int) -> None:
-    """All candidates' sources burn all that they are given, and the largest set is made nevertheless."""
-    most = 12_000_000 // (39 * sources)
-    world = StakeWorld(sources=sources, maxMembers=31, sourceGas=most, capBps=10_000)
+    """All candidates' sources burn all that they are given, as much as can be: two operators are observed in a transaction, and
+    the largest set is made nevertheless."""
+    world = StakeWorld(sources=sources, maxMembers=31, source_gas=MOST_GAS // sources, capBps=10_000)
     who = world.enter_all(*range(100, 100 + 39))
     world.change()
     world.evm.jump(EPOCH_S)
     for w in who:
         for i in range(sources):
             world.behave(w, BURNS, source=i)
-    world.evm.ok(world.set, "rotate", sender=STRANGER)
-    assert 12_000_000 < world.evm.evm.result.gas_used < TRANSACTION_GAS - COLD_GAS
+    assert sent(world, world.set, "rotate") == "GasTooLow"
+    for pair in zip(who[::2], [*who[1::2], who[0]], strict=True):
+        assert sent(world, world.windows, "observe", list(pair)) == ""
+        assert world.evm.gas_used > 2 * MOST_GAS
+    assert sent(world, world.set, "rotate") == ""
+    assert world.evm.gas_used < TRANSACTION_GAS // 2
     assert len(world.members(3)[0]) == 31
-    assert world.refusal(sourceGas=most + 1) == "SettingsDoNotFit"
 
 
 def test_stake_beyond_all_ether_counts_as_that(world: StakeWorld) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import contracts
+from tests.contracts.contract_tools import compiled
 from tests.contracts.evm_process import GUARDIAN, OWNER, STRANGER
 from tests.contracts.stake.stake_world import (
     ANSWER_S,
@@ -16,15 +17,19 @@ from tests.contracts.stake.stake_world import (
     LONGEST_S,
     MAX_AGE_S,
     MEMBER,
+    OBSERVED_S,
     OTHERS,
     OVERLAP_S,
     PENALTIES,
+    SOURCE_GAS,
+    SOURCES,
     TIMELOCK,
     TOO_LITTLE,
     TOO_NEW,
     ZERO,
     StakeWorld,
     operator,
+    with_gas,
 )
 from tests.contracts.stake.weights_model import BPS
 
@@ -121,7 +126,7 @@ def test_what_can_be_proven_ends_when_words_are_old(world: StakeWorld) -> None:
     world.evm.jump(1)
     for round_time_s in (ends - 1, ends, world.evm.now):
         assert world.push(epoch, round_time_s) in {"TooOld", "Expired"}
-    assert world.evm.ok(world.set, "frozenOf", epoch)[1] == ends + OVERLAP_S + MAX_AGE_S + EVIDENCE_S
+    assert world.evm.ok(world.set, "frozenOf", epoch)[1] == ends + OVERLAP_S + MAX_AGE_S + EVIDENCE_S + OBSERVED_S
     assert world.change() == epoch + 1, "a set that expired can be replaced"
 
 
@@ -129,7 +134,7 @@ def test_nobody_names_signers(world: StakeWorld) -> None:
     """The set owns the store, and nothing that it does takes signers, weights or thresholds from a caller."""
     artifact = contracts.load("StakedSet")
     changes = {f["name"] for f in artifact.abi if f["type"] == "function" and f["stateMutability"] != "view"}
-    by_anybody = {"rotate", "remove", "observe", "join", "leave", "acceptStore"}
+    by_anybody = {"rotate", "remove", "join", "leave", "acceptStore"}
     assert changes == by_anybody | {
         "connect",
         "joinFor",
@@ -247,7 +252,7 @@ def test_nobody_pushes_a_member_out(world: StakeWorld) -> None:
     for i in range(50, 50 + most):
         world.enter(i, 900 * ETHER)
         world.tell(operator(i), 0)
-        world.evm.ok(world.set, "observe", [operator(i)])
+        world.evm.ok(world.windows, "observe", [operator(i)])
     found = world.evm.ok(world.set, "candidates")
     assert len(found) == most
     assert set(members) <= set(found)
@@ -288,8 +293,7 @@ def test_a_freeze_takes_the_one_key_that_an_operator_has(world: StakeWorld) -> N
         {"stepBps": BPS + 1},
         {"timelock": ZERO},
         {"migrateDelayS": ANSWER_S},
-        {"sourceGas": 1_000_000},
-    ],
+        ],
 )
 def test_settings_that_do_not_fit_are_refused(world: StakeWorld, change: dict[str, int]) -> None:
     assert world.refusal() == ""
@@ -304,10 +308,12 @@ def test_a_store_whose_sets_never_expire_is_refused(world: StakeWorld) -> None:
 
 def test_bad_sources_are_refused(world: StakeWorld) -> None:
     good = world.sources[0]
+    other = world.evm.create(compiled(SOURCES)["ToldStake"])
     for sources in ([], [good, good], [STRANGER], [good] * 5):
-        world.sources = sources
-        assert world.refusal() == "BadSources"
-    world.sources = [good]
-    assert world.refusal(sourceGas=49_999) == "BadSources"
+        assert world.refusal(sources=with_gas(sources)) == "BadSources"
+    assert world.refusal(sources=with_gas([good], 49_999)) == "BadSources"
+    assert world.refusal(sources=[(good, 6_900_000), (other, 100_000)]) == ""
+    assert world.refusal(sources=[(good, 6_900_000), (other, 100_001)]) == "BadSources", "more than one operator may cost"
+    assert [world.evm.ok(world.windows, "gasOf", s) for s in (good, STRANGER)] == [SOURCE_GAS, 0]
     assert world.evm.ok(world.set, "answerS") == ANSWER_S
     assert world.evm.ok(world.set, "sources") == (good,)

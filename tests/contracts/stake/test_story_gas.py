@@ -102,7 +102,7 @@ def test_a_source_answers_with_the_gas_that_the_docs_say(kind: str) -> None:
 @pytest.mark.parametrize("many", [1, 2, 5])
 def test_nobody_silences_a_source_by_filling_its_list(many: int) -> None:
     """As many vaults as count, all with the operator's stake, and as many that were retired: 150,000 and 110,000 for each."""
-    world = StoryWorld([lambda w: SymbioticPart(w, many)], 650_000)
+    world = StoryWorld([lambda w: SymbioticPart(w, many)], SOURCE_GAS["symbiotic"])
     (part,) = world.parts
     assert isinstance(part, SymbioticPart)
     for number in range(2 * many):
