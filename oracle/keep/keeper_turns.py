@@ -46,6 +46,7 @@ class KeeperTurns:
         payer: address of the gas key.
         stage_s: a silent one is waited for so long, and a call that was announced.
         now_ms: the clock.
+        listen_s: at first the others are only listened to, for longer than each takes to say that it is there.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class KeeperTurns:
         payer: bytes = b"",
         stage_s: int,
         now_ms: Callable[[], int],
+        listen_s: int = 75,
     ) -> None:
         self._me, self._peers, self._payer, self._now_ms = me, peers, payer, now_ms
         self._pace = StagePace(silent_ms=stage_s * MS, announced_ms=stage_s * MS)
@@ -63,6 +65,8 @@ class KeeperTurns:
         self._claims: dict[bytes, dict[bytes, int]] = {}
         """By place of a duty: who announced a call for it, and when that was heard first."""
         self._told_ms: int | None = None
+        self._listen_ms = listen_s * MS if peers is not None else 0
+        self._began_ms: int | None = None
         self._operators: frozenset[bytes] = frozenset()
         if peers is not None:
             peers.listen(self.hear)
@@ -83,6 +87,7 @@ class KeeperTurns:
     def note_operators(self, keys: Collection[bytes]) -> None:
         """Report keys of the set in force and of its candidates: nobody else has a place."""
         self._operators = frozenset(keys)
+        self._began_ms = self._now_ms() if self._began_ms is None else self._began_ms
 
     def say_here(self) -> None:
         """Once a minute: this process keeps."""
@@ -113,6 +118,8 @@ class KeeperTurns:
     def is_ours(self, place: bytes, since_s: int) -> bool:
         """Whether a duty may be done from here now. ``since_s``: when it became due, Unix s."""
         now_ms, began_ms = self._now_ms(), since_s * MS
+        if self._began_ms is None or now_ms < self._began_ms + self._listen_ms:
+            return False
         if self._me is None or self._me not in self._operators:
             stages = min(len(self._operators), MOST_STAGES) + keccak(place + self._payer)[0] % _STRANGERS
             return now_ms >= began_ms + self._pace.silent_ms * stages

@@ -79,7 +79,9 @@ class FreezeFacts:
         due_s: when stakes can be frozen, not before.
         members: that the next set would have; None where nobody can say it now.
         least_members: with fewer no set is made.
-        would_work: whether the call would be taken in this block.
+        would_work: whether a transaction could do it in this block.
+        windows: the contract that observes; "" where a set has none.
+        batch: operators that have to be observed before it, as many as one transaction can.
     """
 
     epoch: int
@@ -87,12 +89,25 @@ class FreezeFacts:
     members: int | None
     least_members: int
     would_work: bool
+    windows: str = ""
+    batch: tuple[str, ...] = ()
 
 
 def freeze_duty(at: SystemAt, facts: FreezeFacts) -> Duty | None:
-    """Freeze stakes and make the next set, as soon as that can be done; again where a set was not armed in time."""
+    """Freeze stakes and make the next set, as soon as that can be done; again where a set was not armed in time.
+
+    Where sources need more gas than a transaction has, operators are observed in parts before it: what was said of them within the
+    hour counts for the freeze.
+    """
     if at.now_s < facts.due_s:
         return None
+    if facts.batch and not facts.would_work and (facts.members is None or facts.members >= facts.least_members):
+        step = _step(
+            facts.windows, "StakeWindows", "observe", (list(facts.batch),),
+            f"asks the sources what {len(facts.batch)} operators have, so that a freeze within the hour need not", "never",
+        )  # fmt: skip
+        named = f"{len(facts.batch)} operators from {facts.batch[0]} for the freeze after epoch {facts.epoch}"
+        return Duty(kind=DutyKind.OBSERVE, subject=named, since_s=facts.due_s or None, step=step)
     hindered = ""
     if facts.members is None:
         hindered = "what would be frozen cannot be read now"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import coincurve
@@ -81,7 +81,9 @@ class KeeperWorld:
     """
 
     def __init__(self, url: str, chain: LocalChain, contracts: staking.StakingWorld, now_s: int) -> None:
-        self.url, self.chain, self.contracts, self.now_s = url, chain, contracts, now_s
+        self.url, self.chain, self.now_s = url, chain, now_s
+        anew = {f.name: getattr(contracts, f.name) for f in fields(contracts)}
+        self.contracts = staking.StakingWorld(**{n: chain.contract(c.abi, c.address) for n, c in anew.items()})
         self.hub = Hub()
         self.keepers: dict[int, Keeper] = {}
         self._made: list[Keeper] = []
@@ -94,13 +96,15 @@ class KeeperWorld:
     def now_ms(self) -> int:
         return self.now_s * 1_000
 
-    def keeper(self, number: int, *, with_key: bool = True, journal: Database | None = None, **rules: Any) -> Keeper:
+    def keeper(self, number: int, *, with_key: bool = True, listen_s: int = 0, **rules: Any) -> Keeper:
         """A keeper of an operator, in the place of the one that it had."""
         signer = LocalSigner(GAS_KEYS[number]) if with_key else None
         client = CallClient((self.url,), self.domain, signer, max_fee_gwei=500)
         me = address_of(REPORT_KEYS[number]) if number < len(REPORT_KEYS) else None
-        turns = KeeperTurns(me, self.hub.peers(me) if me else None, stage_s=STAGE_S, now_ms=self.now_ms)
-        self.journals[number] = journal or self.journals.get(number) or Database(":memory:")
+        turns = KeeperTurns(
+            me, self.hub.peers(me) if me else None, stage_s=STAGE_S, listen_s=listen_s, now_ms=self.now_ms
+        )
+        self.journals[number] = self.journals.get(number) or Database(":memory:")
         made = Keeper(
             "home", client, self.journals[number], KeeperRules(**rules), turns, now_ms=self.now_ms, bump_after_s=24,
             confirmations=2,
