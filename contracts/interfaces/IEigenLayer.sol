@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.0;
 
-// The part of EigenLayer's core that is called, from its published interfaces (IAllocationManager of v1.4 to v1.12, IKeyRegistrar).
+// The part of EigenLayer's core that is called, from its published interfaces (v1.4 to v1.12).
 
 struct OperatorSet {
     address avs;
@@ -21,15 +21,6 @@ interface IAllocationManager {
     ///      Up to v1.4 it returns nothing, from v1.5 on (uint256 slashId, uint256[] shares), under one selector: the return
     ///      data must not be decoded.
     function slashOperator(address avs, SlashingParams calldata params) external;
-    function getStrategiesInOperatorSet(OperatorSet memory operatorSet) external view returns (address[] memory);
-}
-
-interface IKeyRegistrar {
-    /// @dev `keyData` of an ECDSA key is its address, 20 bytes. Returns the operator even after it has left the set.
-    function getOperatorFromSigningKey(OperatorSet memory operatorSet, bytes memory keyData)
-        external
-        view
-        returns (address operator, bool registered);
 }
 
 /// @dev What else of AllocationManager is called, in v1.4 to v1.12.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-import {Signed} from "../operators/Equivocation.sol";
+import {Signed} from "../stake/Equivocation.sol";
 
 /// @title Proof that an operator said two things of one round, and what follows
 /// @notice One case an operator and epoch: more evidence for it is recorded and costs no more. A case that was given back is closed

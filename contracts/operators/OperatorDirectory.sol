@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-import {domainOf} from "./Equivocation.sol";
+import {domainOf} from "../stake/Equivocation.sol";
 import {IArbSys} from "../interfaces/IArbSys.sol";
 
 /// @title OperatorDirectory: where the operators of a store are reached, in their own words

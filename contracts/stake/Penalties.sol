@@ -5,7 +5,7 @@ import {IKeyBook} from "../interfaces/IKeyBook.sol";
 import {IPenalties} from "../interfaces/IPenalties.sol";
 import {IStakedSet} from "../interfaces/IStakedSet.sol";
 import {IStakeSource} from "../interfaces/IStakeSource.sol";
-import {Signed, contradict, domainOf, epochOf, roundTimeOf, signerOf} from "../operators/Equivocation.sol";
+import {Signed, contradict, domainOf, epochOf, roundTimeOf, signerOf} from "./Equivocation.sol";
 import {ProvenWeights} from "./ProvenWeights.sol";
 
 /// @title Penalties: two words of one operator for one round, and what they cost it

@@ -12,10 +12,10 @@ from eth_hash.auto import keccak
 
 import contracts
 
-PENALTIES, REGISTRY = "Penalties", "OperatorRegistry"
-"""The two contracts that take evidence, by the names of their ABIs: the first is what a watch expects."""
+PENALTIES = "Penalties"
+"""What takes evidence, by the name of its ABI."""
 _STAKE = ("CollateralValues", "DelegatedStake", "KeyBook", "Rewards", "StakeWindows", "StakedSet")
-_WITH_ERRORS = (*_STAKE, "PriceStore", "OperatorDirectory", REGISTRY, PENALTIES)
+_WITH_ERRORS = (*_STAKE, "PriceStore", "OperatorDirectory", PENALTIES)
 
 
 def reason(data: bytes) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Signatures of report keys that count for nothing in a round, and are kept: over other items than their key signed as well.
 
-A key that signs two items for one place breaks its word whatever else it shows with them: the registry asks for the two
-signatures and for no certificate.
+A key that signs two items for one place breaks its word whatever else it shows with them: a proof needs the two
+signatures and no certificate.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ equivocation.
 ``Attended``: in how many rounds of an epoch an operator saw each member's signature in time.
 ``Rewards``: what an epoch's members are owed, computed from what weight T attended.
 
-An eighth type, ``Check``, shows that a key is there: no store, registry or operator takes it.
+An eighth type, ``Check``, shows that a key is there: no store, no penalties and no operator take it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The contract that takes evidence, as enough endpoints show it: what it would do, what is recorded, who was first.
 
-`Penalties` and `OperatorRegistry` take the same call; they differ in how one asks what is recorded and for which stores, in whose
-name it is recorded, and in their events. The first knows operators by a book of keys, and may take words of several stores.
+`Penalties` knows operators by a book of keys, and may take words of several stores.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from oracle.chain.rpc_answers import (
     read_send_outcome,
     read_simulated,
 )
-from oracle.chain.store_abi import PENALTIES, REGISTRY, call_of, event_topic, selector
+from oracle.chain.store_abi import PENALTIES, call_of, event_topic, selector
 from oracle.chain.store_client import GasSigner
 from oracle.chain.transaction import FeeConditions, Fees, SignedTx, Unsigned
 from oracle.sign.eip712 import Domain, separator
@@ -41,48 +40,7 @@ _SINCE = 2_000
 _URGENT = FeeConditions(urgent=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProofForm:
-    """How one kind of contract is asked.
-
-    Attributes:
-        contract: name of its ABI.
-        is_recorded: function of the evidence, whose answer's ``flag``-th value is not 0.
-        flag: see there.
-        evidence_topic: place of the evidence among the topics of `Proven`.
-        reward: what a proof brings, for people.
-        domains: signature of what answers the stores whose words it takes, by number where it takes one.
-        book: what answers the book of keys; "" where a key is an operator.
-    """
-
-    contract: str
-    is_recorded: str
-    flag: int
-    evidence_topic: int
-    reward: str
-    domains: str
-    book: str = ""
-
-
-FORMS = (
-    ProofForm(
-        contract=PENALTIES,
-        is_recorded="isProven",
-        flag=0,
-        evidence_topic=1,
-        reward="brings the finder's share of what is taken, 5 % at most, after the dispute",
-        domains="domains(uint256)",
-        book="book()",
-    ),
-    ProofForm(
-        contract=REGISTRY,
-        is_recorded="penalties",
-        flag=3,
-        evidence_topic=2,
-        reward="brings nothing: an OperatorRegistry pays no finder",
-        domains="domain()",
-    ),
-)
+_REWARD = "brings the finder's share of what is taken, 5 % at most, after the dispute"
 LATE = frozenset({"TooLate"})
 """Errors that say that the time for evidence is over."""
 RECORDED = frozenset({"UsedEvidence"})
@@ -126,7 +84,7 @@ class ProofContract:
         self.address, self.signer, self._chain_id = address, signer, chain_id
         self._nodes = QuorumRpc(endpoints, chain_id=chain_id, agree=agree)
         self._costs = Costs(self._nodes, 60, max_fee_gwei)
-        self._form: ProofForm | None = None
+        self._is_known = False
         self._numbers: dict[Domain, int] = {}
         self._operators: dict[bytes, bytes] = {}
 
@@ -168,13 +126,8 @@ class ProofContract:
 
     async def is_recorded(self, kept: KeptEvidence) -> bool:
         """Whether somebody has proven it."""
-        form, evidence_id = await self._its_form(), await self.name_of(kept.found)
-        data, outputs = call_of(form.contract, form.is_recorded, (evidence_id,))
-        raw: Any = await self._nodes.agreed_value("eth_call", self._call(data), "latest")
-        try:
-            return bool(decode(outputs, bytes.fromhex(str(raw)[2:]))[form.flag])
-        except (DecodingError, ValueError):
-            raise ChainError(f"0x{self.address.hex()} answers {str(raw)[:40]!r}: correct watch.penalties") from None
+        data, _ = call_of(PENALTIES, "isProven", (await self.name_of(kept.found),))
+        return bool(await self._answer(self.address, data, "bool"))
 
     async def name_of(self, found: Contradiction) -> bytes:
         """What the contract calls it: by the operator whose key that is in its book."""
@@ -182,10 +135,10 @@ class ProofContract:
         return replace(found, operator=operator or found.operator).evidence_id
 
     async def operator_of(self, key: bytes) -> bytes | None:
-        """Whose a key is in its book; None where it is nobody's yet, or there is no book."""
-        form = await self._its_form()
-        if form.book and key not in self._operators:
-            book = await self._answer(self.address, _selector(form.book), "address")
+        """Whose a key is in its book; None where it is nobody's yet."""
+        await self._confirm()
+        if key not in self._operators:
+            book = await self._answer(self.address, selector("book", ()), "address")
             data, _ = call_of("IKeyBook", "operatorOf", ("0x" + key.hex(),))
             operator = await self._answer(_raw(book), data, "address")
             if int(operator, 16):
@@ -196,17 +149,17 @@ class ProofContract:
         """Calldata of the proof; None where the contract takes no words for that store."""
         domain = found.first.domain
         if domain not in self._numbers:
-            number = await self._number(await self._its_form(), separator(domain))
+            await self._confirm()
+            number = await self._number(separator(domain))
             if number is None:
                 return None
             self._numbers[domain] = number
         return prove_data(found, self._numbers[domain])
 
-    async def _number(self, form: ProofForm, wanted: bytes) -> int | None:
+    async def _number(self, wanted: bytes) -> int | None:
         """Of the store with this separator among those of the contract."""
-        several = "uint256" in form.domains
-        for number in range(_MOST_DOMAINS if several else 1):
-            data = _selector(form.domains) + (number.to_bytes(32, "big") if several else b"")
+        for number in range(_MOST_DOMAINS):
+            data, _ = call_of(PENALTIES, "domains", (number,))
             seen = await self._nodes.agreed_value("eth_call", self._call(data), "latest", read=read_simulated)
             if seen.refused is not None:
                 return None
@@ -224,11 +177,10 @@ class ProofContract:
 
     async def proven_by(self, kept: KeptEvidence, head: int) -> ProvenBy | None:
         """Who was first; None where no endpoint says."""
-        form, evidence_id = await self._its_form(), await self.name_of(kept.found)
-        topics: list[str | None] = ["0x" + event_topic(form.contract, "Proven").hex(), None, None]
-        topics[form.evidence_topic] = "0x" + evidence_id.hex()
+        evidence_id = await self.name_of(kept.found)
         wanted = {
-            "address": "0x" + self.address.hex(), "topics": topics[: form.evidence_topic + 1],
+            "address": "0x" + self.address.hex(),
+            "topics": ["0x" + event_topic(PENALTIES, "Proven").hex(), "0x" + evidence_id.hex()],
             "fromBlock": hex(max(0, head - _SINCE)), "toBlock": "latest",
         }  # fmt: skip
         try:
@@ -241,24 +193,22 @@ class ProofContract:
             return None
         return ProvenBy(prover=bytes.fromhex(sender[2:]), block=block, tx_hash=tx_hash)
 
-    async def _its_form(self) -> ProofForm:
-        """Which kind of contract it is. Asked once.
+    async def _confirm(self) -> None:
+        """That it takes evidence. Asked once.
 
         Raises:
-            ChainError: it is none, or too few endpoints agree.
+            ChainError: it takes none, or too few endpoints agree.
         """
-        for form in FORMS if self._form is None else ():
-            data, outputs = call_of(form.contract, form.is_recorded, (bytes(32),))
-            seen = await self._nodes.agreed_value("eth_call", self._call(data), "latest", read=read_simulated)
-            if seen.refused is not None:
-                continue
-            raw: Any = await self._nodes.agreed_value("eth_call", self._call(data), "latest")
-            if len(bytes.fromhex(str(raw)[2:])) == 32 * len(outputs):
-                self._form = form
-                break
-        if self._form is None:
+        if self._is_known:
+            return
+        data, _ = call_of(PENALTIES, "isProven", (bytes(32),))
+        seen = await self._nodes.agreed_value("eth_call", self._call(data), "latest", read=read_simulated)
+        raw: Any = "0x"
+        if seen.refused is None:
+            raw = await self._nodes.agreed_value("eth_call", self._call(data), "latest")
+        if len(bytes.fromhex(str(raw)[2:])) != 32:  # noqa: PLR2004 - a word
             raise ChainError(f"0x{self.address.hex()} takes no evidence: correct watch.penalties")
-        return self._form
+        self._is_known = True
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
@@ -278,7 +228,8 @@ class ProofContract:
 
     async def reward_text(self) -> str:
         """What a proof brings, for people."""
-        return (await self._its_form()).reward
+        await self._confirm()
+        return _REWARD
 
     async def prepare(self, kept: KeptEvidence, nonce: int, above: Fees | None) -> SignedTx:
         """Build and sign a proof.
@@ -332,11 +283,6 @@ def _sender(answer: Any) -> str:
     if isinstance(answer, FeedError):
         raise answer
     return str(answer["from"]).lower()
-
-
-def _selector(signature: str) -> bytes:
-    name, kinds = signature.removesuffix(")").split("(")
-    return selector(name, kinds.split(",") if kinds else [])
 
 
 def _raw(address: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Words: what a report key has signed of a round for a store, as contracts/operators/Equivocation.sol takes it. Pure.
+"""Words: what a report key has signed of a round for a store, as contracts/stake/Equivocation.sol takes it. Pure.
 
 Only a `Batch` and a `Sealed` are words: values (`Observed`) and what a network key signs are evidence for nobody.
 """

@@ -28,7 +28,7 @@ KEYS = [f"0x{i:064x}" for i in range(11, 37)]
 OWNER_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 WAD = 10**18
 KINDS = ("Batch", "Sealed")
-"""The types of a word that is evidence, in the order of the registry's ``Kind``."""
+"""The types of a word that is evidence, in the order of the evidence's ``Kind``."""
 KIND_PAIRS = (("Batch", "Batch"), ("Sealed", "Batch"), ("Batch", "Sealed"), ("Sealed", "Sealed"))
 WIDE = (1, 9_999, 1)
 """Limits of a class that stop next to nothing: min_gap_s, step_bps, step_wait_s."""

@@ -1,83 +1,85 @@
-"""Before whom honest and careless keys are accused: the registry of bonds, and penalties by operator, of each of some stores."""
+"""Before whom honest and careless keys are accused: the real penalties of each of some stores, over stand-ins of what they ask."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from eth_utils.crypto import keccak
+
 import contracts
-from oracle.sign.eip712 import Domain, address_of
-from tests.contracts.contract_tools import compiled
-from tests.contracts.evm_process import DISPUTE_S, KEYS, LEAVE_S, OWNER, STRANGER, TREASURY, Evm, signature
+from oracle.sign.eip712 import Domain
+from tests.contracts.evm_process import DISPUTE_S, LEAVE_S, OWNER, STRANGER, Evm
 from tests.contracts.stake.penalty_world import key, operator, standin
 
-ZERO = "0x" + "00" * 20
 WAD = 10**18
 STORES = (1, 2)
-CAUGHT = {"", "UsedEvidence"}
 OF_TWO = {"TwoOperators", "UnknownKey"}
-"""What penalties say where the registry says `Unbonded`: of two keys, or of another store, where some other key comes out."""
+"""What penalties say of words of two keys, or of another store, where some other key comes out."""
 
 
 def domain_of(number: int) -> Domain:
     return Domain(chain_id=number, store=bytes([number]) * 20)
 
 
-class Court:
-    """A registry and penalties of each store on an EVM in this process, with everybody in it: both are asked, and agree.
+@dataclass(frozen=True)
+class Judge:
+    """Penalties of one store, in which each operator signs with one key and has staked a WAD.
 
     Every key has weight in every epoch (a stand-in of the set says so), for that is where an accusation may hold.
     """
 
+    evm: Evm
+    people: Sequence[int]
+    penalties: str
+    members: str
+    source: str
+
+    def prove(self, a: tuple[Any, ...], b: tuple[Any, ...], index: int) -> str:
+        """Why it is refused, or nothing."""
+        return self.evm.call(self.penalties, "prove", a, b, index, sender=STRANGER)[0]
+
+    def guilty(self) -> list[int]:
+        """Whoever is jailed or has lost stake."""
+        return [n for n in self.people if self._is_jailed(n) or self._stake(n) != WAD]
+
+    def _is_jailed(self, number: int) -> bool:
+        return bool(self.evm.ok(self.members, "jailedUntil", operator(number)))
+
+    def _stake(self, number: int) -> int:
+        return int(self.evm.ok(self.source, "stakes", operator(number)))
+
+
+def judge(evm: Evm, domain: Domain, keys: Mapping[int, str]) -> Judge:
+    """Over a store; ``keys``: addresses, by number of the operator."""
+    store = "0x" + domain.store.hex()
+    book = evm.create(standin("BookStandIn"))
+    members = evm.create(standin("WideSetStandIn"), book, store)
+    source = evm.create(standin("SourceStandIn"), 2**256 - 1)
+    settings = (DISPUTE_S, DISPUTE_S, WAD // 100, LEAVE_S, 500)
+    made = evm.create(contracts.load("Penalties"), members, book, [source], OWNER, settings, [(domain.chain_id, store)])
+    evm.ok(members, "connect", made, store)
+    evm.ok(source, "connect", made, members)
+    for number, key_of_it in keys.items():
+        evm.ok(book, "set", operator(number), key_of_it)
+        bond = keccak(text="bond(address)")[:4] + bytes.fromhex(operator(number)[2:]).rjust(32, b"\0")
+        evm.pay(OWNER, source, bond, WAD)
+    return Judge(evm, tuple(keys), made, members, source)
+
+
+class Court:
+    """A judge of each store on one EVM in this process, with everybody before each."""
+
     def __init__(self, people: Sequence[int]) -> None:
-        self.people = people
-        self.evm = Evm()
-        self.evm.evm.set_balance(OWNER, 10**40)
-        self.token = self.evm.create(compiled()["Token"], "wdivETH", 18)
-        self.evm.ok(self.token, "mint", OWNER, 10**30)
-        self.registries = {d: self._registry(d) for d in map(domain_of, STORES)}
-        self.penalties = {d: self._penalties(d) for d in self.registries}
-
-    def _registry(self, domain: Domain) -> str:
-        store = "0x" + domain.store.hex()
-        settings = (store, domain.chain_id, OWNER, OWNER, TREASURY, ZERO, LEAVE_S + DISPUTE_S, DISPUTE_S)
-        made = self.evm.create(contracts.load("OperatorRegistry"), self.token, settings, LEAVE_S)
-        self.evm.ok(self.token, "approve", made, 2**256 - 1)
-        for number in self.people:
-            who = "0x" + address_of(KEYS[number]).hex()
-            signed = signature(number, self.evm.ok(made, "consent", who, OWNER))
-            self.evm.ok(made, "bond", who, WAD, signed[:32], signed[32:])
-        return made
-
-    def _penalties(self, domain: Domain) -> str:
-        store = "0x" + domain.store.hex()
-        book = self.evm.create(standin("BookStandIn"))
-        for number in self.people:
-            self.evm.ok(book, "set", operator(number), key(number))
-        members = self.evm.create(standin("WideSetStandIn"), book, store)
-        source = self.evm.create(standin("SourceStandIn"), 2**256 - 1)
-        settings = (DISPUTE_S, DISPUTE_S, WAD // 100, LEAVE_S, 500)
-        domains = [(domain.chain_id, store)]
-        made = self.evm.create(contracts.load("Penalties"), members, book, [source], OWNER, settings, domains)
-        self.evm.ok(members, "connect", made, store)
-        return made
+        evm = Evm()
+        evm.evm.set_balance(OWNER, 10**40)
+        self.judges = {d: judge(evm, d, {n: key(n) for n in people}) for d in map(domain_of, STORES)}
 
     def prove(self, domain: Domain, a: tuple[Any, ...], b: tuple[Any, ...], index: int) -> str:
-        """Why penalties refuse it, or nothing. The registry, which closes a key's matter with its first proof, agrees."""
-        said = self.evm.call(self.registries[domain], "prove", a, b, index, sender=STRANGER)[0]
-        told = self.evm.call(self.penalties[domain], "prove", a, b, index, sender=STRANGER)[0]
-        assert {said, told} <= CAUGHT or told in (OF_TWO if said == "Unbonded" else {said}), (said, told)
-        return told
+        """Why the penalties of that store refuse it, or nothing."""
+        return self.judges[domain].prove(a, b, index)
 
-    def proven(self) -> list[str]:
-        """Whoever was proven by either, by number of the key."""
-        told = [f"key {n}" for r in self.registries.values() for n in self.people if self._slashed(r, n)]
-        counted = [(p, n) for p in self.penalties.values() for n in self.people if self._jailed(p, n)]
-        return told + [f"operator {n}" for _, n in counted]
-
-    def _slashed(self, registry: str, number: int) -> bool:
-        _, shares, _, _, slashed = self.evm.ok(registry, "operators", "0x" + address_of(KEYS[number]).hex())
-        return bool(slashed) or shares != WAD
-
-    def _jailed(self, penalties: str, number: int) -> bool:
-        return bool(self.evm.ok(self.evm.ok(penalties, "set"), "jailedUntil", operator(number)))
+    def guilty(self) -> list[int]:
+        """Whoever lost anything at any store."""
+        return [n for j in self.judges.values() for n in j.guilty()]

@@ -41,7 +41,7 @@ def word_digest(domain: Domain, kind: int, batch: bytes) -> bytes:
 
 
 def word_evidence(kind: int, batch: bytes, signed: bytes) -> tuple[int, int, bytes, bytes, bytes]:
-    """A word as the registry takes it."""
+    """A word as penalties take it."""
     return min(kind, 1), max(kind - 1, 0), batch, signed[:32], signed[32:]
 
 

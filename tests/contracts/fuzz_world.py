@@ -1,4 +1,4 @@
-"""The whole contract set on an EVM in this process, driven by a seed and held equal to its model at every call."""
+"""A store with views on an EVM in this process, driven by a seed and held equal to its model at every call."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from tests.contracts.evm_process import (
     signature,
     word_digest,
 )
-from tests.contracts.fuzz_bonds import Bonds
 from tests.contracts.store_model import StoreModel
 from tests.contracts.store_words import LOW_32, ModelRefused, Signers
 
@@ -42,7 +41,7 @@ ROLES = (
 
 
 class World:
-    """A store with its views, a registry with its bonds, their models, and one step of the fuzz at a time."""
+    """A store with its views, the model, and one step of the fuzz at a time."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
@@ -63,7 +62,6 @@ class World:
         self.strict = self.evm.create(contracts.load("StrictFeedView"), self.views[2], 120, "0x" + "00" * 20, 0)
         self.counts: dict[str, int] = {}
         self.heap: list[tuple[bytes, bytes, list[int]]] = []
-        self.bonds = Bonds(self)
 
     def view(self, mode: int) -> str:
         return self.evm.create(contracts.load("FeedView"), self.store, b"T0/ETH".ljust(32, b"\0"), mode, 18, 60)
@@ -81,7 +79,6 @@ class World:
             self.push,
             self.wait,
             self.replay,
-            self.bonds.step,
             self.roles,
             self.arm,
             *((self.lets_expire, self.renew) if self.longest_s else ()),
@@ -128,7 +125,7 @@ class World:
     def send(self, batch: bytes, signers: Signers, who: list[int]) -> None:
         """Sign, maybe spoil, push, and compare with what the model says."""
         rng = self.rng
-        digest = self.digest(batch)
+        digest = word_digest(self.domain, 0, batch)
         raw = [bytes([i]) + signature(signers.keys[i], digest) for i in who]
         valid = [True] * len(who)
         spoil = rng.random()
@@ -165,9 +162,6 @@ class World:
         error, _ = self.evm.send(self.store, data + junk, sender)
         assert error == expected, (error, expected)
         self.note(f"push {error or 'taken'}")
-
-    def digest(self, batch: bytes, kind: int = 0) -> bytes:
-        return word_digest(self.domain, kind, batch)
 
     def replay(self) -> None:
         """What was taken once writes no token again that it wrote; cut calldata is nothing."""
@@ -333,4 +327,3 @@ class World:
         usable = evm.ok(self.strict, "latestAnswer") > 0
         halted = word >> 56 & 15 == 4 or not round_time
         assert not (usable and halted)
-        self.bonds.check()

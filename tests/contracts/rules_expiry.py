@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from tests.contracts.evm_process import DELAY_S, LONGEST_S
-from tests.contracts.rules_operators import OperatorRules
 from tests.contracts.rules_pushes import NEAR
+from tests.contracts.rules_words import WordRules
 
 
-class ExpiringRules(OperatorRules):
+class ExpiringRules(WordRules):
     """Nobody replaces the signers, or somebody does: too late, or so that nothing is missed."""
 
     longest_s: ClassVar[int] = LONGEST_S

@@ -47,7 +47,7 @@ class PushMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.set = WholeSet(longest_s=self.longest_s)
-        self.evm, self.store, self.registry = self.set.evm, self.set.store, self.set.registry
+        self.evm, self.store = self.set.evm, self.set.store
         self.many = self.evm.create(compiled()["Many"])
         self.pushed: list[PushedBatch] = []
 

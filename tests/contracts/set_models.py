@@ -1,10 +1,8 @@
-"""Views and registry as models in Python, written from docs/contracts.md and not from the Solidity."""
+"""Views and evidence as models in Python, written from docs/contracts.md and not from the Solidity."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 from fractions import Fraction
 from math import ceil, floor
 from typing import NamedTuple
@@ -151,14 +149,7 @@ def quotes(amount: int, price: Fraction, spread_bps: int) -> tuple[int, int, int
     return value, bid, ceil((value + 1) * (1 + Fraction(spread_bps, BPS))) if amount else 0
 
 
-# ----------------------------------------------------------------------------------------------------------- registry
-
-
-class Outcome(IntEnum):
-    NONE = 0
-    LOCKED = 1
-    TAKEN = 2
-    RETURNED = 3
+# ----------------------------------------------------------------------------------------------------------- evidence
 
 
 @dataclass(frozen=True)
@@ -175,113 +166,31 @@ class Word:
 
 
 @dataclass
-class Bond:
-    owner: str
-    shares: int = 0
-    leaving: int = 0
-    leaves_at: int = 0
-    slashed: bool = False
+class EvidenceModel:
+    """What penalties take as evidence, of operators that have weight in every epoch: by key whose it is.
 
+    `prove` changes nothing when it raises Refused.
+    """
 
-@dataclass
-class Penalty:
-    signer: str
-    shares: int
-    release_at: int
-    outcome: Outcome = Outcome.LOCKED
+    operators: dict[str, str]
+    proven: dict[bytes, str] = field(default_factory=dict)
 
-
-@dataclass
-class RegistryModel:
-    """What the registry should hold, keys by address. Every method changes nothing when it raises Refused."""
-
-    curator: str
-    arbiter: str
-    unbonding_s: int
-    dispute_s: int
-    bonds: dict[str, Bond] = field(default_factory=dict)
-    penalties: dict[bytes, Penalty] = field(default_factory=dict)
-    weights: dict[tuple[int, str], int] = field(default_factory=dict)
-    last_epoch: int = 0
-
-    @property
-    def total(self) -> int:
-        """All that is bonded or in the vault."""
-        locked = sum(p.shares for p in self.penalties.values() if p.outcome is Outcome.LOCKED)
-        return sum(b.shares for b in self.bonds.values()) + locked
-
-    def _own(self, signer: str, sender: str) -> Bond:
-        one = self.bonds.get(signer)
-        if one is None or one.owner != sender or one.slashed:
-            raise ModelRefused("NotYours")
-        return one
-
-    def bond(self, signer: str, shares: int, sender: str, *, consented: bool) -> None:
-        if signer not in self.bonds and not consented:
-            raise ModelRefused("BadConsent")
-        held = self.bonds.get(signer, Bond(sender))
-        if held.owner != sender or held.slashed:
-            raise ModelRefused("NotYours")
-        if not shares or held.shares + shares > 2**96 - 1:
-            raise ModelRefused("BadAmount")
-        held.shares += shares
-        self.bonds[signer] = held
-
-    def ask(self, signer: str, shares: int, sender: str, now: int) -> None:
-        one = self._own(signer, sender)
-        if not 1 <= shares <= one.shares:
-            raise ModelRefused("BadAmount")
-        one.leaving, one.leaves_at = shares, now + self.unbonding_s
-
-    def leave(self, signer: str, sender: str, now: int) -> int:
-        one = self._own(signer, sender)
-        if not one.leaving or now < one.leaves_at:
-            raise ModelRefused("NotNow")
-        paid, one.leaving = one.leaving, 0
-        one.shares -= paid
-        return paid
-
-    def snapshot(self, epoch: int, signers: Sequence[str], sender: str) -> list[int]:
-        if sender != self.curator:
-            raise ModelRefused("NotYours")
-        if epoch <= self.last_epoch:
-            raise ModelRefused("NotNow")
-        if not signers:
-            raise ModelRefused("BadAmount")
-        found = [self.bonds.get(s) for s in signers]
-        if len(set(signers)) < len(signers) or any(b is None or b.slashed or b.shares == b.leaving for b in found):
-            raise ModelRefused("Unbonded")
-        weights = [b.shares - b.leaving for b in found if b is not None]
-        self.last_epoch = epoch
-        self.weights |= {(epoch, s): w for s, w in zip(signers, weights, strict=True)}
-        return weights
-
-    def prove(self, a: Word, b: Word, index: int, now: int) -> bytes:
+    def prove(self, a: Word, b: Word, index: int) -> bytes:
         for one in (a, b):
             if len(one.batch) <= 10 or len(one.batch) % 30 != 10:
                 raise ModelRefused("BadBatch")
             if one.signer is None:
                 raise ModelRefused("BadEvidence")
-        if a.signer is None or a.signer != b.signer:
-            raise ModelRefused("Unbonded")
+        known = [self.operators.get(str(one.signer)) for one in (a, b)]
+        if known[0] is None or known[1] is None:
+            raise ModelRefused("UnknownKey")
+        if known[0] != known[1]:
+            raise ModelRefused("TwoOperators")
         if a.batch[6:10] != b.batch[6:10] or len({a.item(index), b.item(index), None}) < 3:
             raise ModelRefused("NoContradiction")
-        held = self.bonds.get(a.signer)
-        if held is None:
-            raise ModelRefused("Unbonded")
-        if held.slashed:
+        who = known[0]
+        evidence = keccak(bytes.fromhex(who[2:]).rjust(32, b"\0") + b"".join(sorted((a.digest, b.digest))))
+        if evidence in self.proven:
             raise ModelRefused("UsedEvidence")
-        evidence = keccak(bytes.fromhex(a.signer[2:]).rjust(32, b"\0") + b"".join(sorted((a.digest, b.digest))))
-        self.penalties[evidence] = Penalty(a.signer, held.shares, now + self.dispute_s)
-        held.shares, held.leaving, held.slashed = 0, 0, True
+        self.proven[evidence] = who
         return evidence
-
-    def settle(self, evidence: bytes, sender: str, now: int, *, back: bool) -> int:
-        """`giveBack` or `release`; what was paid out."""
-        if back and sender != self.arbiter:
-            raise ModelRefused("NotYours")
-        one = self.penalties.get(evidence)
-        if one is None or one.outcome is not Outcome.LOCKED or (now < one.release_at) != back:
-            raise ModelRefused("NotNow")
-        one.outcome = Outcome.RETURNED if back else Outcome.TAKEN
-        return one.shares

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from eth_account import Account
 from web3 import Web3
 from web3.exceptions import ContractLogicError, Web3Exception, Web3RPCError
 
 from demo.world import anvil
-from tests.contracts.contract_tools import KEYS, Bench, Item, compiled, connected
-from tests.contracts.guild import ADDRESSES, AVS, BOND, DISPUTE_S, LOCKED, LONGEST_S, STRANGER, TAKEN, TREASURY, Guild
+from tests.contracts.contract_tools import Bench, Item, compiled, connected
 
 pytestmark = pytest.mark.chain
 MAX_AGE_S, STRICT_AGE_S = 3_600, 600
@@ -185,51 +183,3 @@ def test_a_price_too_small_for_their_decimals_is_none_to_dia_and_pyth(bench: Ben
         assert bench.refusal(call) == ("PriceFeedNotFound",)
     bench.push(bench.now + 1, [Item(0, market=10**10)])
     assert dia.getValue("x").call()[0] == pyth.functions.getPriceUnsafe(key).call()[0] == 1
-
-
-def test_a_slashed_key_never_comes_back(web3: Web3) -> None:
-    """Not its bond, not by asking, not in a weight; also where nothing was left to take, and where it is given back."""
-    guild = Guild(web3)
-    bench, functions = guild.bench, guild.functions
-    for key in KEYS[:2]:
-        guild.bond(key)
-    assert bench.refused(functions.requestLeave(ADDRESSES[0], 0)) == "BadAmount"
-    assert bench.refused(functions.leave(ADDRESSES[0]), STRANGER) == "NotYours"
-    bench.send(functions.requestLeave(ADDRESSES[0], BOND))
-    bench.at(bench.now + LONGEST_S + DISPUTE_S)
-    bench.send(functions.leave(ADDRESSES[0]))
-    for key, shares in zip(KEYS[:2], (0, BOND), strict=True):
-        who = Account.from_key(key).address
-        pair = guild.evidence(key)
-        evidence = guild.name_of(*pair, signer=who)
-        bench.send(functions.prove(*pair, 0))
-        assert functions.penalties(evidence).call()[1:4:2] == [shares, LOCKED]
-        for call in (
-            functions.requestLeave(who, 1),
-            functions.leave(who),
-            functions.bond(who, 1, bytes(32), bytes(32)),
-        ):
-            assert bench.refused(call) == "NotYours"
-        assert bench.refused(functions.snapshot(functions.lastEpoch().call() + 1, [who])) == "Unbonded"
-        assert bench.refusal(functions.prove(*guild.evidence(key, at=2_000), 0))[0] == "UsedEvidence"
-        bench.at(bench.now + DISPUTE_S)
-        bench.send(functions.release(evidence))
-        assert functions.penalties(evidence).call()[3] == TAKEN
-        assert bench.refused(functions.bond(who, 1, *guild.consent(key, guild.me))) == "NotYours"
-    assert guild.token.functions.balanceOf(TREASURY).call() >= BOND
-    assert functions.totalShares().call() == guild.token.functions.balanceOf(guild.registry.address).call() == 0
-
-
-def test_evidence_that_was_passed_on_is_known_to_be(web3: Web3) -> None:
-    bench = Bench(web3)
-    standin = compiled("tests/contracts/solidity/EigenStandIn.sol")["EigenStandIn"]
-    eigen = bench.deploy(standin, [TREASURY], True)
-    slasher = bench.create("EigenSlasher", eigen.address, eigen.address, AVS, 7)
-    bench.send(slasher.functions.setRegistry(bench.owner.address))
-    bench.send(eigen.functions.register(bench.owner.address, ADDRESSES[0]))
-    bench.send(eigen.functions.setSlasher(slasher.address))
-    evidence = Web3.keccak(text="evidence")
-    assert slasher.functions.done(evidence).call() is False
-    bench.send(slasher.functions.slash(ADDRESSES[0], 10**18, evidence))
-    assert slasher.functions.done(evidence).call() is True
-    assert bench.refusal(slasher.functions.slash(ADDRESSES[0], 10**18, evidence)) == ("Repeated", bytes(evidence))

@@ -31,8 +31,8 @@ from oracle.sign.announcement import (
 from oracle.sign.eip712 import Domain, address_of
 from tests.contracts.contract_tools import Bench, compiled, connected
 from tests.contracts.evm_process import KEYS, STRANGER, Evm, signature
-from tests.contracts.guild import STRANGER as SUBMITTER
 
+SUBMITTER = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
 STORE, OTHER_STORE = b"\x11" * 20, b"\x22" * 20
 SAID = Announcement(
     counter=1_900_000_000_000, network_key=b"\x33" * 20, urls=("wss://a.example:7100",), certificate=b"\x44" * 32

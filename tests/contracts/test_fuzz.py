@@ -1,4 +1,4 @@
-"""A stateful fuzz of the whole contract set against models: a seeded driver, and hypothesis to shrink.
+"""A stateful fuzz of a store and its views against a model: a seeded driver, and hypothesis to shrink.
 
 ``LRT_ORACLE_CONTRACT_FUZZ`` steps (a few thousand here, a million under ``make fuzz``), in worlds of 2,000. World number n
 is always the same one, so ``LRT_ORACLE_CONTRACT_FUZZ_START`` (a step) repeats a failure, and a run that was cut goes on where
@@ -25,7 +25,7 @@ IN_A_WORLD = 2_000
 COMMON = {
     "push taken", "push NothingNew", "push BadSignature", "push BadLength", "push TooOld", "push TooFarAhead",
     "push WrongEpoch", "push Expired", "push BelowThreshold", "push UnknownIndex", "push BadStatus", "push WrongPresence", "pause taken",
-    "push UnknownKind", "arm taken", "removeSigners taken", "setSigners taken", "bond taken", "leave taken", "lie taken", "accuse NoContradiction", "settle taken", "replay",
+    "push UnknownKind", "arm taken", "removeSigners taken", "setSigners taken", "replay",
 }  # fmt: skip
 """What a few thousand steps must have met, or the driver tests less than it says."""
 

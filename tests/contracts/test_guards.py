@@ -1,4 +1,4 @@
-"""Invariants of docs/invariants.md about steps, pauses, epochs, whole batches and bonds, each under its name there."""
+"""Invariants of docs/invariants.md about steps, pauses, epochs and whole batches, each under its name there."""
 
 from __future__ import annotations
 
@@ -17,13 +17,10 @@ from demo.world import anvil
 from oracle.report.wire import decode_slot
 from tests.contracts.contract_tools import (
     KEYS,
-    KIND_PAIRS,
-    KINDS,
     WAD,
     WIDE,
     Bench,
     Item,
-    compact,
     connected,
     signatures,
 )
@@ -31,10 +28,8 @@ from tests.contracts.contract_tools import (
 pytestmark = pytest.mark.chain
 ADDRESSES = [Account.from_key(k).address for k in KEYS]
 STEP_BPS, WAIT_S = 500, 100
-TREASURY = Web3.to_checksum_address(f"0x{0x7EA:040x}")
 LOW_32 = 2**32 - 1
 HELD_AT, MARKET_HELD = 131_072, 1 << 79
-DAY_S = 86_400
 
 
 @pytest.fixture(scope="module")
@@ -190,77 +185,3 @@ def test_limits_of_a_token_never_change(bench: Bench) -> None:
     for call in (functions.pause([0]), functions.resume([0]), functions.setGuardian(ADDRESSES[0])):
         bench.send(call)
     assert functions.limitsOf(0).call() == before == (1, STEP_BPS, WAIT_S)
-
-
-def registry(bench: Bench, longest_s: int, dispute_s: int) -> tuple[object, object]:
-    me = bench.owner.address
-    token = bench.consumer("Token", "wdivETH", 18)
-    settings = (bench.store.address, 31_337, me, me, TREASURY, "0x" + "00" * 20, longest_s + dispute_s, dispute_s)
-    made = bench.create("OperatorRegistry", token.address, settings, longest_s)
-    bench.send(token.functions.mint(me, 10**24))
-    bench.send(token.functions.approve(made.address, 2**256 - 1))
-    return made, token
-
-
-def bond(bench: Bench, made: object, key: str, amount: int) -> None:
-    functions = made.functions
-    signed = compact(key, functions.consent(Account.from_key(key).address, bench.owner.address).call())
-    bench.send(functions.bond(Account.from_key(key).address, amount, signed[:32], signed[32:]))
-
-
-def word(bench: Bench, key: str, at: int, market: int, kind: str = "Batch") -> tuple[int, int, bytes, bytes, bytes]:
-    batch = bench.batch(at, [Item(0, market=market)])
-    signed = compact(key, bench.digest(batch, kind))
-    return KINDS.index(kind), 0, batch, signed[:32], signed[32:]
-
-
-@pytest.mark.parametrize("kinds", KIND_PAIRS, ids="/".join)
-def test_a_proof_needs_two_words_of_one_key(bench: Bench, kinds: tuple[str, str]) -> None:
-    made, _ = registry(bench, DAY_S, DAY_S)
-    first, second = kinds
-    for key in KEYS[:2]:
-        bond(bench, made, key, 100)
-    one, two = word(bench, KEYS[0], 50, 1, first), word(bench, KEYS[0], 50, 2, second)
-    alike = [word(bench, KEYS[0], 50, 1, second), word(bench, KEYS[0], 51, 2, second)]
-    prove = made.functions.prove
-    for pair in ((one, one), *((one, a) for a in alike), (one, word(bench, KEYS[1], 50, 2, second))):
-        assert bench.refused(prove(*pair, 0)) in {"NoContradiction", "Unbonded"}
-    bench.send(prove(one, two, 0))
-    assert [made.functions.operators(a).call()[4] for a in ADDRESSES[:2]] == [True, False]
-
-
-def test_the_registry_holds_what_it_owes(bench: Bench) -> None:
-    made, token = registry(bench, DAY_S, DAY_S)
-    functions, held = made.functions, token.functions.balanceOf
-
-    def owed() -> int:
-        bonded = sum(functions.operators(a).call()[1] for a in ADDRESSES[:3])
-        return bonded + (300 if functions.penalties(evidence).call()[3] == 1 else 0)
-
-    one, two = word(bench, KEYS[2], 50, 1), word(bench, KEYS[2], 50, 2)
-    for i, key in enumerate(KEYS[:3]):
-        bond(bench, made, key, 100 * (i + 1))
-    evidence = functions.prove(one, two, 0).call()
-    bench.send(token.functions.transfer(made.address, 7))
-    for call in (functions.requestLeave(ADDRESSES[0], 40), functions.prove(one, two, 0)):
-        bench.send(call)
-        assert held(made.address).call() == owed() + 7 == functions.totalShares().call() + 7
-    bench.at(bench.now + 2 * DAY_S)
-    for call in (functions.leave(ADDRESSES[0]), functions.release(evidence)):
-        bench.send(call)
-        assert held(made.address).call() == owed() + 7 == functions.totalShares().call() + 7
-    assert held(TREASURY).call() == 300
-
-
-def test_a_bond_outlives_the_word_it_stands_for(bench: Bench) -> None:
-    """Asked back at once, the bond is still there when the last word that the store takes is proven a lie."""
-    longest_s = 30 * DAY_S
-    made, _ = registry(bench, longest_s, DAY_S)
-    bond(bench, made, KEYS[0], 100)
-    bench.send(made.functions.requestLeave(ADDRESSES[0], 100))
-    last = bench.at(bench.now + longest_s - 10)
-    pair = word(bench, KEYS[0], last, 1), word(bench, KEYS[0], last, 2)
-    bench.at(last + DAY_S - 100)
-    assert bench.refused(made.functions.leave(ADDRESSES[0])) == "NotNow"
-    bench.send(made.functions.prove(*pair, 0))
-    assert made.functions.operators(ADDRESSES[0]).call()[1] == 0

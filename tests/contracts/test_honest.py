@@ -304,7 +304,7 @@ def test_keys_that_keep_their_journal_are_never_proven_to_have_said_two_things(c
         str(RefusalCode.MUTE),
     }
     assert set(seen) >= wanted
-    assert court.proven() == []
+    assert court.guilty() == []
 
 
 def test_keys_that_forget_are_caught_by_the_same_accusations(court: Court, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from itertools import combinations
 from typing import Any
 
@@ -24,7 +23,6 @@ from tests.contracts.whole_set import (
     RATE_ONLY,
     STRICT_AGE_S,
     WIDE_BOTH,
-    ZERO,
     WholeSet,
     key_address,
     packed,
@@ -71,6 +69,18 @@ def test_the_order_of_items_does_not_matter(data: Any) -> None:
         assert not push(whole, whole.evm.now, b"".join(items[i] for i in turn))
         words.append([word(whole, i) for i in items])
     assert words[0] == words[1]
+
+
+def test_no_store_takes_a_certificate(whole: WholeSet) -> None:
+    """Signed by all, and packed as a batch is: the store recovers other keys than its signers'."""
+    items = packed(BOTH, (WAD, WAD)) + packed(MARKET_ONLY, (2_000 * WAD, 0))
+    batch = batch_bytes(1, whole.evm.now, items)
+    parts = [
+        [bytes([i]) + signature(k, whole.digest(batch, kind)) for i, k in enumerate(FIRST_SET.keys)] for kind in (0, 1)
+    ]
+    for signed in (parts[1], parts[0][:1] + parts[1][1:]):
+        assert whole.evm.call(whole.store, "push", batch, b"".join(signed), sender=STRANGER)[0] == "BadSignature"
+    assert whole.push(whole.sign(batch, FIRST_SET, range(5))) == ""
 
 
 def test_a_pause_outlasts_every_change_of_signers_and_owner(whole: WholeSet) -> None:
@@ -241,51 +251,3 @@ def test_decimals_change_an_answer_and_nothing_else(market: int, redemption: int
             assert whole.evm.call(view, name) == (("", told) if answer else ("NoData", None))
         error, data = whole.evm.call(view, "latestRoundData")
         assert (error, data and data[1:4]) == (("", (answer, full[1], full[1])) if answer else ("NoData", None))
-
-
-# ----------------------------------------------------------------------------------------------------------- registry
-
-
-def test_weights_of_an_epoch_never_change(whole: WholeSet) -> None:
-    """Whatever comes after the snapshot: more bond, leaving, a slash, later epochs."""
-    rng, evm = random.Random(2), whole.evm
-    keys = [key_address(k) for k in range(3)]
-    for who, key in zip(keys, range(3), strict=True):
-        whole_bond(whole, key, WAD * (key + 1))
-        assert evm.ok(whole.registry, "operators", who)[1] == WAD * (key + 1)
-    noted: dict[tuple[int, str], int] = {}
-    for epoch in range(1, 6):
-        there = [w for w in keys if not evm.ok(whole.registry, "operators", w)[4]]
-        weights = evm.ok(whole.registry, "snapshot", epoch, there)
-        noted |= {(epoch, w): n for w, n in zip(there, weights, strict=True)}
-        whole_bond(whole, 0, rng.randrange(1, WAD))
-        evm.ok(whole.registry, "requestLeave", keys[1], rng.randrange(1, WAD))
-        if epoch == 3:
-            pair = [batch_bytes(1, 5, packed(0, (p, 1))) for p in (1, 2)]
-            words = [whole.word(b, signature(2, whole.digest(b)))[1] for b in pair]
-            evm.ok(whole.registry, "prove", *words, 0)
-        assert {k: evm.ok(whole.registry, "weightIn", *k) for k in noted} == noted
-        assert evm.call(whole.registry, "snapshot", epoch, there)[0] == "NotNow"
-    assert len(noted) == 3 * 3 + 2 * 2
-
-
-def whole_bond(whole: WholeSet, key: int, shares: int) -> None:
-    who = key_address(key)
-    signed = signature(key, whole.evm.ok(whole.registry, "consent", who, OWNER))
-    whole.evm.ok(whole.registry, "bond", who, shares, signed[:32], signed[32:])
-
-
-def test_nobody_is_bound_without_their_key(whole: WholeSet) -> None:
-    """A signature over another owner, another contract or another key binds nobody."""
-    who = key_address(3)
-    right = whole.evm.ok(whole.registry, "consent", who, OWNER)
-    for digest in (
-        whole.evm.ok(whole.registry, "consent", who, STRANGER),
-        whole.evm.ok(whole.registry, "consent", key_address(4), OWNER),
-        bytes(32),
-    ):
-        signed = signature(3, digest)
-        assert whole.evm.call(whole.registry, "bond", who, 1, signed[:32], signed[32:])[0] == "BadConsent"
-    signed = signature(4, right)
-    assert whole.evm.call(whole.registry, "bond", who, 1, signed[:32], signed[32:])[0] == "BadConsent"
-    assert whole.evm.ok(whole.registry, "operators", who)[0] == ZERO

@@ -1,4 +1,4 @@
-"""The whole contract set on an EVM in this process beside its models: every act has an expected answer, then all agrees."""
+"""A store and all views of it on an EVM in this process beside their models: every act has an expected answer, then all agrees."""
 
 from __future__ import annotations
 
@@ -11,34 +11,26 @@ from typing import Any
 from eth_utils.crypto import keccak
 
 import contracts
-from oracle.sign.eip712 import BadSignature, Domain, address_of, batch_bytes, recover
-from tests.contracts.contract_tools import compiled
+from oracle.sign.eip712 import Domain, address_of, batch_bytes
 from tests.contracts.evm_process import (  # fmt: skip
     DELAY_S,
-    DISPUTE_S,
     GUARDIAN,
     KEYS,
-    LEAVE_S,
     LIMITS,
     MAX_AGE_S,
     OVERLAP_S,
     OWNER,
     STRANGER,
-    TREASURY,
     Evm,
     signature,
     word_digest,
-    word_evidence,
 )
 from tests.contracts.set_models import (
     NONE,
     WAD,
     Cap,
-    Outcome,
     Peek,
     Ramp,
-    RegistryModel,
-    Word,
     cross,
     cross_spread,
     feed,
@@ -87,7 +79,7 @@ class PushedBatch:
 
 @dataclass
 class WholeSet:
-    """Store, views over it, registry; all deployed, registered, and with a first round landed."""
+    """Store and views over it; all deployed, registered, and with a first round landed."""
 
     evm: Evm = field(default_factory=Evm)
     longest_s: int = 0
@@ -112,7 +104,6 @@ class WholeSet:
         items = b"".join(packed(i, FIRST_PRICES[i]) for i in FIRST_TOKENS)
         self.push(self.sign(batch_bytes(1, evm.now, items), first, range(5)))
         self._add_views()
-        self._add_registry()
         self.check()
 
     # --- the store -----------------------------------------------------------------------------------------------
@@ -307,42 +298,6 @@ class WholeSet:
         assert error == refused
         assert error or got == (eight, conf, -8, seen.updated_at)
 
-    # --- the registry --------------------------------------------------------------------------------------------
-
-    def _add_registry(self) -> None:
-        self.token = self.evm.create(compiled()["Token"], "wdivETH", 18)
-        settings = (self.store, 1, OWNER, GUARDIAN, TREASURY, ZERO, LEAVE_S + DISPUTE_S, DISPUTE_S)
-        self.registry = self.evm.create(contracts.load("OperatorRegistry"), self.token, settings, LEAVE_S)
-        for who in (OWNER, STRANGER):
-            self.evm.ok(self.token, "mint", who, 10**30)
-            self.evm.ok(self.token, "approve", self.registry, 2**256 - 1, sender=who)
-        self.bonds = RegistryModel(OWNER, GUARDIAN, LEAVE_S + DISPUTE_S, DISPUTE_S)
-        self.purses = {OWNER: 10**30, STRANGER: 10**30, TREASURY: 0}
-
-    def word(self, batch: bytes, signed: bytes, kind: int = 0) -> tuple[Word, tuple[int, int, bytes, bytes, bytes]]:
-        """A word as the model and as `prove` take it, whoever signed it."""
-        digest = self.digest(batch, kind) if len(batch) >= 10 else bytes(32)
-        try:
-            signer: str | None = "0x" + recover(digest, signed).hex()
-        except BadSignature:
-            signer = None
-        return Word(signer, digest, batch), word_evidence(kind, batch, signed)
-
-    def check_registry(self) -> None:
-        evm, bonds = self.evm, self.bonds
-        assert evm.ok(self.token, "balanceOf", self.registry) == bonds.total == evm.ok(self.registry, "totalShares")
-        for who, amount in self.purses.items():
-            assert evm.ok(self.token, "balanceOf", who) == amount
-        for signer, b in bonds.bonds.items():
-            told = evm.ok(self.registry, "operators", signer)
-            assert told == (b.owner, b.shares, b.leaving, b.leaves_at, b.slashed)
-        for evidence, p in bonds.penalties.items():
-            told = evm.ok(self.registry, "penalties", evidence)
-            assert told == (p.signer, p.shares, p.release_at, p.outcome)
-            assert p.outcome is not Outcome.NONE
-        assert evm.ok(self.registry, "lastEpoch") == bonds.last_epoch
-
     def check(self) -> None:
         self.check_store()
         self.check_views()
-        self.check_registry()

@@ -250,12 +250,7 @@ contract Token {
     }
 }
 
-interface IBond {
-    function bond(address signer, uint256 shares, bytes32 r, bytes32 vs) external;
-    function leave(address signer) external;
-}
-
-/// A token that misbehaves as told: 0 not at all, 1 takes a fee, 2 answers false, 3 calls back into whoever moves it.
+/// A token that misbehaves as told: 0 not at all, 1 takes a fee, 2 answers false.
 contract OddToken {
     uint256 public how;
     mapping(address => uint256) public balanceOf;
@@ -282,7 +277,6 @@ contract OddToken {
 
     function _move(address from, address to, uint256 amount) private returns (bool) {
         if (how == 2) return false;
-        if (how == 3) IBond(msg.sender).leave(from);
         balanceOf[from] -= amount;
         balanceOf[to] += how == 1 ? amount - 1 : amount;
         return true;

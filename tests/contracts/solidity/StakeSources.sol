@@ -80,6 +80,15 @@ contract Borrower {
         epoch = set.rotate();
         source.tell(operator, before);
     }
+
+    function observeWith(ToldStake source, address operator, uint256 value, ISetForTests windows) external {
+        uint256 before = source.stake(operator);
+        source.tell(operator, value);
+        address[] memory one = new address[](1);
+        one[0] = operator;
+        windows.observe(one);
+        source.tell(operator, before);
+    }
 }
 
 /// A caller that gives an inner call no more gas than it was told to.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tests.contracts.stake.stake_world import EPOCH_S, ETHER, JOIN_S
+from tests.contracts.stake.stake_world import EPOCH_S, ETHER, JOIN_S, OBSERVED_S
 from tests.contracts.stake.weights_model import Before, ModelSet, Rules, change_limit, model_set
 
 MIN_STAKE, MIN_MEMBERS, MAX_MEMBERS = 10 * ETHER, 3, 7
@@ -28,12 +28,21 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """An operator as it was observed, of all sources at once; ``None``: the source did not answer."""
+
+    at_s: int
+    values: list[int | None]
+
+
+@dataclass(frozen=True)
 class Made:
-    """A set by operator: weights, T, and when it was frozen."""
+    """A set by operator: weights, T, when it was frozen, and when each was seen."""
 
     weights: dict[str, int]
     threshold: int
     frozen_s: int
+    captures: dict[str, int]
 
     @property
     def total(self) -> int:
@@ -52,6 +61,7 @@ class SetModel:
     values: dict[str, list[int | None]] = field(default_factory=dict)
     windows: dict[tuple[str, int], Window] = field(default_factory=dict)
     joined: dict[str, int] = field(default_factory=dict)
+    seen: dict[str, Seen] = field(default_factory=dict)
     freezes: int = 0
     frozen_s: int = 0
     in_force: Made | None = None
@@ -66,17 +76,38 @@ class SetModel:
             else:
                 self.windows[who, i] = Window(value or 0, closes=self.freezes + 1)
         self.joined[who] = now
+        self.seen[who] = Seen(now, list(self.values[who]))
 
-    def observe(self, who: str) -> int:
-        """What the operator has; the set has seen it."""
+    def observe(self, who: str, now: int) -> None:
+        """The set sees what the operator has. A source that fails replaces no answer that is not old."""
         for i, value in enumerate(self.values[who]):
             one = self.windows[who, i]
             one.lowest = min(one.lowest, one.lowest if value is None else value)
-        return sum(self.windows[who, i].lowest if v is None else v for i, v in enumerate(self.values[who]))
+        old = self.usable(who, now)
+        if old is None or all(v is not None or o is None for v, o in zip(self.values[who], old.values, strict=True)):
+            self.seen[who] = Seen(now, list(self.values[who]))
+
+    def is_open(self, who: str) -> bool:
+        """Whether it was a candidate at the last freeze or since."""
+        return (who, 0) in self.windows and self.windows[who, 0].closes == self.freezes + 1
+
+    def usable(self, who: str, now: int) -> Seen | None:
+        """The observation that a freeze takes."""
+        one = self.seen.get(who)
+        return one if one is not None and now <= one.at_s + OBSERVED_S else None
+
+    def said(self, who: str, now: int) -> list[int | None]:
+        """By the sources, at a freeze."""
+        seen = self.usable(who, now)
+        return self.values[who] if seen is None else seen.values
+
+    def capture(self, who: str, now: int) -> int:
+        seen = self.usable(who, now)
+        return now if seen is None else seen.at_s
 
     def counted(self, who: str, now: int) -> list[int]:
         fresh = now <= self.frozen_s + 2 * EPOCH_S
-        return [self.windows[who, i].counts(v, fresh=fresh) for i, v in enumerate(self.values[who])]
+        return [self.windows[who, i].counts(v, fresh=fresh) for i, v in enumerate(self.said(who, now))]
 
     def stake(self, who: str, now: int) -> int:
         return sum(self.counted(who, now))
@@ -102,12 +133,15 @@ class SetModel:
         members, weighed = self.next_set(now)
         assert len(members) >= MIN_MEMBERS
         for who in self.joined:
-            for i, (value, counted) in enumerate(zip(self.values[who], self.counted(who, now), strict=True)):
+            for i, (value, counted) in enumerate(zip(self.said(who, now), self.counted(who, now), strict=True)):
                 lowest = counted if value is None else value
                 self.windows[who, i] = Window(lowest, counted, value is None, self.freezes + 2)
+        captures = {w: self.capture(w, now) for w in members}
+        for who in self.joined:
+            self.seen.pop(who, None)
         self.freezes += 1
         self.frozen_s = now
-        made = Made(dict(zip(members, weighed.weights, strict=True)), weighed.threshold, now)
+        made = Made(dict(zip(members, weighed.weights, strict=True)), weighed.threshold, now, captures)
         if weighed.threshold > weighed.total:
             self.silent, self.scheduled = made, None
             return None

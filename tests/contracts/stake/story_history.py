@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.contracts.contract_tools import WAD
 from tests.contracts.evm_process import STRANGER
-from tests.contracts.stake.stake_world import DAY_S
+from tests.contracts.stake.stake_world import DAY_S, OBSERVED_S
 from tests.contracts.stake.story_sources import DelegatedPart
 from tests.contracts.stake.story_world import (
     BATCH,
@@ -27,10 +27,18 @@ LEFT = 25 * WAD
 
 
 class Asked(NamedTuple):
-    """An exit that was asked for, when these sets had been frozen."""
+    """An exit that was asked for, when these sets had been frozen, and when its operator had been observed for the next; 0: not."""
 
     amount: int
     epochs: tuple[int, ...]
+    seen_s: int
+
+
+class Seen(NamedTuple):
+    """An operator as it was observed: when, and its stake in each source."""
+
+    at_s: int
+    stakes: list[int]
 
 
 class StoryHistory:
@@ -41,6 +49,9 @@ class StoryHistory:
         self.counts: Counter[str] = Counter()
         self.tokens = {(i, o): DEPOSIT for i, p in enumerate(world.parts) for o in OPERATORS if o in p.served}
         self.exits: dict[tuple[int, str], Asked] = {}
+        self.seen: dict[str, Seen] = {}
+        self.lows: dict[str, list[int]] = {o: list(s) for o, s in world.at_freeze[world.epoch].items()}
+        """The lowest of each source that was seen since the last freeze."""
         self.epochs = [world.epoch]
         self.signed: dict[str, list[tuple[int, bytes]]] = {}
         """Kind and batch of everything that an honest key signed."""
@@ -48,6 +59,7 @@ class StoryHistory:
         self.frozen_last, self.was_silent = world.epoch, False
         self.acts = (
             [self.deposit] * 3 + [self.ask_exit] * 4 + [self.leave] * 4 + [self.next_epoch] * 5 + [self.sign] * 3
+            + [self.observe] * 2
             + [self.prove_in_a_branch] * 3 + [self.accuse] * 2 + [self.lie, self.end_case]
         )  # fmt: skip
 
@@ -83,7 +95,8 @@ class StoryHistory:
             return "not now"
         amount = self.rng.randrange(1, most + 1)
         self.world.parts[place].ask_exit(RESTAKER_OF[operator], operator, amount)
-        self.exits[place, operator] = Asked(amount, tuple(self.epochs))
+        seen = self.seen.get(operator)
+        self.exits[place, operator] = Asked(amount, tuple(self.epochs), seen.at_s if seen else 0)
         self.tokens[place, operator] -= amount
         return "taken"
 
@@ -129,18 +142,51 @@ class StoryHistory:
             self.next_epoch()
         self.world.until(time_s)
 
+    def observe(self) -> str:
+        """Some operators are, within the hour before the next freeze; then others go on."""
+        world = self.world
+        world.until(int(world.ask(world.set, "nextRotateAt")) - self.rng.randrange(1, OBSERVED_S))
+        world.evm.jump(1)
+        some = self.rng.sample(OPERATORS, self.rng.randrange(1, len(OPERATORS) + 1))
+        world.ok(world.windows, "observe", some)
+        for operator in some:
+            if world.ask(world.windows, "seenAt", operator) != world.evm.now:
+                assert not world.ask(world.set, "isCandidate", operator)
+                continue
+            stakes = [int(world.ask(s, "stakeOf", operator)) for s in world.sources]
+            self.seen[operator] = Seen(int(world.evm.now), stakes)
+            self.lows[operator] = [min(pair) for pair in zip(self.lows[operator], stakes, strict=True)]
+        world.evm.jump(1)
+        return "seen"
+
+    def take_seen(self, epoch: int) -> dict[str, int]:
+        """What a freeze took of observations; when each operator was seen for it."""
+        now = int(self.world.evm.now)
+        used = {o: s for o, s in self.seen.items() if now <= s.at_s + OBSERVED_S}
+        self.world.at_freeze[epoch] |= {o: s.stakes for o, s in used.items()}
+        self.seen = {}
+        self.counts["observations taken"] += len(used)
+        return {o: used[o].at_s if o in used else now for o in OPERATORS}
+
     def next_epoch(self) -> str:
         """A freeze, whose weights follow from stakes; armed or not."""
         world = self.world
         before = self.before()
-        last = {o: world.at_freeze[self.frozen_last][o] for o in OPERATORS}
         epoch = world.freeze()
+        captures = self.take_seen(epoch)
+        last, self.lows = self.lows, {o: list(s) for o, s in world.at_freeze[epoch].items()}
         self.frozen_last = epoch
         if not epoch:
             self.was_silent = True
             return "silent"
         if not self.was_silent:
             self.weights_follow(epoch, last, before)
+            for operator in world.weights(epoch):
+                assert world.ask(world.set, "captureOf", epoch, operator) == captures[operator]
+        for (place, operator), asked in self.exits.items():
+            if asked.seen_s == captures[operator]:
+                self.exits[place, operator] = asked._replace(epochs=(*asked.epochs, epoch))
+                self.counts["counted after it was asked back"] += 1
         self.was_silent = False
         if self.rng.random() < 0.15:
             world.until(int(world.ask(world.set, "nextRotateAt")))
@@ -158,7 +204,7 @@ class StoryHistory:
         return int(threshold), sum(weights), dict(zip(operators, weights, strict=True))
 
     def weights_follow(self, epoch: int, last: dict[str, list[int]], before: tuple[int, int, dict[str, int]]) -> None:
-        """weights_equal_stakes_at_capture_under_the_caps: of each source the lower of this freeze and the one before."""
+        """weights_equal_stakes_at_capture_under_the_caps: of each source the lower of this freeze and all since the one before."""
         world, rules = self.world, self.world.rules
         threshold, total, previous = before
         now = world.at_freeze[epoch]
@@ -225,7 +271,7 @@ class StoryHistory:
         operator = self.rng.choice(HONEST)
         if not epochs or operator not in world.weights(epoch := self.rng.choice(epochs)):
             return "nobody"
-        capture, provable_until, _, _ = world.frozen(epoch)
+        capture, provable_until = int(world.ask(world.set, "captureOf", epoch, operator)), world.frozen(epoch)[1]
         with world.branch():
             if last := self.rng.random() < 0.5:
                 world.until(provable_until)

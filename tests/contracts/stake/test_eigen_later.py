@@ -38,7 +38,7 @@ class LaterWorld(EigenWorld):
 
     def __init__(self, *, tells: bool, old_way_gone: bool, names_slasher: bool) -> None:
         evm = self.evm = MiningEvm()
-        standin = compiled("tests/contracts/solidity/EigenStandIn.sol")["EigenLaterStandIn"]
+        standin = compiled("tests/contracts/solidity/EigenLaterStandIn.sol")["EigenLaterStandIn"]
         self.later = evm.create(standin, tells, old_way_gone)
         self.book = evm.create(contracts.load("KeyBook"), OWNER)
         self.set = evm.create(compiled("tests/contracts/solidity/EigenSetStandIn.sol")["EigenSetStandIn"], STORE)

@@ -9,11 +9,13 @@ from fractions import Fraction
 from tests.contracts.evm_process import STRANGER
 from tests.contracts.stake.set_model import MIN_MEMBERS, MIN_STAKE, Made, SetModel
 from tests.contracts.stake.stake_world import (
+    ANSWER_S,
     ANSWERS,
     BURNS,
     DAY_S,
     ETHER,
     JOIN_S,
+    OBSERVED_S,
     PENALTIES,
     REVERTS,
     StakeWorld,
@@ -92,8 +94,9 @@ class History:
 
     def observe(self, who: str) -> None:
         self.world.evm.ok(self.world.windows, "observe", [who], sender=STRANGER)
-        if who in self.model.joined:
-            self.model.observe(who)
+        if self.model.is_open(who):
+            self.model.observe(who, self.now)
+            self.seen["observed"] += 1
 
     def leave(self, who: str) -> None:
         error = self.world.evm.call(self.world.set, "leave", sender=who)[0]
@@ -111,16 +114,23 @@ class History:
             self.world.set, "jail", who, self.now + self.rng.choice((0, 1, 5)) * DAY_S + 1, sender=PENALTIES
         )
         self.model.joined.pop(who, None)
-        if (who, 0) in self.model.windows:
-            self.model.observe(who)
         if not self.world.evm.call(self.world.set, "remove", who, sender=STRANGER)[0]:
             self.seen["removed"] += 1
         self.model.removed(who)
 
     def turn(self) -> None:
-        """An epoch passes, and anybody rotates. Sometimes a set is not armed."""
+        """An epoch passes, and anybody rotates; some were observed before. Sometimes a set is not armed."""
         due = self.world.evm.ok(self.world.set, "nextRotateAt")
         self.world.evm.jump(max(0, due - self.now) + self.rng.choice((0, 0, 600, DAY_S)))
+        for who in self.rng.sample(OPERATORS, self.rng.choice((0, 0, 4, 10))):
+            self.observe(who)
+            if self.rng.random() < 0.4:
+                self.value(who, self.rng.randrange(SOURCES))
+            if self.rng.random() < 0.3:
+                self.silence(who, self.rng.randrange(SOURCES))
+            if self.rng.random() < 0.3:
+                self.observe(who)
+        self.world.evm.jump(self.rng.choice((0, 0, 600, OBSERVED_S, OBSERVED_S + 1)))
         members, weighed = self.model.next_set(self.now)
         rows, threshold, total = self.world.preview()
         assert {w: rows[w].weight for w in members} == dict(zip(members, weighed.weights, strict=True))
@@ -135,6 +145,11 @@ class History:
             assert epoch == 0
             return
         assert self.world.weights(epoch) == made.weights
+        captures = {w: self.world.evm.ok(self.world.set, "captureOf", epoch, w) for w in made.weights}
+        assert captures == made.captures
+        oldest = min(captures.values())
+        assert self.world.evm.ok(self.world.set, "frozenOf", epoch)[:2] == (oldest, oldest + ANSWER_S)
+        self.seen["seen before"] += oldest < self.now
         assert self.world.evm.ok(self.world.set, "frozenOf", epoch)[2:] == (made.threshold, made.total)
         if self.rng.random() < 0.2:
             self.world.evm.jump(self.world.evm.ok(self.world.set, "nextRotateAt") - self.now)
@@ -164,5 +179,9 @@ def test_every_weight_follows_from_stakes_alone() -> None:
         for _ in range(ACTS):
             history.step()
         seen += history.seen
-    missed = [k for k in ("join", "removed", "made", "silent", "unarmed", "compared") if seen[k] < 5]
+    missed = [
+        k
+        for k in ("join", "removed", "made", "silent", "unarmed", "compared", "observed", "seen before")
+        if seen[k] < 5
+    ]
     assert not missed, seen

@@ -222,3 +222,30 @@ def test_who_was_guilty_is_removed_from_older_sets_only(world: StakeWorld) -> No
     assert world.in_store()[key] == 0
     world.arm()
     assert world.in_store()[key] == 90 * ETHER
+
+
+def test_a_frozen_set_never_changes(world: StakeWorld) -> None:
+    """Whatever comes after it took over: more stake and less, another key, a jail and a removal, leaving, later epochs."""
+    who = world.enter_all(90, 90, 90, 90, 90, 90)
+    noted: dict[int, tuple[object, ...]] = {}
+
+    def frozen(epoch: int) -> tuple[object, ...]:
+        return (*world.evm.ok(world.set, "frozenOf", epoch), *world.evm.ok(world.set, "membersOf", epoch))
+
+    def cut() -> None:
+        jail(world, who[2])
+        assert removal(world, who[2]) == ""
+
+    for act in (
+        lambda: world.tell(who[0], 400 * ETHER),
+        lambda: world.tell(who[1], 12 * ETHER),
+        lambda: world.new_key(who[1]),
+        cut,
+        lambda: world.evm.ok(world.set, "leave", sender=who[3]),
+        lambda: world.tell(who[0], 0),
+    ):
+        epoch = world.change()
+        noted[epoch] = frozen(epoch)
+        act()
+        assert {e: frozen(e) for e in noted} == noted
+    assert len({str(told) for told in noted.values()}) == len(noted) == 6

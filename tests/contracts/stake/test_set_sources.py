@@ -197,8 +197,7 @@ def test_a_caller_with_little_gas_makes_no_source_fail(world: StakeWorld) -> Non
 
 @pytest.mark.parametrize("sources", [1, 4])
 def test_rotate_fits_in_a_transaction_whatever_sources_do(sources: int) -> None:
-    """All candidates' sources burn all that they are given, as much as can be: two operators are observed in a transaction, and
-    the largest set is made nevertheless."""
+    """All candidates' sources burn all that they are given, as much as can be: two operators are observed at once, and it is made."""
     world = StakeWorld(sources=sources, maxMembers=31, source_gas=MOST_GAS // sources, capBps=10_000)
     who = world.enter_all(*range(100, 100 + 39))
     world.change()

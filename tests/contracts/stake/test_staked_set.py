@@ -293,7 +293,7 @@ def test_a_freeze_takes_the_one_key_that_an_operator_has(world: StakeWorld) -> N
         {"stepBps": BPS + 1},
         {"timelock": ZERO},
         {"migrateDelayS": ANSWER_S},
-        ],
+    ],
 )
 def test_settings_that_do_not_fit_are_refused(world: StakeWorld, change: dict[str, int]) -> None:
     assert world.refusal() == ""
@@ -313,7 +313,9 @@ def test_bad_sources_are_refused(world: StakeWorld) -> None:
         assert world.refusal(sources=with_gas(sources)) == "BadSources"
     assert world.refusal(sources=with_gas([good], 49_999)) == "BadSources"
     assert world.refusal(sources=[(good, 6_900_000), (other, 100_000)]) == ""
-    assert world.refusal(sources=[(good, 6_900_000), (other, 100_001)]) == "BadSources", "more than one operator may cost"
+    assert world.refusal(sources=[(good, 6_900_000), (other, 100_001)]) == "BadSources", (
+        "more than one operator may cost"
+    )
     assert [world.evm.ok(world.windows, "gasOf", s) for s in (good, STRANGER)] == [SOURCE_GAS, 0]
     assert world.evm.ok(world.set, "answerS") == ANSWER_S
     assert world.evm.ok(world.set, "sources") == (good,)

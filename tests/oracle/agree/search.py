@@ -26,9 +26,11 @@ What is left out, and why nothing is lost by it:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
+
+import numpy as np
+import numpy.typing as npt
 
 from oracle.agree.instance import begin, hear, hear_values, tick
 from oracle.agree.messages import Advance, Advancing, Commit, Heard, Propose, Ready
@@ -38,11 +40,13 @@ from oracle.model.types import Report
 from oracle.report.wire import encode_items, split_items
 from oracle.sign.verified_values import VerifiedValues
 from tests.oracle.agree.schedule import Schedule, address, report_at, terms_of_schedule, values_of_reports
-from tests.oracle.agree.search_member import Local, Moves
+from tests.oracle.agree.search_member import Local, Moves, Said
+from tests.oracle.agree.search_states import Column, Known, Lists, Numbers, Packed, pack, unpack
 from tests.oracle.agree.search_words import PARTED, Uttered, Words
 
 _SIZE = 4
 _TWIN_PRICES = ("1.000", "1.040")
+_AT_ONCE = 1 << 20
 _At = tuple[int, ...]
 
 
@@ -66,15 +70,15 @@ class Search:
     most: int = 0
     threshold: int = 3
     found: list[str] = field(default_factory=list)
-    ends: set[_At] = field(default_factory=set)
-    seen: set[_At] = field(default_factory=set)
+    ends: list[_At] = field(default_factory=list)
+    seen: Known = field(default_factory=Known)
     moves: Moves = field(init=False)
     terms: Terms = field(init=False)
     honest: tuple[int, ...] = field(init=False)
-    _next: dict[tuple[int, ...], list[int]] = field(default_factory=dict)
-    _heard: dict[int, int] = field(default_factory=dict)
-    _heard_ids: dict[frozenset[Uttered], int] = field(default_factory=dict)
-    _sound: dict[frozenset[Uttered], str] = field(default_factory=dict)
+    _words: Said = field(default_factory=Said)
+    _sound: dict[int, str] = field(default_factory=dict)
+    _columns: dict[str, Column] = field(init=False)
+    _next: Lists = field(init=False)
 
     def __post_init__(self) -> None:
         self.terms = terms_of_schedule(Schedule(seed=0, weights=(1,) * _SIZE, threshold=self.threshold, liars={}))
@@ -84,17 +88,26 @@ class Search:
         twins = [_values(self.terms, self.liar, self._view(self.liar, p), k) for k, p in enumerate(_TWIN_PRICES)]
         self.moves = Moves(Words(self.terms, self.liar, values, twins, self.blind is not None), self.attempts)
         self.moves.words.fresh()
+        local = self.moves.locals
+        self._next = Lists(self._likeness, self._moves_of)
+        self._columns = {
+            "heard": Column(lambda i: self._words.number(_said(local[i], signed=False))),
+            "signed": Column(lambda i: self._words.number(_said(local[i], signed=True))),
+            "signed step": Column(lambda i: max((w.step for w in _said(local[i], signed=True)), default=-1)),
+            "certified": Column(lambda i: local[i].state.certified),
+            "now": Column(lambda i: local[i].state.now_ms),
+        }
 
     def run(self) -> Search:
         """Look at all that can be reached; what breaks a law is in ``found``."""
-        pending = deque(product(*(self._beginnings(n) for n in self.honest)))
-        self.seen.update(pending)
-        while pending and not self.found and not 0 < self.most <= len(self.seen):
-            at = pending.popleft()
-            self._check(at)
-            there = [a for a in self._successors(at) if a not in self.seen]
-            self.seen.update(there)
-            pending.extend(there)
+        starts = np.array(list(product(*(self._beginnings(n) for n in self.honest))), dtype=np.int64)
+        level = self.seen.add(pack(starts.T))
+        while len(level) and not self.found and not 0 < self.most <= len(self.seen):
+            after = []
+            for at in np.array_split(level, -(-len(level) // _AT_ONCE)):
+                self._check(at)
+                after.append(self.seen.add(self._successors(at)))
+            level = np.concatenate(after)
         return self
 
     def _view(self, n: int, price: str) -> dict[int, Report]:
@@ -112,50 +125,66 @@ class Search:
             ids.append(self.moves.id_of(local))
         return ids
 
-    def _successors(self, at: _At) -> Iterator[_At]:
-        local = self.moves.locals
-        is_end = True
-        for place, here in enumerate(at):
-            key = (here, *(self._heard_id(i) for p, i in enumerate(at) if p != place))
-            if key not in self._next:
-                others = frozenset[Uttered]().union(*(local[i].said for p, i in enumerate(at) if p != place))
-                find = self.moves.next_of if self.guarded else self.moves.speaking
-                self._next[key] = find(here, others)
-            for there in self._next[key]:
-                if not self.guarded or self._is_guarded(at, place, there):
-                    is_end = False
-                    yield (*at[:place], there, *at[place + 1 :])
-        if is_end and all(local[i].state.now_ms >= self.terms.timing.deadline_ms(self.attempts - 1) for i in at):
-            self.ends.add(at)
+    def _successors(self, at: Packed) -> Packed:
+        """All that can be reached from these by one member's move. Those with no move after their last deadline are ends."""
+        places = unpack(at)
+        heard = [self._of("heard", p) for p in places]
+        found, is_end = [], np.ones(len(at), dtype=bool)
+        for place, here in enumerate(places):
+            rows, there = self._next.of((here, *(h for p, h in enumerate(heard) if p != place)))
+            if self.guarded:
+                kept = self._is_guarded(
+                    here[rows], there, [column[rows] for p, column in enumerate(places) if p != place]
+                )
+                rows, there = rows[kept], there[kept]
+            is_end[rows] = False
+            found.append(pack(there if p == place else column[rows] for p, column in enumerate(places)))
+        last_ms = self.terms.timing.deadline_ms(self.attempts - 1)
+        for column in places:
+            is_end &= self._of("now", column) >= last_ms
+        self.ends.extend(zip(*(column[is_end].tolist() for column in places), strict=True))
+        return np.concatenate(found)
 
-    def _heard_id(self, here: int) -> int:
-        """The same for states that have said the same, but for what they have signed, which a certificate stands for."""
-        if here not in self._heard:
-            said = frozenset(w for w in self.moves.locals[here].said if w.kind != "C")
-            self._heard[here] = self._heard_ids.setdefault(said, len(self._heard_ids))
-        return self._heard[here]
+    def _likeness(self, here: int, *heard: int) -> int:
+        """The same number where the same can follow.
 
-    def _is_guarded(self, at: _At, place: int, there: int) -> bool:
+        What the others have signed does not count: a certificate stands for it. Nor does what they said of steps that are over.
+        """
+        step = self.moves.locals[here].state.step
+        said = (w for i in heard for w in self._words.all[i])
+        return (here << 32) | self.moves.others(w for w in said if w.kind == "R" or w.step >= step)
+
+    def _moves_of(self, likeness: int) -> list[int]:
+        find = self.moves.next_of if self.guarded else self.moves.speaking
+        return list(find(likeness >> 32, likeness & 0xFFFFFFFF))
+
+    def _of(self, figure: str, numbers: Numbers) -> Numbers:
+        return self._columns[figure].of(numbers)
+
+    def _is_guarded(self, before: Numbers, after: Numbers, others: list[Numbers]) -> npt.NDArray[np.bool_]:
         """Whether a member may go on: nobody's clock is far behind, and it has heard what was signed in the attempt."""
-        before, after = self.moves.locals[at[place]].state, self.moves.locals[there].state
         timing = self.terms.timing
-        others = [self.moves.locals[i] for p, i in enumerate(at) if p != place]
+        kept = np.ones(len(before), dtype=bool)
+        before_ms, after_ms, certified = self._of("now", before), self._of("now", after), self._of("certified", before)
         for attempt in range(self.attempts):
             deadline_ms = timing.deadline_ms(attempt)
-            if before.now_ms < deadline_ms <= after.now_ms:
-                last_ms = deadline_ms - timing.guard_ms
-                if any(o.state.now_ms <= last_ms for o in others):
-                    return False
-                return all(before.certified >= w.step for o in others for w in o.said if w.kind == "C")
-        return True
+            leaves = (before_ms < deadline_ms) & (deadline_ms <= after_ms)
+            for other in others:
+                behind = self._of("now", other) <= deadline_ms - timing.guard_ms
+                kept &= ~(leaves & (behind | (certified < self._of("signed step", other))))
+        return kept
 
-    def _check(self, at: _At) -> None:
+    def _check(self, at: Packed) -> None:
         """Safety: what keys have signed, and what could be sealed with the liar's help."""
-        signed = frozenset(w for i in at for w in self.moves.locals[i].said if w.kind == "C")
-        if signed not in self._sound:
-            self._sound[signed] = self._fault(signed)
-        if self._sound[signed]:
-            self.found.append(f"{self._sound[signed]}: {self.text(at)}")
+        kinds, first = np.unique(pack(self._of("signed", column) for column in unpack(at)), return_index=True)
+        for kind, row in zip(kinds.tolist(), first.tolist(), strict=True):
+            if kind not in self._sound:
+                ids = (int(column[row]) for column in unpack(at))
+                self._sound[kind] = self._fault(
+                    frozenset[Uttered]().union(*(_said(self.moves.locals[i], signed=True) for i in ids))
+                )
+            if self._sound[kind] and not self.found:
+                self.found.append(f"{self._sound[kind]}: {self.text(tuple(int(c[row]) for c in unpack(at)))}")
 
     def _fault(self, signed: frozenset[Uttered]) -> str:
         items: dict[tuple[int, int], set[bytes]] = {}
@@ -202,6 +231,10 @@ class Search:
                     mail.append(Ready(address(self.liar), heard.said.step, heard.said.content.hash()))
                 states = [_sent(hear(s, heard, now_ms), mail) for s in states]
         return all(s.sealed is not None for s in states)
+
+
+def _said(local: Local, *, signed: bool) -> frozenset[Uttered]:
+    return frozenset(w for w in local.said if (w.kind == "C") == signed)
 
 
 def _sent(turn: Turn, mail: deque[object]) -> Instance:

@@ -26,6 +26,21 @@ class Local:
 
 
 @dataclass(slots=True)
+class Said:
+    """Sets of words, each known by a number; 0 is the empty one."""
+
+    all: list[frozenset[Uttered]] = field(default_factory=lambda: [frozenset()])
+    ids: dict[frozenset[Uttered], int] = field(default_factory=lambda: {frozenset(): 0})
+
+    def number(self, said: frozenset[Uttered]) -> int:
+        """The same for the same words."""
+        if said not in self.ids:
+            self.ids[said] = len(self.all)
+            self.all.append(said)
+        return self.ids[said]
+
+
+@dataclass(slots=True)
 class Moves:
     """Moves of members, each state known by a number.
 
@@ -37,9 +52,13 @@ class Moves:
     words: Words
     attempts: int
     locals: list[Local] = field(default_factory=list)
+    said_ids: list[int] = field(default_factory=list)
     calls: int = 0
     _ids: dict[object, int] = field(default_factory=dict)
     _moved: dict[tuple[int, ...], int] = field(default_factory=dict)
+    _said: Said = field(default_factory=Said)
+    _split: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
+    _parts: dict[tuple[str, int, int], frozenset[int]] = field(default_factory=dict)
 
     def id_of(self, local: Local) -> int:
         """Number of a state; states that differ in nothing that counts have the same."""
@@ -47,6 +66,7 @@ class Moves:
         if key not in self._ids:
             self._ids[key] = len(self.locals)
             self.locals.append(local)
+            self.said_ids.append(self._said.number(local.said))
         return self._ids[key]
 
     def after(self, local: Local, turn: Turn) -> Local:
@@ -81,26 +101,53 @@ class Moves:
         self.words.proposals.setdefault(word, said)
         return word
 
-    def next_of(self, here: int, others: frozenset[Uttered]) -> list[int]:
-        """Numbers of all states that this one can move to next, given what the others have said."""
-        local = self.locals[here]
-        timing = self.words.terms.timing
-        if local.state.now_ms >= timing.deadline_ms(self.attempts - 1):
-            return []
-        found = {self._kept((here,), lambda: self._ticked(local))}
-        for messages in self._deliveries(local, others):
-            found.add(self._kept((here, *map(id, messages)), partial(self._heard, local, messages)))
-        return sorted(found - {here})
+    def others(self, said: Iterable[Uttered]) -> int:
+        """The number of what others have said."""
+        return self._said.number(frozenset(said))
 
-    def speaking(self, here: int, others: frozenset[Uttered]) -> list[int]:
+    def next_of(self, here: int, others: int) -> frozenset[int]:
+        """Numbers of all states that this one can move to next, given what the others have said."""
+        state = self.locals[here].state
+        timing = self.words.terms.timing
+        if state.now_ms >= timing.deadline_ms(self.attempts - 1):
+            return frozenset()
+        if (others, state.step) not in self._split:
+            self._split[others, state.step] = self._split_of(others, state.step)
+        readies, proposals, advances = self._split[others, state.step]
+        found = self._part(self._by_clock, here, 0) | self._part(self._by_readies, here, readies)
+        return found | self._part(self._by_proposals, here, proposals) | self._part(self._by_advances, here, advances)
+
+    def _split_of(self, others: int, step: int) -> tuple[int, int, int]:
+        """Of what was said: the readies; what a proposal of the step can be made of; the advances that count yet."""
+        said = self._said.all[others]
+        leader = self.words.terms.leader(step)
+        if leader == address(self.words.liar):
+            proposals = (w for w in said if w.kind == "R" or (w.kind == "A" and w.step == step))
+        else:
+            proposals = (w for w in said if w.kind == "P" and w.step == step)
+        return (
+            self.others(w for w in said if w.kind == "R"),
+            self.others(proposals),
+            self.others(w for w in said if w.kind == "A" and w.step >= step),
+        )
+
+    def _part(
+        self, moves: Callable[[int, frozenset[Uttered]], Iterator[int]], here: int, others: int
+    ) -> frozenset[int]:
+        key = (moves.__name__, here, others)
+        if key not in self._parts:
+            self._parts[key] = frozenset(moves(here, self._said.all[others])) - {here}
+        return self._parts[key]
+
+    def speaking(self, here: int, others: int) -> list[int]:
         """Numbers of the states after the next word that this member may say, whatever it hears silently before."""
         found: set[int] = set()
         silent = {here}
         pending = [here]
+        said = self.said_ids[here]
         while pending:
-            at = pending.pop()
-            for there in self.next_of(at, others):
-                if self.locals[there].said != self.locals[at].said:
+            for there in self.next_of(pending.pop(), others):
+                if self.said_ids[there] != said:
                     found.add(there)
                 elif there not in silent:
                     silent.add(there)
@@ -128,14 +175,26 @@ class Moves:
             local = self.after(local, hear(local.state, Heard(message), local.state.now_ms))
         return before if _shown(local) == _shown(before) else local
 
-    def _deliveries(self, local: Local, others: frozenset[Uttered]) -> Iterator[tuple[_Message, ...]]:
-        words = others | local.said
-        yield from ((p,) for p in self._proposals(local.state, words))
-        yield from self._readies(local.state, others)
-        yield from self._advances(local.state, others)
-        for step, content in self.words.certificates(words):
+    def _by_clock(self, here: int, _: frozenset[Uttered]) -> Iterator[int]:
+        yield self._kept((here,), lambda: self._ticked(self.locals[here]))
+
+    def _by_proposals(self, here: int, others: frozenset[Uttered]) -> Iterator[int]:
+        local = self.locals[here]
+        yield from (self._after(here, (p,)) for p in self._proposals(local.state, others | local.said))
+
+    def _by_readies(self, here: int, others: frozenset[Uttered]) -> Iterator[int]:
+        """And by the certificates that they make up."""
+        local = self.locals[here]
+        yield from (self._after(here, some) for some in self._readies(local.state, others))
+        for step, content in self.words.certificates(others | local.said):
             if step > local.state.certified:
-                yield (self.words.shown(step, content),)
+                yield self._after(here, (self.words.shown(step, content),))
+
+    def _by_advances(self, here: int, others: frozenset[Uttered]) -> Iterator[int]:
+        yield from (self._after(here, some) for some in self._advances(self.locals[here].state, others))
+
+    def _after(self, here: int, messages: tuple[_Message, ...]) -> int:
+        return self._kept((here, *map(id, messages)), partial(self._heard, self.locals[here], messages))
 
     def _proposals(self, state: Instance, words: frozenset[Uttered]) -> Iterable[Propose]:
         if state.step in state.proposals or state.step in state.said:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from oracle.agree.content import content_of, is_prepared, lost_feeds
 from oracle.agree.messages import (
@@ -29,8 +29,7 @@ PARTED = 1
 """The feed on which members part."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Uttered:
+class Uttered(NamedTuple):
     """A word of an honest member. ``kind``: P, R, A or C. ``content``: its number. ``certified``: step of the certificate in it.
 
     ``refused``: feeds, in a ready.

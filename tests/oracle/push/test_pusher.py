@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,15 @@ class Rig:
         for _ in range(blocks):
             await self.rpc("anvil_setNextBlockBaseFeePerGas", hex(200 * 10**9))
             await self.rpc("evm_mine")
+
+    async def until_landed(self, mine: bool = False) -> None:
+        """Poll until the newest push has landed: a node answers before a transaction is in a block, or even in its pool."""
+        async with asyncio.timeout(60):
+            while max(self.database.pushes("t"), key=lambda row: row.id).state != PushState.LANDED:
+                if mine:
+                    await self.rpc("evm_mine")
+                await self.pusher.poll()
+                await asyncio.sleep(0.02)
 
     def journalled(self, batch: SignedBatch, signed: SignedTx) -> PushRow:
         row = PushRow(
@@ -157,8 +167,7 @@ async def test_while_the_chain_stands_still_nothing_more_is_offered(rig: Rig) ->
     await rig.rpc("anvil_dropAllTransactions")
     rig.clock_ms += 6_000
     await rig.pusher.poll()
-    await rig.rpc("evm_mine")
-    await rig.pusher.poll()
+    await rig.until_landed(mine=True)
     assert [r.state for r in rig.database.pushes("t")] == ["landed"]
 
 
@@ -204,7 +213,7 @@ async def test_a_chain_that_makes_blocks_on_demand_is_pushed_to(rig: Rig) -> Non
     await rig.rpc("evm_setNextBlockTimestamp", later_s)
     row = await rig.pusher.submit(rig.batch(later_s))
     assert row is not None
-    await rig.pusher.poll()
+    await rig.until_landed()
     assert [r.state for r in rig.database.pushes("t")] == ["landed"]
     with pytest.raises(StoreRefuses, match="TooFarAhead"):
         await rig.pusher.submit(rig.batch(later_s + 40))
@@ -256,7 +265,7 @@ async def test_a_push_journalled_and_never_sent_is_sent_at_the_next_start(rig: R
     signed = await rig.client.prepare(push_data(rig.batch(round_s)), await rig.client.next_nonce())
     rig.journalled(rig.batch(round_s), signed)
     await rig.pusher.start({"weETH/ETH": 0})
-    await rig.pusher.poll()
+    await rig.until_landed()
     assert [r.state for r in rig.database.pushes("t")] == ["landed"]
     held = await rig.client.stored(0)
     assert held is not None
@@ -274,7 +283,7 @@ async def test_a_journalled_push_that_is_too_old_is_given_up_and_its_nonce_is_fr
     again = await rig.pusher.submit(rig.batch(round_s + 120))
     assert again is not None
     assert again.nonce == signed.nonce
-    await rig.pusher.poll()
+    await rig.until_landed()
     assert [r.state for r in rig.database.pushes("t")] == ["expired", "landed"]
 
 
@@ -287,7 +296,7 @@ async def test_what_the_store_would_refuse_is_not_sent(rig: Rig) -> None:
 async def test_an_endpoint_that_is_behind_is_no_reorganisation(rig: Rig) -> None:
     round_s = rig.clock_ms // 1_000
     await rig.pusher.submit(rig.batch(round_s))
-    await rig.pusher.poll()
+    await rig.until_landed()
     assert rig.landed == [round_s]
     receipt = rig.client.receipt
 
@@ -305,18 +314,14 @@ async def test_an_endpoint_that_is_behind_is_no_reorganisation(rig: Rig) -> None
 async def test_a_push_that_a_reorganisation_took_out_is_sent_again_as_the_same_bytes(rig: Rig) -> None:
     round_s = rig.clock_ms // 1_000
     await rig.pusher.submit(rig.batch(round_s))
-    await rig.pusher.poll()
+    await rig.until_landed()
     await rig.rpc("evm_setAutomine", False)
     await rig.rpc("anvil_reorg", 1, [])
     await rig.pusher.poll()
     rows = rig.database.pushes("t")
     assert (len(rows), rows[0].state, rows[0].note) == (1, "sent", None)
     assert rig.pusher.stored == {}, "the store is read anew"
-    for _ in range(3):  # the node's pool may take it in after the block that was asked for first
-        await rig.rpc("evm_mine")
-        await rig.pusher.poll()
-        if rig.database.pushes("t")[0].state == "landed":
-            break
+    await rig.until_landed(mine=True)
     assert [(r.state, r.raw) for r in rig.database.pushes("t")] == [("landed", rows[0].raw)]
     assert rig.pusher.stored[0].round_time_s == round_s
 

@@ -1,4 +1,4 @@
-"""A registry over a store on a local chain, operators' words for it, and a watch with or without a key that pays."""
+"""A store on a local chain and penalties for it, operators' words for it, and a watch with or without a key that pays."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import coincurve
+from web3 import Web3
 
 from demo.world.chain import account
 from oracle.chain.store_reads import StoreReads
@@ -24,8 +25,9 @@ from oracle.watch.proof_contract import ProofContract
 from oracle.watch.prover import Prover
 from oracle.watch.watcher import Watcher
 from oracle.watch.words import SignedWord, WordKind
-from tests.contracts.contract_tools import KEYS, Item, signatures
-from tests.contracts.guild import Guild
+from tests.contracts.contract_tools import KEYS, Bench, Item, signatures
+from tests.contracts.courts import Judge, judge
+from tests.contracts.node_evm import NodeEvm
 
 PRICE = 105 * 10**16
 REPORT_KEYS = [coincurve.PrivateKey(bytes.fromhex(k[2:])) for k in KEYS[:3]]
@@ -33,14 +35,15 @@ REPORT_KEYS = [coincurve.PrivateKey(bytes.fromhex(k[2:])) for k in KEYS[:3]]
 
 @dataclass
 class WatchedChain:
-    """One chain with a guild on it."""
+    """One chain with a store, and penalties that know some of its signers."""
 
     url: str
-    guild: Guild
+    bench: Bench
+    judge: Judge
 
     @cached_property
     def domain(self) -> Domain:
-        return Domain(chain_id=31_337, store=bytes.fromhex(self.guild.bench.store.address[2:]))
+        return Domain(chain_id=31_337, store=bytes.fromhex(self.bench.store.address[2:]))
 
     @property
     def signers(self) -> SignerSet:
@@ -49,35 +52,33 @@ class WatchedChain:
 
     @property
     def now(self) -> int:
-        return self.guild.bench.now
+        return self.bench.now
 
     def reads(self) -> StoreReads:
         return StoreReads((self.url,), self.domain)
 
     def contract(self, payer: int | None) -> ProofContract:
-        """The registry; ``payer``: number of the account that pays."""
+        """The penalties; ``payer``: number of the account that pays."""
         signer = None if payer is None else LocalSigner(coincurve.PrivateKey(bytes(account(payer).key)))
-        registry = bytes.fromhex(self.guild.registry.address[2:])
-        return ProofContract((self.url,), 31_337, registry, signer, max_fee_gwei=500)
+        penalties = bytes.fromhex(self.judge.penalties[2:])
+        return ProofContract((self.url,), 31_337, penalties, signer, max_fee_gwei=500)
 
     def push(self, round_s: int, items: Sequence[Item], who: Sequence[int] = (0, 1)) -> Any:
-        return self.guild.bench.push(round_s, items, who)
+        return self.bench.push(round_s, items, who)
 
     def push_call(self, round_s: int, items: Sequence[Item], who: Sequence[int] = (0, 1)) -> bytes:
         """Calldata of a push."""
-        bench = self.guild.bench
+        bench = self.bench
         batch = bench.batch(round_s, items)
         call = bench.store.functions.push(batch, signatures(bench.digest(batch), who))
         return bytes.fromhex(call._encode_transaction_data()[2:])
 
     def mine(self, blocks: int = 1) -> None:
         for _ in range(blocks):
-            self.guild.bench.ask("evm_mine")
+            self.bench.ask("evm_mine")
 
     def slashed(self, n: int) -> bool:
-        return bool(
-            self.guild.functions.operators(self.guild.bench.web3.to_checksum_address(self.signers.signers[n])).call()[4]
-        )
+        return n in self.judge.guilty()
 
     async def sealed_by(self, operator: Operator, round_s: int, items: Sequence[Item]) -> SignedWord | None:
         """Its word on a round's certificate, by the real signer; None where it refuses."""
@@ -89,6 +90,16 @@ class WatchedChain:
             key=answer.address, domain=self.domain, kind=WordKind.SEALED, step=0, epoch=1, round_time_s=round_s, items=packed,
             signature=answer.compact,
         )  # fmt: skip
+
+
+def watched_chain(url: str, web3: Web3, people: Sequence[int] = (0, 1, 2)) -> WatchedChain:
+    """A new store on a node; whose keys the penalties know, by number."""
+    bench = Bench(web3, max_age=3_600)
+    bench.register("weETH/ETH")
+    bench.register("wstETH/ETH")
+    domain = Domain(chain_id=31_337, store=bytes.fromhex(bench.store.address[2:]))
+    keys = {n: "0x" + address_of(REPORT_KEYS[n]).hex() for n in people}
+    return WatchedChain(url, bench, judge(NodeEvm(web3), domain, keys))
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""A chain with a guild, and a watch with a key that pays, for tests that need them."""
+"""A chain with penalties, and a watch with a key that pays, for tests that need them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pytest
 from web3 import Web3
 
 from demo.world import anvil
-from tests.contracts.contract_tools import KEYS, connected
-from tests.contracts.guild import Guild
+from tests.contracts.contract_tools import connected
 from tests.oracle.push.poked_views import put_multicall3
-from tests.oracle.watch.chain_world import Watch, WatchedChain, watch_at
+from tests.oracle.watch.chain_world import Watch, WatchedChain, watch_at, watched_chain
 from tests.oracle.watch.watch_world import memory_rows
 
 
@@ -26,11 +25,9 @@ def node() -> Iterator[tuple[str, Web3]]:
 @pytest.fixture
 def world(node: tuple[str, Web3]) -> Iterator[WatchedChain]:
     url, web3 = node
-    guild = Guild(web3)
-    for key in KEYS[:3]:
-        guild.bond(key)
-    yield WatchedChain(url, guild)
-    guild.bench.ask("evm_setAutomine", True)
+    made = watched_chain(url, web3)
+    yield made
+    made.bench.ask("evm_setAutomine", True)
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from demo.world.chain import account
 from demo.world.deploy import MULTICALL3
 from oracle.chain.multicall_push import wrap
 from oracle.watch.evidence import EvidenceState
-from tests.contracts.guild import Guild
-from tests.oracle.watch.chain_world import ONE, OTHER, Watch, WatchedChain, operator_in, watch_at
+from tests.oracle.watch.chain_world import ONE, OTHER, Watch, WatchedChain, operator_in, watch_at, watched_chain
 from tests.oracle.watch.hidden_push import hidden_push
 from tests.oracle.watch.watch_world import file_rows
 
@@ -26,7 +25,7 @@ async def test_a_lie_is_one_within_a_store_and_none_across_two(
     world: WatchedChain, watch: Watch, tmp_path: Path
 ) -> None:
     """Two stores are two domains: what the same keys say in both may differ, what they say in one may not."""
-    elsewhere = WatchedChain(world.url, Guild(world.guild.bench.web3))
+    elsewhere = watched_chain(world.url, world.bench.web3)
     there = watch_at(elsewhere, watch.rows)
     round_s = world.now
     world.push(round_s, ONE)
@@ -44,7 +43,7 @@ async def test_a_lie_is_one_within_a_store_and_none_across_two(
 
 async def test_a_push_inside_another_call_is_read(world: WatchedChain, watch: Watch) -> None:
     """Carried by Multicall3 beside other calls; twice in one transaction, once of them in vain."""
-    bench, round_s = world.guild.bench, world.now
+    bench, round_s = world.bench, world.now
     call = world.push_call(round_s, ONE, (0, 2))
     data = wrap(world.domain.store, call, [bytes(19) + b"\x01", world.domain.store])
     sender = account(1).address
@@ -63,7 +62,7 @@ async def test_a_push_inside_another_call_is_read(world: WatchedChain, watch: Wa
 
 async def test_a_push_whose_signers_cannot_be_read_is_told(world: WatchedChain, watch: Watch) -> None:
     """Made by code that hides it: the watch says so once, and goes on."""
-    bench, round_s = world.guild.bench, world.now
+    bench, round_s = world.bench, world.now
     code = hidden_push(world.domain.store, world.push_call(round_s, ONE))
     sent = bench.web3.eth.send_transaction(
         {"from": account(1).address, "data": HexStr("0x" + code.hex()), "gas": 1_000_000}
@@ -80,7 +79,7 @@ async def test_a_push_whose_signers_cannot_be_read_is_told(world: WatchedChain, 
 async def test_a_word_that_a_reorganisation_took_back_is_a_word_and_what_took_its_place_is_read(
     world: WatchedChain, watch: Watch
 ) -> None:
-    bench, round_s = world.guild.bench, world.now
+    bench, round_s = world.bench, world.now
     snapshot = bench.web3.provider.make_request("evm_snapshot", [])["result"]  # type: ignore[arg-type]
     world.push(round_s, ONE, (0, 1))
     world.mine(3)

@@ -14,8 +14,7 @@ from oracle.watch.evidence import EvidenceState
 from oracle.watch.prover import WITHIN_BLOCKS
 from oracle.watch.words import SignedWord, WordKind
 from tests.contracts.contract_tools import Item
-from tests.contracts.guild import Guild
-from tests.oracle.watch.chain_world import ONE, OTHER, Watch, WatchedChain, lie, operator_in, watch_at
+from tests.oracle.watch.chain_world import ONE, OTHER, Watch, WatchedChain, lie, operator_in, watch_at, watched_chain
 from tests.oracle.watch.watch_world import memory_rows
 
 pytestmark = pytest.mark.chain
@@ -38,7 +37,7 @@ async def test_a_restored_backup_is_proven_within_the_stated_blocks(
     await watch.prover.tick()
     assert watch.evidence == []
     world.push(round_s, OTHER)
-    world.guild.bench.ask("evm_setAutomine", False)
+    world.bench.ask("evm_setAutomine", False)
     await watch.chain.look()
     (kept,) = watch.evidence
     assert (kept.state, kept.found.operator, kept.found.index) == (FOUND, world.signers.signers[0], 1)
@@ -53,14 +52,15 @@ async def test_a_restored_backup_is_proven_within_the_stated_blocks(
     assert kept.blocks <= WITHIN_BLOCKS
     assert [world.slashed(n) for n in range(3)] == [True, False, False]
     assert kept.prover == bytes.fromhex(account(5).address[2:])
-    assert world.guild.functions.penalties(kept.evidence_id).call()[3] == 1, "the id is the contract's"
+    named = await watch.contract.name_of(kept.found)
+    assert world.judge.evm.ok(world.judge.penalties, "isProven", named), "by the contract's own name of it"
 
 
 async def test_whoever_is_second_learns_who_was_first(world: WatchedChain, watch: Watch, tmp_path: Path) -> None:
     """Two watches send in one block: one of them lands, the other one's reverts; a third one, without a key, sees it."""
     other, keyless = watch_at(world, memory_rows(), payer=6), watch_at(world, memory_rows())
     await lie(world, tmp_path, watch, other, keyless)
-    world.guild.bench.ask("evm_setAutomine", False)
+    world.bench.ask("evm_setAutomine", False)
     for each in (watch, other, keyless):
         await each.prover.tick()
     assert [each.states for each in (watch, other, keyless)] == [[SENT], [SENT], [FOUND]]
@@ -78,7 +78,7 @@ async def test_whoever_is_second_learns_who_was_first(world: WatchedChain, watch
 
 
 async def test_a_proof_that_blocks_leave_out_pays_more(world: WatchedChain, watch: Watch, tmp_path: Path) -> None:
-    bench = world.guild.bench
+    bench = world.bench
     await lie(world, tmp_path, watch)
     bench.ask("evm_setAutomine", False)
     await watch.prover.tick()
@@ -100,7 +100,7 @@ async def test_a_proof_is_sent_once_and_followed_by_the_next_process(
     world: WatchedChain, watch: Watch, tmp_path: Path
 ) -> None:
     await lie(world, tmp_path, watch)
-    world.guild.bench.ask("evm_setAutomine", False)
+    world.bench.ask("evm_setAutomine", False)
     await watch.prover.tick()
     nonces = [s.nonce for s in watch.rows.proofs()]
     again = watch_at(world, watch.rows, payer=5)
@@ -116,7 +116,7 @@ async def test_a_proof_is_sent_once_and_followed_by_the_next_process(
 async def test_a_proof_that_a_reorganisation_takes_back_is_sent_again(
     world: WatchedChain, watch: Watch, tmp_path: Path
 ) -> None:
-    bench = world.guild.bench
+    bench = world.bench
     await lie(world, tmp_path, watch)
     snapshot = bench.web3.provider.make_request("evm_snapshot", [])["result"]  # type: ignore[arg-type]
     bench.ask("evm_setAutomine", False)
@@ -157,27 +157,27 @@ async def test_one_proof_in_an_epoch_is_enough(world: WatchedChain, watch: Watch
             word = await world.sealed_by(operator_in(tmp_path / f"{name}{n}"), round_s + n, said)
             assert word is not None
             watch.watcher.hear(word)
-    world.guild.bench.ask("evm_setAutomine", False)
+    world.bench.ask("evm_setAutomine", False)
     payer = account(5).address
-    before = world.guild.bench.web3.eth.get_transaction_count(payer)
+    before = world.bench.web3.eth.get_transaction_count(payer)
     for _ in range(6):
         await watch.prover.tick()
         world.mine()
     assert sorted(watch.states) == [PROVEN, *[EvidenceState.SPARE] * 11]
-    assert world.guild.bench.web3.eth.get_transaction_count(payer) == before + 1
+    assert world.bench.web3.eth.get_transaction_count(payer) == before + 1
 
 
 async def test_what_is_refused_is_not_in_the_way_of_what_is_not(
     world: WatchedChain, watch: Watch, tmp_path: Path
 ) -> None:
-    """Many keys without a bond say two things, and then one that has one: it is proven in the stated blocks."""
+    """Many keys that speak for nobody say two things, and then an operator's: it is proven in the stated blocks."""
     round_s = world.now
     for n in range(12):
         for said in (ONE, OTHER):
             watch.watcher.hear(stranger_word(world, 100 + n, round_s, said))
     await watch.prover.tick()
     await lie(world, tmp_path, watch, before=12)
-    world.guild.bench.ask("evm_setAutomine", False)
+    world.bench.ask("evm_setAutomine", False)
     for _ in range(WITHIN_BLOCKS):
         world.mine()
         await watch.prover.tick()
@@ -196,15 +196,15 @@ def stranger_word(world: WatchedChain, key: int, round_s: int, said: list[Item])
 
 
 async def test_what_the_contract_refuses_for_good_is_told_with_its_reason(world: WatchedChain, tmp_path: Path) -> None:
-    """The key has no bond there: tried for some blocks, for a set may become known later than a word."""
-    unbonded = WatchedChain(world.url, Guild(world.guild.bench.web3))
-    here = watch_at(unbonded, memory_rows(), payer=5)
-    await lie(unbonded, tmp_path, here)
+    """The key speaks for nobody there: tried for some blocks, for a set may become known later than a word."""
+    unknown = watched_chain(world.url, world.bench.web3, ())
+    here = watch_at(unknown, memory_rows(), payer=5)
+    await lie(unknown, tmp_path, here)
     await here.prover.tick()
     assert here.states == [FOUND]
-    assert "Unbonded" in here.evidence[0].note
-    unbonded.mine(25)
+    assert "UnknownKey" in here.evidence[0].note
+    unknown.mine(25)
     await here.prover.tick()
     assert here.states == [REFUSED]
-    assert "Unbonded" in here.evidence[0].note
+    assert "UnknownKey" in here.evidence[0].note
     await here.close()

@@ -21,9 +21,8 @@ from oracle.sign.keyfiles import save
 from oracle.storage.database import Database
 from oracle.watch.kept import WatchRows
 from oracle.watch.watcher import Watcher
-from tests.contracts.contract_tools import KEYS, connected
-from tests.contracts.guild import Guild
-from tests.oracle.watch.chain_world import ONE, OTHER, REPORT_KEYS, WatchedChain, operator_in
+from tests.contracts.contract_tools import connected
+from tests.oracle.watch.chain_world import ONE, OTHER, REPORT_KEYS, WatchedChain, operator_in, watched_chain
 
 pytestmark = pytest.mark.chain
 WORD = "a passphrase"
@@ -47,9 +46,9 @@ chain_id = 31337
 endpoints = ["{self.world.url}"]
 [targets.t]
 chain = "local"
-store = "{self.world.guild.bench.store.address}"
+store = "{self.world.bench.store.address}"
 [watch]
-{watch or f'penalties = "{self.world.guild.registry.address}"'}
+{watch or f'penalties = "{self.world.judge.penalties}"'}
 [feeds."ETH/USD"]
 sources = [{{ type = "coinbase", symbol = "ETH-USD" }}, {{ type = "kraken", symbol = "ETH/USD" }}]
 """)
@@ -66,7 +65,7 @@ sources = [{{ type = "coinbase", symbol = "ETH-USD" }}, {{ type = "kraken", symb
 
     def lie(self, n: int = 0) -> None:
         """A batch landed, and this machine has heard a certificate that contradicts it."""
-        bench = self.world.guild.bench
+        bench = self.world.bench
         round_s = bench.at(bench.now + 5)
         sealed = asyncio.run(self.world.sealed_by(operator_in(self.folder / f"s{n}", n), round_s, ONE))
         assert sealed is not None
@@ -81,21 +80,19 @@ sources = [{{ type = "coinbase", symbol = "ETH-USD" }}, {{ type = "kraken", symb
 @pytest.fixture(scope="module")
 def chain() -> Iterator[WatchedChain]:
     with anvil.running() as node, connected(node.url) as web3:
-        yield WatchedChain(node.url, Guild(web3))
+        yield watched_chain(node.url, web3)
 
 
 @pytest.fixture
 def desk(chain: WatchedChain, tmp_path: Path) -> Desk:
-    fresh = WatchedChain(chain.url, Guild(chain.guild.bench.web3))
-    for key in KEYS[:2]:
-        fresh.guild.bond(key)
+    fresh = watched_chain(chain.url, chain.bench.web3)
     for name, n in (("gas", 5), ("other", 6)):
         save(tmp_path / f"{name}.json", coincurve.PrivateKey(bytes(account(n).key)), WORD, iterations=1)
     return Desk(fresh, tmp_path)
 
 
 def with_key(desk: Desk) -> str:
-    return f'penalties = "{desk.world.guild.registry.address}"\ngas_keyfile = "{desk.folder}/gas.json"'
+    return f'penalties = "{desk.world.judge.penalties}"\ngas_keyfile = "{desk.folder}/gas.json"'
 
 
 def test_a_machine_without_a_report_key_watches_the_chain_and_proves_by_hand(desk: Desk) -> None:
@@ -103,13 +100,13 @@ def test_a_machine_without_a_report_key_watches_the_chain_and_proves_by_hand(des
     assert desk.run("evidence", "list").output.strip() == "nothing was found"
     desk.lie()
     done = desk.said("watch", "--once")
-    assert done["blocks"]["t"] == desk.world.guild.bench.web3.eth.block_number
+    assert done["blocks"]["t"] == desk.world.bench.web3.eth.block_number
     assert done["evidence"]["found"] == 1
     (listed,) = desk.said("evidence", "list")["evidence"]
-    assert (listed["state"], listed["index"], listed["store"]) == ("found", 1, desk.world.guild.bench.store.address)
+    assert (listed["state"], listed["index"], listed["store"]) == ("found", 1, desk.world.bench.store.address)
     assert listed["proof"]["gas"] > 30_000
     assert int(listed["proof"]["cost_wei"]) > 0
-    assert "brings nothing" in listed["proof"]["brings"]
+    assert "the finder's share" in listed["proof"]["brings"]
     dry = desk.said("evidence", "prove", listed["id"][:10], "--dry")["evidence"][0]
     assert dry["proof"]["gas"] == listed["proof"]["gas"]
     assert not desk.world.slashed(0)
@@ -173,7 +170,7 @@ def test_what_was_meant_must_be_there(desk: Desk) -> None:
     desk.said("watch", "--once")
     unset = desk.said("evidence", "list", watch="keep_days = 7")["evidence"][0]
     assert (unset["proof"]["gas"], "watch.penalties" in unset["proof"]["brings"]) == (None, True)
-    wrong = f'penalties = "{desk.world.guild.token.address}"'
+    wrong = f'penalties = "{desk.world.judge.source}"'
     told = desk.said("evidence", "list", watch=wrong)["evidence"][0]["proof"]
     assert (told["gas"], "refused now" in told["brings"] or "takes no evidence" in told["brings"]) == (None, True)
 
