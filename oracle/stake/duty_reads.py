@@ -12,41 +12,20 @@ from eth_hash.auto import keccak
 
 from oracle.chain.quorum_rpc import ChainError
 from oracle.model.duty_kind import DutyKind
+from oracle.stake.case_duties import CaseFacts, CaseOutcome, SeizedStep, case_duties, is_over, open_retries
 from oracle.stake.discover import SourceKind, StakeSystem
-from oracle.stake.duties import (
-    CaseFacts,
-    CaseOutcome,
-    Duty,
-    FreezeFacts,
-    MemberFacts,
-    RateFacts,
-    SeizedStep,
-    SystemAt,
-    case_duties,
-    freeze_duty,
-    is_over,
-    open_retries,
-    refresh_duties,
-    removal_duties,
-)
+from oracle.stake.duties import Duty, SystemAt
 from oracle.stake.reads import ZERO, StakeReads
+from oracle.stake.set_duties import FreezeFacts, MemberFacts, RateFacts, freeze_duty, refresh_duties, removal_duties
 from oracle.stake.standing import EPOCHS_BACK
 
 _STAKES_S, _KEYS_S, _ALL_CASES_S = 240, 240, 3_600
 """Stakes of all members, keys of all candidates, and epochs that are long over, are looked at so often: they cost many requests."""
-_MOST_TOKENS = 32
+_MOST_TOKENS, _SEES_FALLS = 32, 6
 _SEEN_S = 2_400
 """An operator that was observed longer ago is observed again: a freeze takes what is an hour old at most, and others follow."""
 _OBSERVE_GAS, _FREEZE_GAS = 12_000_000, 16_000_000
 """Gas with which calls are tried out: a transaction has 2^24, and a fifth is added to what a node estimates, as far as there is room."""
-
-
-_PARTS = {
-    "_removals": {DutyKind.REMOVE},
-    "_of_cases": {DutyKind.TOP_UP, DutyKind.CARRY_OUT, DutyKind.RETRY},
-    "_freeze": {DutyKind.OBSERVE, DutyKind.ROTATE},
-    "_refreshes": {DutyKind.REFRESH},
-}
 
 
 async def _asked(reads: StakeReads, to: str, contract: str, function: str, *args: Any) -> tuple[Any, ...] | None:
@@ -88,15 +67,19 @@ class DutyReads:
         at = SystemAt(set=self._system.set, penalties=self._system.penalties, now_s=reads.head.time_s)
         found: list[Duty] = []
         parts = [
-            p for p in (self._removals, self._of_cases, self._freeze, self._refreshes) if kinds & _PARTS[p.__name__]
+            (self._removals, {DutyKind.REMOVE}),
+            (self._of_cases, {DutyKind.TOP_UP, DutyKind.CARRY_OUT, DutyKind.RETRY}),
+            (self._freeze, {DutyKind.OBSERVE, DutyKind.ROTATE}),
+            (self._refreshes, {DutyKind.REFRESH}),
         ]
+        wanted = [read for read, of in parts if kinds & of]
         self.trouble = []
-        for part in parts:
+        for read in wanted:
             try:
-                found += await part(reads, at)
+                found += await read(reads, at)
             except ChainError as e:
                 self.trouble.append(str(e))
-        if parts and len(self.trouble) == len(parts):
+        if wanted and len(self.trouble) == len(wanted):
             raise ChainError(self.trouble[0])
         return [d for d in found if d.kind in kinds]
 
@@ -266,6 +249,7 @@ class DutyReads:
         rates = []
         for values in await self._values_of_sources(reads):
             (tokens,) = await reads.call(values, "CollateralValues", "tokens")
+            confirm_s = await reads.of_token(values, "CONFIRM_S", "uint256")
             for token in tokens[:_MOST_TOKENS]:
                 listed = await reads.call(values, "CollateralValues", "listed", token)
                 rate_contract, recorded, recorded_s = listed[0], listed[4], listed[5]
@@ -275,7 +259,8 @@ class DutyReads:
                 rates.append(
                     RateFacts(
                         values=values, token=token, recorded_s=recorded_s, recorded=recorded,
-                        live=None if live is None else live[0],
+                        live=None if live is None else live[0], fallen_s=listed[6] if len(listed) > _SEES_FALLS else 0,
+                        confirm_s=confirm_s,
                     )
                 )  # fmt: skip
         return rates

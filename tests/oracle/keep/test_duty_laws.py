@@ -12,22 +12,9 @@ from oracle.keep.keeper_turns import KeeperTurns
 from oracle.keep.spending import GasOfDay, Pauses
 from oracle.model.duty_kind import DutyKind
 from oracle.model.publication import PushRow, PushState
-from oracle.stake.duties import (
-    WHOLE,
-    CaseFacts,
-    CaseOutcome,
-    DutiesDue,
-    FreezeFacts,
-    MemberFacts,
-    RateFacts,
-    SeizedStep,
-    SystemAt,
-    case_duties,
-    freeze_duty,
-    is_over,
-    refresh_duties,
-    removal_duties,
-)
+from oracle.stake.case_duties import WHOLE, CaseFacts, CaseOutcome, SeizedStep, case_duties, is_over
+from oracle.stake.duties import DutiesDue, SystemAt
+from oracle.stake.set_duties import FreezeFacts, MemberFacts, RateFacts, freeze_duty, refresh_duties, removal_duties
 from tests.oracle.keep.keeper_world import Hub
 
 ONE, TWO = "0x" + "01" * 20, "0x" + "02" * 20
@@ -119,6 +106,20 @@ def test_a_case_is_forgotten_when_nothing_can_be_due_any_more() -> None:
 )  # fmt: skip
 def test_when_a_rate_is_recorded(live: int | None, age_s: int, is_due: bool) -> None:
     facts = RateFacts(values=ONE, token=TWO, recorded_s=NOW_S - age_s, recorded=100, live=live)
+    assert bool(list(refresh_duties(AT, [facts], 86_400))) is is_due
+
+
+@pytest.mark.parametrize(
+    ("live", "age_s", "fallen_s", "is_due"),
+    [(99, 5, 0, True), (99, 5_000, NOW_S - 3_599, False), (99, 5_000, NOW_S - 3_600, True), (100, 5_000, NOW_S - 3_600, True),
+     (100, 86_399, 0, False), (100, 86_400, 0, True)],
+)  # fmt: skip
+def test_a_fall_is_noted_at_once_and_recorded_when_it_is_seen_again(
+    live: int, age_s: int, fallen_s: int, is_due: bool
+) -> None:
+    facts = RateFacts(
+        values=ONE, token=TWO, recorded_s=NOW_S - age_s, recorded=100, live=live, fallen_s=fallen_s, confirm_s=3_600
+    )  # fmt: skip
     assert bool(list(refresh_duties(AT, [facts], 86_400))) is is_due
 
 
