@@ -146,7 +146,7 @@ class Keeper:
                          more_since_the_last_line=more)  # fmt: skip
         self._pauses.keep([d.name for d in self.due.duties])
         self._tell(reads.head.time_s)
-        spent = GasOfDay.of(self._journal.pushes(self._name), self._now_ms())
+        spent = GasOfDay.of(self._journal.pushes(self._name, since_s=self.now_s() - 2 * _DAY_S), self._now_ms())
         self.gas_left = max(0, self._rules.gas_a_day - spent.used)
         if self.pays:
             self._turns.say_here()

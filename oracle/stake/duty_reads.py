@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -56,6 +56,8 @@ class DutyReads:
         self._keys: frozenset[bytes] = frozenset()
         self._cases: dict[bytes, tuple[int, str]] = {}
         """Open cases: epoch and operator."""
+        self._scanned: set[tuple[str, int, int]] = set()
+        """Operator and epoch whose cases are known as of when it was jailed."""
         self._values: tuple[str, ...] | None = None
 
     async def duties(self, reads: StakeReads, kinds: frozenset[DutyKind] = frozenset(DutyKind)) -> list[Duty]:
@@ -153,10 +155,9 @@ class DutyReads:
             newest |= dict.fromkeys(operators, number)
             captured = {**dict.fromkeys(operators, captured_s), **captured}
         await self._look_at_stakes(reads, sorted(newest))
-        standing = await asyncio.gather(*(reads.call(self._system.set, "StakedSet", "candidateOf", o) for o in newest))
         rows = []
-        for operator, known in zip(newest, standing, strict=True):
-            jailed_s, poor_s = int(known[2]), self._poor_since.get(operator)
+        for operator, jailed_s in (await self._jailed(reads, newest)).items():
+            poor_s = self._poor_since.get(operator)
             if not jailed_s and poor_s is None:
                 continue
             removable = await _asked(reads, self._system.set, "StakedSet", "remove", operator) is not None
@@ -200,10 +201,14 @@ class DutyReads:
         back = 2
         if now_s >= self._all_cases_s + _ALL_CASES_S:
             self._all_cases_s, back = now_s, EPOCHS_BACK
-        for number in range(max(1, epoch - back), epoch + 2):
-            _, _, operators = await self._set_of(reads, number)
+        sets = await asyncio.gather(*(self._set_of(reads, e) for e in range(max(1, epoch - back), epoch + 2)))
+        jailed = await self._jailed(reads, {o for _, _, operators in sets for o in operators})
+        for number, _, operators in sets:
             for operator in operators:
-                await self._note_cases(reads, operator, number)
+                mark = operator, number, jailed.get(operator, 0)
+                if mark[2] and mark not in self._scanned:
+                    await self._note_cases(reads, operator, number)
+                    self._scanned.add(mark)
         found = []
         for case_id, (of_epoch, operator) in list(self._cases.items()):
             case = await self._case(reads, case_id, of_epoch, operator)
@@ -212,6 +217,12 @@ class DutyReads:
             else:
                 found.append(case)
         return found
+
+    async def _jailed(self, reads: StakeReads, operators: Collection[str]) -> dict[str, int]:
+        """When each was jailed last; a proof that opens a case jails."""
+        listed = sorted(operators)
+        standing = await asyncio.gather(*(reads.call(self._system.set, "StakedSet", "candidateOf", o) for o in listed))
+        return {o: int(s[2]) for o, s in zip(listed, standing, strict=True)}
 
     async def _note_cases(self, reads: StakeReads, operator: str, epoch: int) -> None:
         _, _, count = await reads.call(self._system.penalties, "Penalties", "records", epoch, operator)
