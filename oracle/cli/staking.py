@@ -157,7 +157,8 @@ def rotate(config_path: Path, /, *, wallet: Wallet) -> None:
 def keep(config_path: Path, /, *, wallet: Wallet, only: tuple[str, ...]) -> None:
     """Do once what is due for the contracts of stake, as a keeper does: with --dry say what it would cost. Status 1 if nothing is.
 
-    Duties: remove, top-up, carry-out, observe, rotate, retry, refresh.
+    Duties: remove, top-up, carry-out, observe, rotate, retry, refresh. An operator that is not in jail, and whose stake is below the least
+    at this moment, is cut with --only remove alone.
     """
     asyncio.run(_keep(config_path, wallet, only))
 

@@ -14,16 +14,21 @@ from oracle.stake.reads import StakeReads
 
 REFRESH_S = 86_400
 """From one record of a rate to the next."""
+_NEVER_S = 1 << 40
 
 
 async def duty_steps(reads: StakeReads, system: StakeSystem, kinds: Collection[DutyKind]) -> list[StakeStep]:
     """All that is due of these kinds, in the order in which it is done.
 
+    Whose stake is below the least at this very block may have it again in the next one: who wants such an operator cut asks for
+    removals alone.
+
     Raises:
         NothingToDo: nothing is, or all of it would fail now.
         ChainError: endpoints do not answer or agree.
     """
-    due = await DutyReads(system, poor_for_s=0, refresh_s=REFRESH_S).duties(reads, frozenset(kinds))
+    poor_for_s = 0 if set(kinds) == {DutyKind.REMOVE} else _NEVER_S
+    due = await DutyReads(system, poor_for_s=poor_for_s, refresh_s=REFRESH_S).duties(reads, frozenset(kinds))
     steps = [d.step for d in due if not d.hindered]
     if not steps:
         raise NothingToDo("; ".join(f"{d.name} would fail now: {d.hindered}" for d in due) or "nothing is due")
