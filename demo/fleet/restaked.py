@@ -77,9 +77,13 @@ class RestakedStory:
         self.say(f"a restaker deposits {MORE // ETHER} wdivETH more behind {self.names[RAISED]}")
 
     async def freeze(self, epoch: int) -> None:
-        """Anybody has stakes frozen as soon as that is due; operators arm the set by themselves."""
+        """Anybody observes candidates and has stakes frozen as soon as that is due; operators arm the set by themselves."""
         due = await self.fleet.chain.call(self.made.set, "nextRotateAt")
         await self.passes(due)
+        at = await self.fleet.chain.call(self.made.set, "windows")
+        windows = self.fleet.chain.contract(contracts.load("StakeWindows").abi, at)
+        candidates = await self.fleet.chain.call(self.made.set, "candidates")
+        await self.send(self.people.anybody, windows, "observe", candidates, gas=GAS_MOST)
         await self.send(self.people.anybody, self.made.set, "rotate", gas=GAS_MOST)
         keys, _, weights = await self.fleet.chain.call(self.made.set, "membersOf", epoch)
         names = [self.fleet.names[bytes.fromhex(key[2:])] for key in keys]

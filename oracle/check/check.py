@@ -78,11 +78,11 @@ async def check(
         try:
             async with asyncio.timeout(patience_s):
                 await _sources(resolved, resolved.config.catalog, confirmed, document)
-                document["trust"], contradicted = await trust_documents(resolved)
+                document["trust"] = await trust_documents(resolved)
                 problems, notes = await _stores(resolved)
                 unsigned, signed = await remote_key_findings(resolved.config, environ)
                 unproven = await watch_problems_on_chain(resolved.config)
-                document["errors"] += [_problem(p) for p in (*problems, *unsigned, *contradicted, *unproven)]
+                document["errors"] += [_problem(p) for p in (*problems, *unsigned, *unproven)]
                 hints = await shared_host_notes(resolved.config, environ), await shared_party_notes(resolved)
                 document["notes"] += [*notes, *signed, *hints[0], *hints[1]]
         except TimeoutError:

@@ -9,76 +9,83 @@ from collections.abc import Iterator
 from typing import Any
 
 from feeds.chains.abi import checksummed
+from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_rules import MAX_AHEAD_S
-from oracle.check.corruption_cost import double_signing_cost, fewest_signers, least_bond, operators_text
+from oracle.check.corruption_cost import WeighedSigner, fewest_double_signers, fewest_signers, operators_text
 from oracle.check.price_walk import walk_text
-from oracle.check.store_facts import Bonding, SignerGroup, StoreFacts
+from oracle.check.stake_roles import FUNCTIONS, RoleRow, stake_roles
+from oracle.check.store_facts import SignerGroup, StoreFacts
 from oracle.config.tables.store_sections import LOCAL_CHAINS, cautions
+from oracle.stake.discover import NotStaked
+from oracle.stake.moments import units
+from oracle.stake.secured_price import LieCost
+from oracle.stake.secured_text import security_document
 
 _NEVER_STRONG = "S is out of reach: each crash waits"
-_ASKED = ("curator", "arbiter", "treasury", "slasher")
 
 
 def costs(facts: StoreFacts) -> list[dict[str, Any]]:
-    """What each wrong takes: weight, the fewest operators, and their bond."""
-    group = facts.group
-    slashed = "slashed only for a contradiction"
-    delayed = _NEVER_STRONG if group.never_strong else "refusing; it lands within two waits; no bond"
-    at_once = "all of them do not reach it" if group.never_strong else slashed
+    """What each wrong takes: weight, the fewest operators, and the least that can be slashed of any who have the weight.
+
+    The latter is None where stake does not decide who signs, where that could not be read, or where nobody has the weight.
+    """
+    group, security = facts.group, facts.security
+    taken = "nothing is slashed for it alone"
+    delayed = _NEVER_STRONG if group.never_strong else "refusing; it lands within two waits; no stake"
+    at_once = "all of them do not reach it" if group.never_strong else taken
+    t, s, total = group.threshold, group.strong, group.total
+    refuse, delay, twice = total - t + 1, max(0, total - s + 1), 2 * t - total
+    lies: tuple[LieCost | None, ...] = (None,) * 5
+    if security is not None and security.by_stake:
+        lies = (security.silence, security.delay, security.two_contents, security.false_price, security.any_price)
+    exact = security is not None and security.is_complete
+    rows = (
+        ("no news", refuse, fewest_signers(group.voters, refuse), "refusing costs the rewards, no stake"),
+        ("a crash delayed", delay, fewest_signers(group.voters, delay), delayed),
+        ("two prices for one round", twice, fewest_double_signers(group.voters, t), "slashed by anybody's proof"),
+        ("a price beyond the step, after its wait", t, fewest_signers(group.voters, t), taken),
+        ("any price at once", s, fewest_signers(group.voters, s), at_once),
+    )
     return [
-        _cost(group, "no news", group.total - group.threshold + 1, "refusing costs the rewards, no bond"),
-        _cost(group, "a crash delayed", max(0, group.total - group.strong + 1), delayed),
-        _twice(group),
-        _cost(group, "a price beyond the step, after its wait", group.threshold, slashed),
-        _cost(group, "any price at once", group.strong, at_once),
-    ]
-
-
-def _cost(group: SignerGroup, what: str, weight: int, note: str) -> dict[str, Any]:
-    bond, exact = least_bond(group.voters, weight) or (None, False)
-    return _row(what, weight, fewest_signers(group.voters, weight), bond, note, exact=exact)
-
-
-def _twice(group: SignerGroup) -> dict[str, Any]:
-    operators, bond, exact = double_signing_cost(group.voters, group.threshold)
-    weight = 2 * group.threshold - group.total
-    return _row("two prices for one round", weight, operators, bond, "slashed by anybody's proof", exact=exact)
-
-
-def _row(what: str, weight: int, operators: int, bond: int | None, note: str, *, exact: bool) -> dict[str, Any]:
-    shown = None if bond is None else str(bond)
-    return {"what": what, "weight": str(weight), "operators": operators, "bond": shown, "exact": exact, "note": note}
+        {
+            "what": what, "weight": str(weight), "operators": fewest, "note": note, "exact": exact,
+            "stake": None if lie is None or lie.coalition is None else str(lie.coalition.wei),
+            "lost": None if lie is None or lie.coalition is None else str(lie.lost_wei),
+        }
+        for (what, weight, fewest, note), lie in zip(rows, lies, strict=True)
+    ]  # fmt: skip
 
 
 def roles(facts: StoreFacts) -> list[dict[str, Any]]:
     """Each role of a store: who has it, its power, its delay and its worst."""
     return [
-        {"role": role, "who": who, "power": power, "delay_s": delay_s, "worst": worst}
+        {
+            "role": role, "who": who, "power": power, "delay_s": delay_s, "worst": worst,
+            "functions": list(FUNCTIONS.get(role, ())),
+        }
         for role, who, power, delay_s, worst in _roles(facts)
-    ]
+    ]  # fmt: skip
 
 
-_Row = tuple[str, str, str, int, str]
-
-
-def _roles(facts: StoreFacts) -> Iterator[_Row]:
-    group, delay_s = facts.group, facts.rotation_delay_s
+def _roles(facts: StoreFacts) -> Iterator[RoleRow]:
+    group, resumes = facts.group, "owner" if facts.security is None else "timelock"
     silent = group.total - group.threshold + 1
+    t, strong, total, refusing = (_weight(facts, w) for w in (group.threshold, group.strong, group.total, silent))
     yield (
         "anyone", "", "push a signed batch", 0,
         f"choose among batches signed within {facts.max_push_age_s} s, never back in time, one round a transaction",
     )  # fmt: skip
     yield (
-        "operators below the threshold", f"weight below {group.threshold} of {group.total}", "refuse to sign", 0,
-        f"no news, once weight {silent} ({operators_text(fewest_signers(group.voters, silent))}) refuses: views grow old",
+        "operators below the threshold", f"weight below {t} of {total}", "refuse to sign", 0,
+        f"no news, once weight {refusing} ({operators_text(fewest_signers(group.voters, silent))}) refuses: views grow old",
     )  # fmt: skip
     yield (
-        "operators of at least the threshold", f"weight {group.threshold}", "any status at once; prices within the step", 0,
+        "operators of at least the threshold", f"weight {t}", "any status at once; prices within the step", 0,
         "; ".join(walk_text(c, facts.max_push_age_s) for c in facts.classes),
     )  # fmt: skip
     yield (
         "operators of at least the step threshold",
-        f"weight {group.strong}",
+        f"weight {strong}",
         "any price",
         0,
         "any price, up to 30 s ahead",
@@ -90,15 +97,11 @@ def _roles(facts: StoreFacts) -> Iterator[_Row]:
         )  # fmt: skip
     yield (
         "guardian", _who(facts.guardian), "pause tokens", 0,
-        "every token in halt until the owner resumes it" if facts.guardian else "nobody but the owner can pause",
+        f"every token in halt until the {resumes} resumes it" if facts.guardian else f"nobody but the {resumes} can pause",
     )  # fmt: skip
-    yield (
-        "owner", _who(facts.owner) + (" (a plain key)" if facts.owner_is_key else " (a contract)"),
-        "replace signers; and at once: remove signers; register tokens; replace guardian and set owner; resume", delay_s,
-        "its own signers, and so any price, " + (f"{delay_s} s after everybody saw it coming" if delay_s else "at once")
-        + ("" if group.expires_s is None else f"; no price at all from {group.expires_s} (Unix s) on, if it sets none in time"),
-    )  # fmt: skip
+    yield _owner(facts)
     if facts.set_owner is not None:
+        delay_s = facts.rotation_delay_s
         yield (
             "set owner", _who(facts.set_owner), "replace signers; and at once: remove signers", delay_s,
             f"its own signers, and so any price, after {delay_s} s; at once only fewer signers, who still reach the threshold",
@@ -111,28 +114,37 @@ def _roles(facts: StoreFacts) -> Iterator[_Row]:
             "signers to come", f"epoch {epoch}", "as the present signers", max(0, at_s - facts.time_s),
             f"as the present signers, from {at_s} (Unix s)" + ("" if facts.armed else ", if they are armed by then"),
         )  # fmt: skip
-    if facts.bonding is not None:
-        yield from _registry(facts.bonding)
+    if facts.security is not None:
+        yield from stake_roles(facts.security)
 
 
-def _registry(bonding: Bonding) -> Iterator[_Row]:
-    who = {role: _who(bonding.parties.get(role)) for role in _ASKED}
-    dispute_s = bonding.dispute_s
-    yield "curator of the registry", who["curator"], "say which keys are in a snapshot", 0, "leave somebody out"
-    yield (
-        "arbiter of the registry",
-        who["arbiter"],
-        "give a penalty back",
-        0,
-        f"let a liar keep its bond, within {dispute_s} s",
-    )
-    yield "treasury", who["treasury"], "get what is not given back", dispute_s, "nothing"
-    yield "slasher", who["slasher"], "slash what the registry says is final", dispute_s, "nothing by itself"
+def _owner(facts: StoreFacts) -> RoleRow:
+    who, delay_s, stake = _who(facts.owner), facts.rotation_delay_s, facts.stake
+    ends_s = facts.group.expires_s
+    if facts.security is not None or (isinstance(stake, NotStaked) and stake.is_set):
+        kind = "a StakedSet: stake decides"
+        worst = "a set of those with the most stake, of whom rises and the fall of T together are at most half of 2T - W in an epoch"
+        if facts.security is None:
+            worst = f"no set ever: {stake}"
+        elif facts.security.facts.strange:
+            kind, worst = "answers as a StakedSet; see the cautions", "any price, where its code is another"
+        return (
+            "owner", f"{who} ({kind})",
+            "make the next signers of stakes, when anybody asks for it; remove who is in jail or has lost its stake", delay_s, worst,
+        )  # fmt: skip
+    kind = "a plain key" if facts.owner_is_key else "a contract"
+    if isinstance(stake, ChainError):
+        kind += "; whether stake decides could not be read"
+    return (
+        "owner", f"{who} ({kind})",
+        "replace signers; and at once: remove signers; register tokens; replace guardian and set owner; resume", delay_s,
+        "its own signers, and so any price, " + (f"{delay_s} s after everybody saw it coming" if delay_s else "at once")
+        + ("" if ends_s is None else f"; no price at all from {ends_s} (Unix s) on, if it sets none in time"),
+    )  # fmt: skip
 
 
 def document(facts: StoreFacts) -> dict[str, Any]:
     """All of it as one JSON document: weights and bonds as texts, as they may pass 2^53."""
-    bonding = facts.bonding
     return {
         "target": facts.target,
         "chain": facts.chain,
@@ -147,13 +159,24 @@ def document(facts: StoreFacts) -> dict[str, Any]:
             for c in facts.classes
         ],
         "paused": list(facts.paused),
-        "registry": None if bonding is None else {
-            "address": checksummed(bonding.address), "unit": bonding.unit, "decimals": bonding.decimals,
-            "unbonding_s": bonding.unbonding_s, "dispute_s": bonding.dispute_s,
-            **{role: _who(party) for role, party in bonding.parties.items()},
-        },
+        "stake": _stake(facts),
         "costs": costs(facts),
         "cautions": _cautions(facts),
+    }  # fmt: skip
+
+
+def _stake(facts: StoreFacts) -> dict[str, Any]:
+    """What secures its prices, or why that is not known."""
+    if facts.security is not None:
+        return {"decides": True, "why_not": None, "security": security_document(facts.security)}
+    decides = None if isinstance(facts.stake, ChainError) else False
+    return {"decides": decides, "why_not": str(facts.stake), "security": None}
+
+
+def _member(signer: WeighedSigner) -> dict[str, Any]:
+    slashable = None if signer.slashable is None else str(signer.slashable)
+    return {
+        "address": checksummed(signer.address), "weight": str(signer.weight), "operator": signer.operator, "slashable": slashable,
     }  # fmt: skip
 
 
@@ -164,14 +187,7 @@ def _group(group: SignerGroup) -> dict[str, Any]:
         "step_threshold": str(group.strong),
         "weight": str(group.total),
         "expires_s": group.expires_s,
-        "members": [
-            {
-                "address": checksummed(m.address),
-                "weight": str(m.weight),
-                "bond": None if m.bond is None else str(m.bond),
-            }
-            for m in group.members
-        ],
+        "members": [_member(m) for m in group.members],
     }
 
 
@@ -185,9 +201,13 @@ def _coming(facts: StoreFacts) -> dict[str, Any] | None:
 
 def _cautions(facts: StoreFacts) -> list[str]:
     """Signers that expire, a rotation that comes to nothing, a step threshold out of reach; and what is unsafe with real money, which nothing is on a local chain."""
-    always = [*_expiring(facts), *_unarmed(facts), *_weak(facts)]
+    always = [*_expiring(facts), *_unarmed(facts), *_weak(facts), *_overruled(facts)]
     if facts.chain_id in LOCAL_CHAINS:
         return always
+    if facts.security is not None and facts.security.facts.governance.timelock_is_key:
+        always.append(
+            "the set's timelock is a plain key: whoever has it pauses all and hands the store on; no contract delays it"
+        )
     return always + cautions(
         rotation_delay_s=facts.rotation_delay_s,
         overlap_s=facts.overlap_s,
@@ -206,7 +226,7 @@ def _unarmed(facts: StoreFacts) -> Iterator[str]:
         return
     epoch, at_s = facts.next_epoch
     need = (
-        f"weight {facts.next_group.threshold} of {facts.next_group.total}"
+        f"weight {_weight(facts, facts.next_group.threshold)} of {_weight(facts, facts.next_group.total)}"
         if facts.next_group
         else "its threshold's weight"
     )
@@ -235,9 +255,33 @@ def _weak(facts: StoreFacts) -> Iterator[str]:
     for group in (facts.group, facts.next_group):
         if group is not None and group.never_strong:
             yield (
-                f"epoch {group.epoch}: {_NEVER_STRONG}. Its signers have weight {group.total}, a price beyond the step needs"
-                f" {group.strong} to land at once; set signers and thresholds anew"
+                f"epoch {group.epoch}: {_NEVER_STRONG}. Its signers have weight {_weight(facts, group.total)}, a price beyond the"
+                f" step needs {_weight(facts, group.strong)} to land at once; set signers and thresholds anew"
             )
+
+
+def _overruled(facts: StoreFacts) -> Iterator[str]:
+    """Who decides, or soon will, in the place of stake."""
+    if facts.security is None:
+        return
+    yield from facts.security.facts.strange
+    governance = facts.security.facts.governance
+    if facts.set_owner is not None:
+        yield f"{_who(facts.set_owner)} is set owner: it names other signers, whatever stake says"
+    if governance.migrates_to is not None:
+        yield (
+            f"the store will be offered to {governance.migrates_to} from {governance.migrates_at_s} (Unix s) on: who does not want"
+            " that leaves before"
+        )
+    if facts.security.facts.silent:
+        yield "too much stake has left: the last freeze made no set, and the one in force signs until it expires"
+    if not facts.security.is_complete:
+        yield "not all that can be slashed could be read: `lrt-oracle stake status` says what"
+
+
+def _weight(facts: StoreFacts, weight: int) -> str:
+    """Weights of a set by stake are wei, those that an owner named are numbers."""
+    return units(weight) if facts.security is not None and facts.security.by_stake else str(weight)
 
 
 def _who(address: bytes | None) -> str:

@@ -1,11 +1,13 @@
-"""What a store and the registry over it say of themselves at one block, as far as trust in them depends on it."""
+"""What a store and its owner say of themselves at one block, as far as trust in them depends on it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from oracle.check.corruption_cost import BondedSigner
+from oracle.chain.quorum_rpc import ChainError
+from oracle.check.corruption_cost import WeighedSigner
+from oracle.stake.discover import NotStaked
+from oracle.stake.secured_price import PriceSecurity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +17,7 @@ class SignerGroup:
     epoch: int
     threshold: int
     strong: int
-    members: tuple[BondedSigner, ...]
+    members: tuple[WeighedSigner, ...]
     from_s: int = 0
     expires_s: int | None = None
 
@@ -25,7 +27,7 @@ class SignerGroup:
         return sum(m.weight for m in self.members)
 
     @property
-    def voters(self) -> tuple[BondedSigner, ...]:
+    def voters(self) -> tuple[WeighedSigner, ...]:
         """Members with weight: one that was removed keeps its place, and nothing else."""
         return tuple(m for m in self.members if m.weight)
 
@@ -47,18 +49,6 @@ class MoveLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bonding:
-    """The OperatorRegistry over a store. ``parties``: by role; None for nobody. ``unit``: of the bonds, for people."""
-
-    address: bytes
-    parties: Mapping[str, bytes | None]
-    unbonding_s: int
-    dispute_s: int
-    unit: str
-    decimals: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFacts:
     """What a store says of itself at one block.
 
@@ -70,6 +60,7 @@ class StoreFacts:
             emergency.
         set_owner: may replace signers after the delay and remove some at once; None for the owner alone.
         overlap_ends_s: until when the set before the present one is taken.
+        stake: what secures its prices, where stake decides who signs; else why not, or why that could not be read.
     """
 
     target: str
@@ -94,4 +85,9 @@ class StoreFacts:
     set_owner: bytes | None
     classes: tuple[MoveLimits, ...]
     paused: tuple[str, ...]
-    bonding: Bonding | None
+    stake: PriceSecurity | NotStaked | ChainError
+
+    @property
+    def security(self) -> PriceSecurity | None:
+        """What secures its prices; None where no stake decides, or it could not be read."""
+        return self.stake if isinstance(self.stake, PriceSecurity) else None

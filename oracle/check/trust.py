@@ -1,64 +1,54 @@
-"""What the check reads of each deployed store: its roles, signers and limits at one block, and the bonds behind them."""
+"""What the check reads of each deployed store: its roles, signers and limits at one block, and the stake behind them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
-from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError
 
-import contracts
-from feeds.chains.abi import checksummed
 from feeds.errors import FeedError
 from oracle.chain.next_signers import read_set
 from oracle.chain.quorum_rpc import ChainError
-from oracle.chain.store_abi import abi_type, selector
+from oracle.chain.rpc_answers import BlockHead
 from oracle.chain.store_client import StoreClient
 from oracle.chain.store_reads import NEVER_EXPIRES
-from oracle.check.corruption_cost import BondedSigner
+from oracle.check.corruption_cost import WeighedSigner
 from oracle.check.privileges import document
-from oracle.check.store_facts import Bonding, MoveLimits, SignerGroup, StoreFacts
+from oracle.check.store_facts import MoveLimits, SignerGroup, StoreFacts
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.operator_sections import TargetSection
-from oracle.config.tables.schema import Problem
 from oracle.sign.eip712 import Domain
+from oracle.stake.discover import NotStaked, discover
+from oracle.stake.reads import StakeReads
+from oracle.stake.secured_price import PriceSecurity, price_security
 
 _CLASS_SHIFT = 13
 _NO_CODE = ("0x", "0x0", "")
-_LONGEST_NAME = 42
-_MOST_DECIMALS = 77
 _ROLES = ("owner", "pendingOwner", "guardian", "setOwner")
-_PARTIES = ("curator", "arbiter", "treasury", "slasher")
 
 
-async def trust_documents(resolved: ResolvedConfig) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """The trust document of every target's store, and what contradicts the config.
+async def trust_documents(resolved: ResolvedConfig) -> list[dict[str, Any]]:
+    """The trust document of every target's store.
 
-    A store that cannot be read is a row with ``error``; that there is no store, or that its chain does not
-    answer, is among the problems of the target. A registry that is not one contradicts the config, and bonds are unknown.
+    A store that cannot be read is a row with ``error``; that there is no store, or that its chain does not answer, is among the
+    problems of the target. What decides by stake is found from the store's owner; what of it cannot be read is unknown.
     """
-    rows = await asyncio.gather(
-        *(_trust_document(resolved, name, target) for name, target in resolved.config.targets.items())
-    )
-    return [row for row, _ in rows], [p for _, problems in rows for p in problems]
+    targets = resolved.config.targets.items()
+    return list(await asyncio.gather(*(_trust_document(resolved, name, target) for name, target in targets)))
 
 
-async def _trust_document(
-    resolved: ResolvedConfig, name: str, target: TargetSection
-) -> tuple[dict[str, Any], list[Problem]]:
+async def _trust_document(resolved: ResolvedConfig, name: str, target: TargetSection) -> dict[str, Any]:
     chain = resolved.config.chains[target.chain]
     domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
     client = StoreClient(chain.endpoints, domain, None, max_fee_gwei=0)
     try:
         reader = StoreReader(client, (await client.head()).number)
-        facts, problems = await reader.facts(name, target)
-        return document(facts), problems
+        return document(await reader.facts(name, target))
     except (ChainError, FeedError, aiohttp.ClientError, OSError, UnicodeDecodeError) as e:
-        return {"target": name, "chain": target.chain, "store": target.store, "error": str(e)}, []
+        return {"target": name, "chain": target.chain, "store": target.store, "error": str(e)}
     finally:
         await client.close()
 
@@ -75,30 +65,27 @@ class StoreReader:
         self._client, self._block = client, block
         self._at = hex(block)
 
-    async def facts(self, name: str, target: TargetSection) -> tuple[StoreFacts, list[Problem]]:
-        """Everything that the store and its registry say; ChainError if it is not a store."""
+    async def facts(self, name: str, target: TargetSection) -> StoreFacts:
+        """Everything that the store and what owns it say; ChainError if it is not a store."""
         store = self._client.domain.store
-        bonding, problems = await self._bonding(name, target.registry)
+        time_s = await self._time_s()
+        stake = await self._stake(time_s)
         epoch, threshold, signers, weights = await self._client.read("signerSet", block=self._at)
         strong = int((await self._client.read("thresholds", block=self._at))[1])
-        bonds = await self._bonds(bonding, [_raw(s) for s in signers])
-        members = tuple(
-            BondedSigner(address=_raw(s), weight=int(w), bond=b)
-            for s, w, b in zip(signers, weights, bonds, strict=True)
-        )
+        members = tuple(_signer(_raw(s), int(w), stake) for s, w in zip(signers, weights, strict=True))
         expires_s = await self._number("expiresAt")
         owner, pending, guardian, set_owner = [await self._who(r) for r in _ROLES]
         feeds = await self._feeds()
         coming, at_s = await self._client.read("nextSigners", block=self._at)
         has_next = coming > epoch
         code: Any = await self._client.nodes.agreed_value("eth_getCode", "0x" + owner.hex(), self._at)
-        facts = StoreFacts(
+        return StoreFacts(
             target=name,
             chain=target.chain,
             chain_id=self._client.domain.chain_id,
             store=store,
             block=self._block,
-            time_s=await self._time_s(),
+            time_s=time_s,
             owner=owner,
             owner_is_key=code in _NO_CODE,
             pending_owner=pending if any(pending) else None,
@@ -121,9 +108,8 @@ class StoreReader:
             set_owner=set_owner if any(set_owner) else None,
             classes=await self._classes(feeds),
             paused=await self._paused(feeds),
-            bonding=bonding,
+            stake=stake,
         )
-        return facts, problems
 
     # --- the store -----------------------------------------------------------------------------------------------
 
@@ -168,89 +154,38 @@ class StoreReader:
             epoch=epoch,
             threshold=signers.threshold,
             strong=next_set.strong,
-            members=tuple(BondedSigner(address=a, weight=w) for a, w in members),
+            members=tuple(WeighedSigner(address=a, weight=w) for a, w in members),
             from_s=at_s,
             expires_s=signers.expires_s,
         )
 
-    # --- the registry --------------------------------------------------------------------------------------------
+    # --- stake ---------------------------------------------------------------------------------------------------
 
-    async def _bonding(self, name: str, text: str | None) -> tuple[Bonding | None, list[Problem]]:
-        """The registry that the config names for the store; none if it is over another one."""
-        if text is None:
-            return None, []
-        where, key = raw_address(text), f"targets.{name}.registry"
-        if await self._client.nodes.agreed_value("eth_getCode", "0x" + where.hex(), self._at) in _NO_CODE:
-            return None, [
-                Problem(key, f"no contract at {checksummed(where)}: deploy the registry first, or correct it")
-            ]
-        try:
-            (store,), (chain_id,) = [await self._ask(where, f) for f in ("store", "chainId")]
-            answers = [(await self._ask(where, f))[0] for f in (*_PARTIES, "token", "unbondingS", "disputeS")]
-        except ChainError as e:
-            return None, [Problem(key, f"{checksummed(where)} is not an OperatorRegistry, or does not answer: {e}")]
+    async def _stake(self, time_s: int) -> PriceSecurity | NotStaked | ChainError:
+        """What secures its prices; where no stake does, or it cannot be read, that is the answer, and the rest is told all the same."""
         domain = self._client.domain
-        if (_raw(store), chain_id) != (domain.store, domain.chain_id):
-            text = f"{text} belongs to store {checksummed(_raw(store))} on chain {chain_id}: its bonds back that one"
-            return None, [Problem(key, text)]
-        *parties, token, unbonding_s, dispute_s = answers
-        return Bonding(
-            address=where,
-            parties={role: _party(party) for role, party in zip(_PARTIES, parties, strict=True)},
-            unbonding_s=unbonding_s,
-            dispute_s=dispute_s,
-            unit=printable(await self._token_fact(_raw(token), "symbol()", "string", checksummed(_raw(token)))),
-            decimals=min(_MOST_DECIMALS, int(await self._token_fact(_raw(token), "decimals()", "uint8", 0))),
-        ), []
-
-    async def _bonds(self, bonding: Bonding | None, signers: Sequence[bytes]) -> list[int | None]:
-        """What each signer has at stake, with what it has asked back and not taken; None without a registry."""
-        if bonding is None:
-            return [None] * len(signers)
-        operators = await asyncio.gather(*(self._ask(bonding.address, "operators", "0x" + s.hex()) for s in signers))
-        return [0 if slashed else int(shares) for _, shares, _, _, slashed in operators]
-
-    async def _ask(self, where: bytes, function: str, *args: Any) -> tuple[Any, ...]:
-        """Values of a view function of the registry."""
-        inputs, outputs = next(_types(function))
-        data = selector(function, inputs) + encode(inputs, args)
+        reads = StakeReads(self._client.nodes, BlockHead(number=self._block, time_s=time_s))
         try:
-            return tuple(decode(outputs, await self._call(where, data)))
-        except (DecodingError, ValueError):
-            raise ChainError(f"{function} of {checksummed(where)} does not answer as an OperatorRegistry") from None
-
-    async def _token_fact(self, where: bytes, signature: str, kind: str, otherwise: Any) -> Any:
-        """What a token states of itself, for people; ``otherwise`` where it states nothing."""
-        try:
-            name = signature.partition("(")[0]
-            return decode([kind], await self._call(where, selector(name, ())))[0]
-        except (ChainError, DecodingError, ValueError):
-            return otherwise
-
-    async def _call(self, where: bytes, data: bytes) -> bytes:
-        call = {"to": "0x" + where.hex(), "data": "0x" + data.hex()}
-        return bytes.fromhex(str(await self._client.nodes.agreed_value("eth_call", call, self._at))[2:])
+            return await price_security(reads, await discover(reads, domain.chain_id, "0x" + domain.store.hex()))
+        except (NotStaked, ChainError) as e:
+            return e
 
 
-def _types(function: str) -> Iterator[tuple[list[str], list[str]]]:
-    for entry in contracts.load("OperatorRegistry").abi:
-        if entry["type"] == "function" and entry["name"] == function:
-            yield [abi_type(i) for i in entry["inputs"]], [abi_type(i) for i in entry["outputs"]]
+def _signer(key: bytes, weight: int, stake: PriceSecurity | NotStaked | ChainError) -> WeighedSigner:
+    """A signer, and what can be slashed of its operator; None where a source does not say."""
+    if isinstance(stake, PriceSecurity):
+        for one in stake.facts.members:
+            if one.key == "0x" + key.hex():
+                known = None not in one.slashable_wei.values()
+                wei = stake.slashable.get(one.operator, 0) if known else None
+                return WeighedSigner(address=key, weight=weight, operator=one.operator, slashable=wei)
+    return WeighedSigner(address=key, weight=weight)
 
 
 def _time_of(answer: Any) -> int:
     if isinstance(answer, FeedError):
         raise answer
     return int(str(answer["timestamp"]), 16)
-
-
-def _party(text: str) -> bytes | None:
-    return _raw(text) if any(_raw(text)) else None
-
-
-def printable(text: str) -> str:
-    """A token's own name as it can be printed: a contract writes no line and no colour of ours."""
-    return "".join(c if c.isprintable() else "?" for c in str(text)[:_LONGEST_NAME])
 
 
 def _raw(text: str) -> bytes:

@@ -43,19 +43,21 @@ def status(config_path: Path, /, *, address: str | None, more: list[str], target
 async def _status(
     config_path: Path, target: str | None, address: str | None, more: list[str]
 ) -> tuple[dict[str, Any], list[str]]:
-    from oracle.check.stake_security import security_document, security_lines
     from oracle.stake import lines
     from oracle.stake.elsewhere import elsewhere
     from oracle.stake.holdings import holdings_document
     from oracle.stake.reads import ZERO
-    from oracle.stake.standing import operator_document, penalty_terms, set_document
+    from oracle.stake.secured_price import price_security
+    from oracle.stake.secured_text import doubt_lines, security_document, security_lines
+    from oracle.stake.standing import operator_document, set_document
 
     async with opened_desk(config_path, target) as desk:
         reads, system = desk.reads, desk.system
         if address is None:
             whole = await set_document(reads, system)
-            secured = security_document(whole, await penalty_terms(reads, system))
-            return {**whole, "security": secured}, [*lines.set_lines(whole), *security_lines(secured, whole)]
+            secured = await price_security(reads, system)
+            answer = [*security_lines(secured), *doubt_lines(secured)]
+            return {**whole, "security": security_document(secured)}, [*lines.set_lines(whole), *answer]
         (speaks_for,) = await reads.call(system.book, "KeyBook", "operatorOf", address)
         who = address if speaks_for == ZERO else speaks_for
         operator = await operator_document(reads, system, who)

@@ -9,7 +9,6 @@ argument: what is found there was made from exactly these bytes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from eth_hash.auto import keccak
 
 import contracts
 from feeds.errors import LrtOracleError
+from oracle.chain.known_code import immutable_places
 from oracle.chain.store_abi import abi_type
 
 PROXY = bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c")
@@ -90,7 +90,5 @@ def verify_code(planned: PlannedContract, code: bytes) -> None:
 
 def immutables_of(contract: str) -> Iterator[tuple[int, int]]:
     """Start and length of every place where the runtime code holds an immutable; the artifact lists them by name."""
-    body = json.loads((contracts.ARTIFACTS / f"{contract}.json").read_text(encoding="utf-8"))
-    for places in body.get("immutableReferences", {}).values():
-        for place in places:
-            yield int(place["start"]), int(place["length"])
+    for places in immutable_places(contract).values():
+        yield from places

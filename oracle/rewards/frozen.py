@@ -20,7 +20,7 @@ class FrozenEpoch:
         operators: whose they are.
         weights: at the freeze.
         threshold: T.
-        capture_s: when it was frozen, Unix s.
+        capture_s: the earliest at which stake of a member was seen for it: when it was frozen, or up to an hour before, Unix s.
     """
 
     domain: Domain

@@ -111,12 +111,15 @@ class RewardsReads:
         return {a: funded for a, (funded, _) in zip(_raw(assets), pots, strict=True) if funded}
 
     async def stakes(self, frozen: FrozenEpoch) -> tuple[tuple[int, ...], ...]:
-        """Stake of each member in each source, wei, at the block of the freeze: endpoints must still have its state."""
-        (sources,) = await self._own("allSources")
-        block = await BlockTimes(self._nodes).last_before(frozen.capture_s + 1, self._head)
+        """Stake of each member in each source, wei, at the block of which it was seen: endpoints must still have its state."""
+        (sources,), (at,) = await asyncio.gather(self._own("allSources"), self._own("set"))
+        operators = ["0x" + o.hex() for o in frozen.operators]
+        captures = await asyncio.gather(*(self._call(at, _SET, "captureOf", frozen.epoch, o) for o in operators))
+        times = BlockTimes(self._nodes)
+        blocks = {s: (await times.last_before(s + 1, self._head)).number for (s,) in set(captures)}
         rows = [
-            [self._call(s, _SOURCE, "stakeOf", "0x" + o.hex(), block=block.number) for s in sources]
-            for o in frozen.operators
+            [self._call(s, _SOURCE, "stakeOf", o, block=blocks[capture_s]) for s in sources]
+            for o, (capture_s,) in zip(operators, captures, strict=True)
         ]
         return tuple([tuple([stake for (stake,) in await asyncio.gather(*row)]) for row in rows])
 

@@ -29,7 +29,16 @@ _MARKS = (
 
 
 class NotStaked(LrtOracleError, RuntimeError):
-    """The store's signers are not decided by stake: who owns it, and what to do."""
+    """The store's signers are not decided by stake: who owns it, and what to do.
+
+    Attributes:
+        owner: of the store.
+        is_set: a StakedSet of it, but one that was told no penalties and no rewards: it makes no set.
+    """
+
+    def __init__(self, text: str, *, owner: str, is_set: bool) -> None:
+        super().__init__(text)
+        self.owner, self.is_set = owner, is_set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +83,14 @@ async def discover(reads: StakeReads, chain_id: int, store: str) -> StakeSystem:
     (owner,) = await reads.call(store, "PriceStore", "owner")
     said = await reads.tried(owner, "StakedSet", "store") if await reads.has_code(owner) else None
     if said is None or said[0] != store:
-        raise NotStaked(f"{store} is owned by {owner}, which is no StakedSet of it: its owner names the signers")
+        text = f"{store} is owned by {owner}, which is no StakedSet of it: its owner names the signers"
+        raise NotStaked(text, owner=owner, is_set=False)
     names = ("book", "sources", "penalties", "rewards")
     found = await asyncio.gather(*(reads.call(owner, "StakedSet", name) for name in names))
     (book,), (sources,), (penalties,), (rewards,) = found
     if ZERO in (penalties, rewards):
-        raise NotStaked(f"{owner} was not told who penalises and who pays: whoever deployed it must call `connect`")
+        text = f"{owner} was not told who penalises and who pays: whoever deployed it must call `connect`"
+        raise NotStaked(text, owner=owner, is_set=True)
     kinds = await asyncio.gather(*(source_kind(reads, s) for s in sources))
     listed = tuple(StakeSource(at=s, kind=k) for s, k in zip(sources, kinds, strict=True))
     return StakeSystem(

@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from eth_abi.abi import decode
+from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
-from oracle.chain.quorum_rpc import ChainError, QuorumRpc
+from oracle.chain.quorum_rpc import ChainError, NodeRefused, QuorumRpc
 from oracle.chain.rpc_answers import BlockHead, read_head, read_simulated
 from oracle.chain.store_abi import call_of, event_topic, selector
 
 ZERO = "0x" + "00" * 20
+_ENDED = (
+    "out of gas",
+    "outofgas",
+    "invalid opcode",
+    "opcode 0x",
+    "invalidfeopcode",
+    "opcodenotfound",
+    "badinstruction",
+    "invalid jump",
+    "invalidjump",
+    "stack underflow",
+    "stackunderflow",
+)
+"""How nodes say that a contract ended a call without reverting (geth `core/vm/errors.go`, revm, Nethermind): its code did, not the node."""
 
 
 class StakeReads:
@@ -59,22 +73,32 @@ class StakeReads:
 
     async def of_token(self, token: str, function: str, kind: str, *args: str) -> Any:
         """What a token answers that takes addresses alone; None where it does not know the function."""
-        data = selector(function, ["address"] * len(args))
-        data += b"".join(bytes.fromhex(a[2:]).rjust(32, b"\0") for a in args)
-        found = await self._decoded(token, data, (kind,))
+        return await self.of_other(token, function, ["address"] * len(args), args, kind)
+
+    async def of_other(self, to: str, function: str, types: Sequence[str], args: Sequence[Any], kind: str) -> Any:
+        """The same of any contract of others."""
+        found = await self._decoded(to, selector(function, types) + encode(list(types), list(args)), (kind,))
         return None if found is None else found[0]
 
     async def has_code(self, at: str) -> bool:
         """Whether there is a contract."""
-        return bool(await self.nodes.agreed_value("eth_getCode", at, hex(self.head.number)) != "0x")
+        return bool(await self.code(at))
+
+    async def code(self, at: str) -> bytes:
+        """Of a contract; empty where there is none."""
+        return bytes.fromhex(str(await self.nodes.agreed_value("eth_getCode", at, hex(self.head.number)))[2:])
 
     async def emitted(
         self, at: str, contract: str, event: str, *topics: str | None
     ) -> tuple[tuple[str, ...], ...] | None:
         """Topics of all such events up to the block; None where endpoints do not look so far back."""
+        return await self.logged(at, "0x" + event_topic(contract, event).hex(), *topics)
+
+    async def logged(self, at: str, *topics: str | None) -> tuple[tuple[str, ...], ...] | None:
+        """The same by topics."""
         wanted = {
             "address": at,
-            "topics": ["0x" + event_topic(contract, event).hex(), *topics],
+            "topics": list(topics),
             "fromBlock": "0x0",
             "toBlock": hex(self.head.number),
         }
@@ -95,7 +119,9 @@ class StakeReads:
 
 
 def _answer(answer: Any) -> str | None:
-    """The bytes of an answer; None where the contract reverts."""
+    """The bytes of an answer; None where the contract reverts, or ends in another way that is its own doing."""
+    if isinstance(answer, NodeRefused) and any(words in answer.detail.lower() for words in _ENDED):
+        return None
     return None if read_simulated(answer).refused is not None else str(answer)
 
 

@@ -113,7 +113,8 @@ async def operator_row(reads: StakeReads, system: StakeSystem, operator: str, co
     by_key = dict(zip(keys, weights, strict=True))
     frozen_keys, operators, _ = await reads.call(system.set, "StakedSet", "membersOf", epoch)
     mine = [k for k, o in zip(frozen_keys, operators, strict=True) if o == operator]
-    stakes = await asyncio.gather(*(_stakes(reads, s.at, operator) for s in system.sources))
+    capture_s = await slashing_capture(reads, system, operator)
+    stakes = await asyncio.gather(*(_stakes(reads, s.at, operator, capture_s) for s in system.sources))
     return {
         "operator": operator,
         "key": None if key == ZERO else key,
@@ -136,19 +137,31 @@ async def operator_row(reads: StakeReads, system: StakeSystem, operator: str, co
     }  # fmt: skip
 
 
-async def _stakes(reads: StakeReads, source: str, operator: str) -> tuple[int | None, int | None]:
-    """What counts as stake in a source, and what can be slashed there of a capture now; None where it does not say."""
+async def slashing_capture(reads: StakeReads, system: StakeSystem, operator: str) -> int:
+    """Of what time an operator's stake answers for what it signs now: when it was seen for the set in force; of another just now.
+
+    A source that reads a history by time knows nothing of the very second of a block yet.
+    """
+    epoch, *_ = await reads.call(system.store, "PriceStore", "signerSet")
+    (capture_s,) = await reads.call(system.set, "StakedSet", "captureOf", epoch, operator)
+    return int(capture_s) or reads.head.time_s - 1
+
+
+async def _stakes(reads: StakeReads, source: str, operator: str, capture_s: int) -> tuple[int | None, int | None]:
+    """What counts as stake in a source, and what can be slashed there of a capture; None where it does not say."""
     stake, slashable = await asyncio.gather(
         reads.tried(source, "IStakeSource", "stakeOf", operator),
-        reads.tried(source, "IStakeSource", "slashableOf", operator, reads.head.time_s),
+        reads.tried(source, "IStakeSource", "slashableOf", operator, capture_s),
     )
     return (None if stake is None else stake[0]), (None if slashable is None else slashable[0])
 
 
-async def cases_of(reads: StakeReads, system: StakeSystem, operator: str) -> list[dict[str, Any]]:
-    """Its newest case in each of the newest epochs."""
+async def cases_of(
+    reads: StakeReads, system: StakeSystem, operator: str, back: int = EPOCHS_BACK
+) -> list[dict[str, Any]]:
+    """Its newest case in each of the newest epochs, so many of them."""
     epoch, *_ = await reads.call(system.store, "PriceStore", "signerSet")
-    epochs = range(max(1, epoch + 1 - EPOCHS_BACK), epoch + 2)
+    epochs = range(max(1, epoch + 1 - back), epoch + 2)
     named = await asyncio.gather(*(reads.call(system.penalties, "Penalties", "caseIn", operator, e) for e in epochs))
     found = [case_id for (case_id,) in named if any(case_id)]
     return list(await asyncio.gather(*(_case(reads, system, c) for c in found)))

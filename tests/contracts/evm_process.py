@@ -72,12 +72,12 @@ class Evm:
         code = artifact.bytecode
         raw = code if isinstance(code, bytes) else bytes.fromhex(code[2:])
         at = str(self.evm.deploy(OWNER, raw + encode([abi_type(i) for i in inputs], args)))
-        self.knows(at, artifact)
-        return at
+        return self.know(at, artifact)
 
-    def knows(self, at: str, artifact: Any) -> None:
-        """A contract that another one made."""
+    def know(self, at: str, artifact: Any) -> str:
+        """The functions of a contract that something else made, by name."""
         self.abis[at] = {e["name"]: e for e in artifact.abi if e["type"] == "function"}
+        return at
 
     def pay(self, sender: str, to: str, data: bytes, value: int) -> None:
         """A call with ether, which is taken."""

@@ -60,8 +60,7 @@ class NodeEvm(Evm):
         raw = code if isinstance(code, bytes) else bytes.fromhex(code[2:])
         receipt = self.transact("0x" + "a" * 40, None, raw + encode([abi_type(i) for i in inputs], args))
         at = str(receipt["contractAddress"])
-        self.knows(at, artifact)
-        return at
+        return self.know(at, artifact)
 
     def call(self, to: str, name: str, *args: Any, sender: str = "0x" + "a" * 40, value: int = 0) -> tuple[str, Any]:
         """The answer as of now; then, unless it only reads, the transaction."""

@@ -20,7 +20,11 @@ from demo.fleet.rotation import arm_by_hand
 from demo.fleet.stories import STORIES, plan_of
 from demo.world.chain import account
 from demo.world.restaking import GAS_MOST
+from oracle.chain.quorum_rpc import QuorumRpc
 from oracle.sign.eip712 import Domain, batch_bytes, batch_digest, sign_compact
+from oracle.stake.discover import SourceKind, discover
+from oracle.stake.reads import StakeReads
+from oracle.stake.secured_price import price_security
 from oracle.storage.database import Database
 from tests.contracts.contract_tools import WAD, Item
 
@@ -105,3 +109,30 @@ async def test_what_does_not_come_to_pass_is_a_problem(fleet: Fleet) -> None:
         "stake: 1 sets were made of it, two must be", "stake: nothing was proven", "stake: nothing was taken",
         "stake: no report was posted",
     ]  # fmt: skip
+
+
+async def test_what_secures_the_price_names_the_shared_vault_and_its_curators(fleet: Fleet) -> None:
+    """A vault that several operators and other networks share, whose curators are found by its delegator's events on a node."""
+    story = ByHand(fleet, lambda _line: None)
+    await story.freeze(FIRST_EPOCH)
+    await story.armed()
+    await story.in_force(FIRST_EPOCH)
+    nodes = QuorumRpc([fleet.node.url], chain_id=fleet.world.chain_id)
+    try:
+        reads = await StakeReads.open(nodes)
+        found = await price_security(reads, await discover(reads, fleet.world.chain_id, fleet.deployment.store.lower()))
+    finally:
+        await nodes.close()
+    assert (found.is_complete, found.by_stake, found.facts.strange) == (True, True, ())
+    parts = [p for m in found.facts.members for p in m.parts]
+    assert {p.kind for p in parts} == {SourceKind.SYMBIOTIC}
+    shared = [p for p in parts if p.shared]
+    assert 0 < found.shared.others_can_slash == sum(p.wei or 0 for p in shared) < found.slashable_wei
+    assert set(found.shared.by_vault) == {p.vault for p in shared}, (
+        "the other vault is for one operator and one network"
+    )
+    assert found.shared.curator_unknown == 0
+    assert all(p.curators for p in shared)
+    held = {v: w for s in found.facts.sources for v, w in (s.vaults or {}).items()}
+    for vault, wei in found.shared.by_vault.items():
+        assert wei <= (held[vault] or 0), "together they have no more than the vault"

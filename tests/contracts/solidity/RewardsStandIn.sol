@@ -20,6 +20,7 @@ contract FrozenSetStandIn {
     mapping(uint256 => address[]) private operators;
     mapping(uint256 => uint96[]) private weights;
     mapping(address => uint48) public jailedUntil;
+    mapping(uint256 => mapping(address => uint48)) private seenAt;
 
     constructor(address store_) {
         store = store_;
@@ -39,6 +40,15 @@ contract FrozenSetStandIn {
         uint96 total;
         for (uint256 i; i < weights_.length; ++i) total += weights_[i];
         frozenOf[epoch] = Frozen(uint48(block.timestamp), provableUntil, threshold, total);
+    }
+
+    function see(uint256 epoch, address operator, uint48 at) external {
+        seenAt[epoch][operator] = at;
+    }
+
+    function captureOf(uint256 epoch, address operator) external view returns (uint48) {
+        uint48 at = seenAt[epoch][operator];
+        return at == 0 ? frozenOf[epoch].capture : at;
     }
 
     function membersOf(uint256 epoch) external view returns (address[] memory, address[] memory, uint96[] memory) {

@@ -54,11 +54,6 @@ class MiningEvm(Evm):
     def mine(self, blocks: int = 1) -> None:
         self.jump(blocks * BLOCK_S)
 
-    def know(self, at: str, artifact: Any) -> str:
-        """The functions of a contract that something else made, by name."""
-        self.abis[at] = {e["name"]: e for e in artifact.abi if e["type"] == "function"}
-        return at
-
     def run(self, steps: Generator[eigenlayer.Step, str, T]) -> T:
         """Do what a generator of steps says."""
         answer = ""

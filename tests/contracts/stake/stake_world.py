@@ -75,9 +75,7 @@ def with_gas(sources: Sequence[str], gas: int = SOURCE_GAS) -> list[tuple[str, i
 
 def windows_of(evm: Any, set_: str) -> str:
     """What the set keeps of sources' words, ready to be called."""
-    at = str(evm.ok(set_, "windows"))
-    evm.knows(at, contracts.load("StakeWindows"))
-    return at
+    return str(evm.know(str(evm.ok(set_, "windows")), contracts.load("StakeWindows")))
 
 
 @dataclass(frozen=True)

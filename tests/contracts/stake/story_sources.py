@@ -16,7 +16,7 @@ from tests.contracts.contract_tools import WAD
 from tests.contracts.evm_process import OWNER, TREASURY
 from tests.contracts.stake.eigen_world import BLOCK_S, DELAY, SET_ID, EigenWorld, claims_of, registration
 from tests.contracts.stake.stake_world import DAY_S
-from tests.contracts.stake.story_world import DISPUTE_S, ETHER, EXECUTION_S, NEEDS_S, RESTAKERS, Part, StoryWorld
+from tests.contracts.stake.story_world import DISPUTE_S, ETHER, EXECUTION_S, NEEDS_S, Part, StoryWorld
 from tests.contracts.stake.symbiotic_world import BURNER, CURATOR, SymbioticWorld
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class EigenPart(EigenWorld):
         self.evm.mine(126_001)
         for operator in operators:
             assert self.allocate(operator, (self.tokens_strategy, WAD)) == ""
-        for restaker, operator in zip(RESTAKERS, operators, strict=True):
+        for restaker, operator in zip(self.world.restakers, operators, strict=True):
             self.delegate(restaker, operator)
             self.behind[restaker] = operator
 

@@ -43,14 +43,15 @@ from tests.contracts.stake.story_gas import untouched
 
 ETHER = "0x" + "00" * 20
 FINDER, ARBITER, PAYER = (to_checksum_address(f"0x{n:040x}") for n in (0xF1D, 0xA4B, 0xFA1))
-OPERATORS: tuple[str, ...] = tuple(to_checksum_address(f"0x{0x0A00 + i:040x}") for i in range(5))
-RESTAKERS: tuple[str, ...] = tuple(to_checksum_address(f"0x{0x0B00 + i:040x}") for i in range(5))
-RESTAKER_OF: dict[str, str] = dict(zip(OPERATORS, RESTAKERS, strict=True))
+MOST: tuple[str, ...] = tuple(to_checksum_address(f"0x{0x0A00 + i:040x}") for i in range(31))
+"""As many operators as a set can have."""
+RESTAKER_OF: dict[str, str] = {o: to_checksum_address(f"0x{0x0B00 + i:040x}") for i, o in enumerate(MOST)}
+OPERATORS = MOST[:5]
+RESTAKERS: tuple[str, ...] = tuple(RESTAKER_OF[o] for o in OPERATORS)
 DISPUTE_S, EXECUTION_S, JAIL_S, ABSENT_S = 3 * DAY_S, DAY_S, 30 * DAY_S, DAY_S
 NEEDS_S = OBSERVED_S + 2 * DAY_S + ANSWER_S + DISPUTE_S + EXECUTION_S
 LEAST, FINDER_BPS = WAD // 10, 500
 MIN_STAKE, DEPOSIT = 20 * WAD, 40 * WAD
-MEMBERS = len(OPERATORS)
 RATE_BPS = 10_500
 """What a wdivETH is worth when everything is deployed."""
 FEED = b"wdivETH/ETH".ljust(32, b"\0")
@@ -94,10 +95,17 @@ class StoryWorld:
     """Everything connected, with operators that can be delegated to; nobody has joined yet."""
 
     def __init__(
-        self, make: Sequence[Callable[[StoryWorld], Part]], source_gas: Sequence[int], *, measured: bool = False
+        self,
+        make: Sequence[Callable[[StoryWorld], Part]],
+        source_gas: Sequence[int],
+        operators: Sequence[str] = OPERATORS,
+        *,
+        measured: bool = False,
     ) -> None:
         self.evm = evm = MiningEvm()
-        for who in (*OPERATORS, *RESTAKERS, FINDER, ARBITER, PAYER, TIMELOCK):
+        self.operators = operators
+        self.restakers = [RESTAKER_OF[o] for o in operators]
+        for who in (*operators, *self.restakers, FINDER, ARBITER, PAYER, TIMELOCK):
             evm.evm.set_balance(who, 10**27)
         self.keys: dict[str, coincurve.PrivateKey] = {}
         self.figures: dict[str, int] | None = {} if measured else None
@@ -113,7 +121,7 @@ class StoryWorld:
         self.values = evm.create(contracts.load("CollateralValues"), [(self.token, self.token, rate, 10_000, 1_000)])
         self.parts = [one(self) for one in make]
         self.sources = [p.source for p in self.parts]
-        rules = SETTINGS | {"maxMembers": MEMBERS, "minStake": MIN_STAKE}
+        rules = SETTINGS | {"maxMembers": len(operators), "minStake": MIN_STAKE}
         told_sources = list(zip(self.sources, source_gas, strict=True))
         self.set = evm.create(
             contracts.load("StakedSet"), self.store, self.book, told_sources, tuple(rules.values()), OWNER
@@ -135,7 +143,7 @@ class StoryWorld:
             self.set, "govern", call + encode(["bytes32", "bool", "bool", "uint8"], [FEED, True, True, 0]), by=TIMELOCK
         )
         for part in self.parts:
-            part.open(OPERATORS)
+            part.open(operators)
 
     def tokens(self) -> None:
         """The divETH has earned; wdivETH, wrapped ether, and tokens for everybody."""
@@ -146,7 +154,7 @@ class StoryWorld:
         evm.evm.message_call(OWNER, self.token, b"", 10**24)
         total = int(evm.ok(self.diveth, "totalEther"))
         evm.ok(self.diveth, "rebase", evm.now, 0, total * RATE_BPS // 10_000, 0)
-        for who in (*RESTAKERS, PAYER):
+        for who in (*self.restakers, PAYER):
             evm.ok(self.token, "transfer", who, 10**4 * WAD)
 
     # --------------------------------------------------------------------------------------------------------- calls
@@ -220,7 +228,7 @@ class StoryWorld:
             self.evm.jump(1)  # what Symbiotic counts was there a second before
             part.ready()
             self.evm.jump(1)
-        for operator in OPERATORS:
+        for operator in self.operators:
             self.join(operator)
         self.evm.jump(JOIN_S)
         return self.change()
@@ -230,7 +238,7 @@ class StoryWorld:
     def freeze(self) -> int:
         """As soon as anybody can; the epoch that was made."""
         self.until(int(self.ask(self.set, "nextRotateAt")))
-        stakes = {o: [int(self.ask(s, "stakeOf", o)) for s in self.sources] for o in OPERATORS}
+        stakes = {o: [int(self.ask(s, "stakeOf", o)) for s in self.sources] for o in self.operators}
         name = "`rotate`, a later one" if self.at_freeze else "`rotate`, the first"
         epoch = int(self.step(name, self.set, "rotate"))
         self.at_freeze[epoch] = stakes
@@ -328,7 +336,7 @@ class StoryWorld:
         return sum(int(self.ask(s, "stakeOf", operator)) for s in self.sources)
 
     def stakes(self) -> dict[str, int]:
-        return {o: self.stake(o) for o in OPERATORS}
+        return {o: self.stake(o) for o in self.operators}
 
     def balance(self, who: str, token: str = "") -> int:
         if token == ETHER:

@@ -9,21 +9,24 @@ from typing import Any
 
 import pytest
 
-from oracle.check.corruption_cost import BondedSigner
+from oracle.chain.quorum_rpc import ChainError
+from oracle.check.corruption_cost import WeighedSigner
 from oracle.check.privileges import costs, document, roles
-from oracle.check.store_facts import Bonding, MoveLimits, SignerGroup, StoreFacts
+from oracle.check.store_facts import MoveLimits, SignerGroup, StoreFacts
 from oracle.check.trust_text import trust_lines
+from oracle.stake.discover import NotStaked
+from oracle.stake.secured_price import judge
+from oracle.stake.secured_text import doubt_lines, security_document, security_lines
+from tests.oracle.stake import secured
+from tests.oracle.stake.secured import ETHER
 
 DOCS = Path(__file__).resolve().parent.parent.parent.parent / "docs" / "trust.md"
-BONDING = Bonding(
-    address=b"\7" * 20, parties=dict.fromkeys(("curator", "arbiter", "treasury", "slasher")), unbonding_s=1, dispute_s=1,
-    unit="X", decimals=18,
-)  # fmt: skip
+UNSTAKED = NotStaked("its owner names the signers", owner="0x" + "01" * 20, is_set=False)
 FACTS = StoreFacts(
     target="t", chain="ethereum", chain_id=1, store=b"\x55" * 20, block=1, time_s=100, owner=b"\1" * 20, owner_is_key=True,
     pending_owner=None, guardian=None, max_push_age_s=60, rotation_delay_s=0, overlap_s=0, longest_epoch_s=0, overlap_ends_s=0,
-    group=SignerGroup(epoch=1, threshold=3, strong=4, members=tuple(BondedSigner(address=bytes([i]) * 20, weight=1) for i in range(1, 6))),
-    next_epoch=None, next_group=None, armed=False, set_owner=None, paused=(), bonding=None,
+    group=SignerGroup(epoch=1, threshold=3, strong=4, members=tuple(WeighedSigner(address=bytes([i]) * 20, weight=1) for i in range(1, 6))),
+    next_epoch=None, next_group=None, armed=False, set_owner=None, paused=(), stake=UNSTAKED,
     classes=(MoveLimits(number=0, min_gap_s=10, step_bps=500, step_wait_s=600, feeds=("A/B",)),),
 )  # fmt: skip
 
@@ -158,31 +161,106 @@ def test_a_wait_that_fits_into_one_block_s_window_makes_nobody_wait(wait_s: int,
     assert (f"any price after {wait_s} s" in worst(step_wait_s=wait_s)) is not at_once
 
 
-def test_what_the_document_shows_is_what_is_printed() -> None:
-    weights, bond = (4, 3, 2), (40, 30, 20)
+def staked(**more: Any) -> StoreFacts:
+    """A store whose owner is a set by stake: three operators, the first with more stake than weight."""
+    rows = ((40, 48), (35, 35), (30, 30))
+    made = secured.facts(
+        [secured.operator(i, w * ETHER, secured.part(wei * ETHER)) for i, (w, wei) in enumerate(rows, start=1)],
+        threshold=71 * ETHER, step_threshold=88 * ETHER, frozen=(71 * ETHER, 105 * ETHER),
+    )  # fmt: skip
+    answer = judge(replace(made, **more))
     members = tuple(
-        BondedSigner(address=bytes([i]) * 20, weight=w, bond=b * 10**18)
-        for i, (w, b) in enumerate(zip(weights, bond, strict=True))
-    )
-    group = SignerGroup(epoch=1, threshold=6, strong=7, members=members)
-    shown = trust_lines(document(replace(FACTS, group=group, bonding=replace(BONDING, unit="wdivETH"))))
+        WeighedSigner(address=bytes.fromhex(m.key[2:]), weight=m.weight, operator=m.operator, slashable=answer.slashable[m.operator])
+        for m in answer.facts.members
+    )  # fmt: skip
+    group = SignerGroup(epoch=2, threshold=71 * ETHER, strong=88 * ETHER, members=members)
+    return replace(FACTS, owner_is_key=False, guardian=b"\2" * 20, group=group, stake=answer, rotation_delay_s=172_800)
+
+
+def test_what_the_document_shows_is_what_is_printed() -> None:
+    """The rows of a store by stake, and the ten lines of what secures its price."""
+    facts = staked()
+    assert facts.security is not None
     text = DOCS.read_text()
-    plain = [line for line in shown[1:] if "0x" not in line and "nobody" not in line and "CAUTION" not in line]
-    assert len(plain) == 9
-    for line in plain:
-        assert line in text, line
+    for line in (*trust_lines(document(facts))[1:], *security_lines(facts.security), *doubt_lines(facts.security)):
+        if "CAUTION" not in line:
+            assert line in text, line
+
+
+def test_costs_of_a_set_by_stake_are_those_of_stake_status() -> None:
+    """The same judgement, in the same words; the least of the operators that have the weight, not their weights."""
+    facts = staked()
+    assert facts.security is not None
+    found = {c["what"]: (c["stake"], c["lost"]) for c in costs(facts)}
+    said = security_document(facts.security)
+    names = {
+        "no news": "silence", "a crash delayed": "delay", "two prices for one round": "two_contents",
+        "a price beyond the step, after its wait": "one_false_content", "any price at once": "any_price",
+    }  # fmt: skip
+    assert found == {what: (said[name]["cost"], said[name]["lost"]) for what, name in names.items()}
+    assert found["two prices for one round"] == (str(48 * ETHER), str(48 * ETHER))
+    assert found["a price beyond the step, after its wait"] == (str(83 * ETHER), "0")
+
+
+@pytest.mark.parametrize(
+    ("stake", "owner", "decides", "signer"),
+    [
+        (UNSTAKED, "(a plain key)", False, "nothing of it can be slashed"),
+        (ChainError("none answers"), "(a plain key; whether stake decides could not be read)", None, "what can be slashed is unknown"),
+        (NotStaked("was not told", owner="0x" + "01" * 20, is_set=True), "(a StakedSet: stake decides)", False, "nothing of it can be slashed"),
+    ],
+)  # fmt: skip
+def test_an_owner_without_stake_is_said_plainly(stake: Any, owner: str, decides: bool | None, signer: str) -> None:
+    """A plain key, a contract that could not be read, and a set that was never connected: nothing is guessed of any."""
+    told = document(replace(FACTS, stake=stake))
+    (row,) = [r for r in told["roles"] if r["role"] == "owner"]
+    assert row["who"].endswith(owner)
+    assert (told["stake"]["decides"], told["stake"]["security"], told["stake"]["why_not"]) == (
+        decides,
+        None,
+        str(stake),
+    )
+    assert {c["stake"] for c in told["costs"]} == {None}
+    assert sum(signer in line for line in trust_lines(told)) == 5
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"silent": True}, "too much stake has left"),
+        (
+            {"members": (secured.operator(1, 105 * ETHER, secured.part(None)),)},
+            "not all that can be slashed could be read",
+        ),
+    ],
+)
+def test_what_of_the_set_is_wrong_is_a_caution_on_every_chain(more: dict[str, Any], said: str) -> None:
+    local = replace(staked(**more), chain_id=31_337)
+    assert any(said in c for c in document(local)["cautions"])
+    assert not any(said in c for c in document(replace(staked(), chain_id=31_337))["cautions"])
+
+
+def test_who_decides_in_the_place_of_stake_is_a_caution() -> None:
+    """A set owner, an owner that was announced, and with real money a timelock that is a plain key."""
+    facts = staked()
+    assert facts.security is not None
+    governance = facts.security.facts.governance
+    coming = replace(governance, migrates_to="0x" + "77" * 20, migrates_at_s=1_600_000, timelock_is_key=True)
+    told = document(replace(staked(governance=coming), set_owner=b"\3" * 20))
+    assert len([c for c in told["cautions"] if "is set owner: it names other signers" in c]) == 1
+    assert len([c for c in told["cautions"] if f"offered to 0x{'77' * 20} from 1600000" in c]) == 1
+    assert len([c for c in told["cautions"] if "timelock is a plain key" in c]) == 1
+    (row,) = [r for r in told["roles"] if r["role"] == "owner that was announced"]
+    assert row["delay_s"] == 600_000
 
 
 def test_signers_that_were_removed_count_nowhere_and_s_out_of_reach_is_told_on_every_chain() -> None:
-    members = tuple(BondedSigner(address=bytes([i]) * 20, weight=w, bond=9 * w) for i, w in enumerate((1, 1, 1, 0, 0)))
-    gone = replace(FACTS, chain_id=31_337, group=replace(FACTS.group, members=members), bonding=BONDING)
+    members = tuple(WeighedSigner(address=bytes([i]) * 20, weight=w) for i, w in enumerate((1, 1, 1, 0, 0)))
+    gone = replace(FACTS, chain_id=31_337, group=replace(FACTS.group, members=members))
     found = {c["what"]: c for c in costs(gone)}
     assert (found["a crash delayed"]["weight"], found["a crash delayed"]["operators"]) == ("0", 0)
     assert found["a crash delayed"]["note"] == "S is out of reach: each crash waits"
-    assert (found["any price at once"]["bond"], found["any price at once"]["note"]) == (
-        None,
-        "all of them do not reach it",
-    )
+    assert found["any price at once"]["note"] == "all of them do not reach it"
     assert [found[w]["operators"] for w in ("no news", "two prices for one round")] == [1, 3]
     assert max(c["operators"] for c in found.values()) == 3, "who has no weight is nobody"
     (told,) = document(gone)["cautions"]
@@ -205,10 +283,11 @@ def test_a_rotation_that_is_not_armed_is_told_on_every_chain() -> None:
 
 def test_every_role_and_cost_is_in_the_document() -> None:
     text = " ".join(DOCS.read_text().split())
-    every = replace(
-        FACTS, pending_owner=b"\2" * 20, next_epoch=(2, 200), overlap_ends_s=200, bonding=BONDING, set_owner=b"\3" * 20
-    )
-    for row in roles(every):
+    every = replace(FACTS, pending_owner=b"\2" * 20, next_epoch=(2, 200), overlap_ends_s=200, set_owner=b"\3" * 20)
+    by_stake = staked()
+    assert by_stake.security is not None
+    coming = replace(by_stake.security.facts.governance, migrates_to="0x" + "77" * 20, migrates_at_s=1_600_000)
+    for row in (*roles(every), *roles(staked(governance=coming))):
         assert f"| {row['role']} | {row['power']} |" in text, row
     for cost in costs(every):
         assert f"| {cost['what']} |" in text, cost

@@ -16,16 +16,16 @@ from click.testing import CliRunner
 from web3 import AsyncHTTPProvider, AsyncWeb3
 
 import contracts
-from demo.world import anvil, npm
+from demo.world import anvil
 from demo.world.chain import account
 from oracle.__main__ import main
-from oracle.check.trust import printable, trust_documents
+from oracle.check.trust import trust_documents
 from oracle.check.trust_text import trust_lines
 from oracle.config.resolve import resolve
 from oracle.config.sections import load, parse
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.deployment_file import Deployment
-from oracle.deploy.store_settings import ClassLimits, RegistrySettings, StoreSettings
+from oracle.deploy.store_settings import ClassLimits, StoreSettings
 from oracle.sign.eip712 import address_of, sign_compact
 from tests.oracle.check.quoted_venues import quoting
 from tests.oracle.config.small_config import spot_sources
@@ -34,9 +34,7 @@ pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 OWNER = coincurve.PrivateKey(bytes(account(0).key))
 KEYS = [coincurve.PrivateKey(bytes([n]) * 32) for n in (21, 22, 23)]
 SIGNERS = tuple(address_of(k) for k in KEYS)
-SAFE, GUARDIAN, TREASURY, ARBITER = (account(n).address for n in (5, 6, 7, 8))
-WAD = 10**18
-BONDS = (40 * WAD, 30 * WAD, 20 * WAD)
+SAFE, GUARDIAN = (account(n).address for n in (5, 6))
 DAY_S = 86_400
 
 
@@ -59,7 +57,7 @@ sources = [{ type = "coinbase", symbol = "ETH-USD" }, { type = "kraken", symbol 
 
 @dataclass
 class Site:
-    """A store with a registry over it, its operators bonded in the demo's wdivETH."""
+    """A store that a plain key owns."""
 
     url: str
     web3: AsyncWeb3
@@ -75,8 +73,7 @@ class Site:
         return table | {"feeds": {f: {"sources": spot_sources(f)} for f in ("wX/ETH", "ETH/USD")}}
 
     async def row(self, **target: Any) -> dict[str, Any]:
-        (row,), problems = await trust_documents(resolve(parse(self.config(**target))))
-        assert problems == []
+        (row,) = await trust_documents(resolve(parse(self.config(**target))))
         return row
 
     def contract(self, name: str, where: str) -> Any:
@@ -88,32 +85,11 @@ class Site:
     def store(self) -> Any:
         return self.contract("PriceStore", self.made.store)
 
-    @property
-    def registry(self) -> Any:
-        return self.contract("OperatorRegistry", str(self.made.registry))
-
     async def rpc(self, method: str, *params: Any) -> Any:
         return await self.web3.provider.make_request(method, list(params))  # type: ignore[arg-type]
 
 
 ME = {"from": account(0).address}
-
-
-async def lrt(web3: AsyncWeb3) -> Any:
-    """A token that can be bonded, a hundred of them ours."""
-    artifact = npm.own("DemoLRT")
-    sent = await web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode).constructor(WAD).transact(ME)  # type: ignore[arg-type]
-    receipt = await web3.eth.wait_for_transaction_receipt(sent)
-    token = web3.eth.contract(address=receipt["contractAddress"], abi=artifact.abi)
-    await token.functions.deposit().transact({**ME, "value": 100 * WAD})  # type: ignore[typeddict-item]
-    return token
-
-
-async def bond(site: Site, token: Any) -> None:
-    await token.functions.approve(site.made.registry, 2**256 - 1).transact(ME)
-    for key, signer, amount in zip(KEYS, SIGNERS, BONDS, strict=True):
-        signature = sign_compact(key, await site.registry.consent(signer, ME["from"]).call())
-        await site.registry.bond(signer, amount, signature[:32], signature[32:]).transact(ME)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -123,85 +99,73 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     specs = list(resolve(load(path)).specs.values())
     with anvil.running() as node:
         web3, deployer = AsyncWeb3(AsyncHTTPProvider(node.url)), Deployer(node.url, OWNER)
-        token = await lrt(web3)
-        registry = RegistrySettings(
-            token=raw(token.address), treasury=raw(TREASURY), arbiter=raw(ARBITER), longest_s=10 * DAY_S,
-            dispute_s=3 * DAY_S, unbonding_s=13 * DAY_S,
-        )  # fmt: skip
-        made = await deployer.deploy(replace(SETTINGS, registry=registry), specs)
-        here = Site(node.url, web3, deployer, made)
-        await bond(here, token)
+        here = Site(node.url, web3, deployer, await deployer.deploy(SETTINGS, specs))
         yield here
         await deployer.close()
         await web3.provider.disconnect()
 
 
 async def test_every_role_is_who_the_contracts_say(site: Site) -> None:
-    row = await site.row(registry=site.made.registry)
-    who = {r["role"]: r for r in row["roles"]}
-    store, registry = site.store, site.registry
+    row = await site.row()
+    who, store = {r["role"]: r for r in row["roles"]}, site.store
     assert who["owner"]["who"] == f"{await store.owner().call()} (a plain key)"
     assert who["owner"]["delay_s"] == await store.rotationDelayS().call() == 2 * DAY_S
     assert who["pending owner"]["who"] == await store.pendingOwner().call() == SAFE
     assert who["guardian"]["who"] == await store.guardian().call() == GUARDIAN
-    assert who["curator of the registry"]["who"] == await registry.curator().call() == SAFE
-    assert who["arbiter of the registry"]["who"] == await registry.arbiter().call() == ARBITER
-    assert who["treasury"]["who"] == await registry.treasury().call() == TREASURY
-    assert who["treasury"]["delay_s"] == await registry.disputeS().call()
-    assert who["slasher"]["who"] == "nobody"
     assert f"within {await store.maxPushAgeS().call()} s" in who["anyone"]["worst"]
     signers, (epoch, threshold, members, weights) = row["signers"], await store.signerSet().call()
     assert (signers["epoch"], signers["threshold"]) == (epoch, str(threshold))
     assert signers["step_threshold"] == str((await store.thresholds().call())[1])
-    bonds = [str((await registry.operators(m).call())[1]) for m in members]
-    shown = [(m["address"], m["weight"], m["bond"]) for m in signers["members"]]
-    assert shown == list(zip(members, [str(w) for w in weights], bonds, strict=True))
-    assert bonds == [str(b) for b in BONDS]
+    shown = [(m["address"], m["weight"], m["operator"], m["slashable"]) for m in signers["members"]]
+    assert shown == [(m, str(w), None, None) for m, w in zip(members, weights, strict=True)]
     for one in row["classes"]:
         (feed,) = one["feeds"]
         index = await store.indexOf(feed.encode().ljust(32, b"\0")).call()
         limits = await store.limitsOf(index).call()
         assert (one["min_gap_s"], one["step_bps"], one["step_wait_s"]) == limits
         assert index >> 13 == one["class"]
-    assert row["registry"]["unit"] == "demoLRT"
     assert row["next_signers"] is None
     assert row["cautions"] == [], "the chain is a local one"
 
 
-async def test_the_cost_is_the_cheapest_set_that_reaches_the_weight(site: Site) -> None:
-    found = {c["what"]: c for c in (await site.row(registry=site.made.registry))["costs"]}
-    plain = {what: (c["weight"], c["operators"], int(c["bond"] or 0) // WAD, c["exact"]) for what, c in found.items()}
-    assert plain == {
-        "no news": ("4", 1, 40, True),
-        "a crash delayed": ("3", 1, 30, True),
-        "two prices for one round": ("3", 1, 40, True),  # no two sets of 6 share the signer of 3 alone
-        "a price beyond the step, after its wait": ("6", 2, 60, True),
-        "any price at once": ("7", 2, 70, True),
+async def test_without_stake_the_weights_are_said_and_nothing_is_at_stake(site: Site) -> None:
+    row = await site.row()
+    assert {c["what"]: (c["weight"], c["operators"]) for c in row["costs"]} == {
+        "no news": ("4", 1),
+        "a crash delayed": ("3", 1),
+        "two prices for one round": ("3", 1),  # no two sets of 6 share the signer of 3 alone
+        "a price beyond the step, after its wait": ("6", 2),
+        "any price at once": ("7", 2),
     }
-    unknown = await site.row()
-    assert [c["bond"] for c in unknown["costs"]] == [None] * 5, "without a registry nobody can tell"
-    assert unknown["registry"] is None
-    assert any(line.endswith("bond unknown") for line in trust_lines(unknown))
+    assert {c["stake"] for c in row["costs"]} == {None}
+    owner = (await site.store.owner().call()).lower()
+    assert row["stake"]["decides"] is False
+    assert row["stake"]["why_not"].endswith(
+        f"is owned by {owner}, which is no StakedSet of it: its owner names the signers"
+    )
+    lines = trust_lines(row)
+    assert sum(line.endswith("nothing of it can be slashed") for line in lines) == 3
+    assert sum(", no stake; " in line for line in lines) == 5
+    assert f"  stake: {row['stake']['why_not']}" in lines
 
 
-async def test_a_bond_that_was_slashed_or_a_signer_without_one_is_worth_nothing(site: Site) -> None:
+async def test_signers_to_come_are_named_and_armed(site: Site) -> None:
     snapshot = (await site.rpc("evm_snapshot"))["result"]
     stranger = AsyncWeb3.to_checksum_address(b"\x44" * 20)
     signers = [*(AsyncWeb3.to_checksum_address(s) for s in SIGNERS[:2]), stranger]
     await site.store.setSigners(signers, [1, 1, 1], 2, 2).transact(ME)
-    coming = await site.row(registry=site.made.registry)
+    coming = await site.row()
     assert [m["address"] for m in coming["next_signers"]["members"]] == signers
     assert "epoch 2 is due at" in coming["cautions"][0]
     digest = await site.store.armDigest().call()
     await site.store.arm(b"".join(bytes([i]) + sign_compact(KEYS[i], digest) for i in (0, 1))).transact(ME)
-    armed = await site.row(registry=site.made.registry)
+    armed = await site.row()
     assert (armed["next_signers"]["armed"], armed["cautions"]) == (True, [])
     await site.rpc("evm_increaseTime", 2 * DAY_S + 1)
     await site.rpc("evm_mine")
-    row = await site.row(registry=site.made.registry)
+    row = await site.row()
     assert row["next_signers"] is None
-    assert [m["bond"] for m in row["signers"]["members"]] == [str(BONDS[0]), str(BONDS[1]), "0"]
-    assert {c["what"]: c["bond"] for c in row["costs"]}["any price at once"] == str(BONDS[1])
+    assert [m["address"] for m in row["signers"]["members"]] == signers
     assert "signers of the epoch before" in {r["role"] for r in row["roles"]}
     await site.rpc("evm_revert", snapshot)
 
@@ -225,7 +189,7 @@ async def test_a_rotation_to_come_is_shown_with_its_time_and_its_signers(site: S
 
 async def test_the_end_of_a_set_is_shown(site: Site) -> None:
     """Of a store whose sets expire: of the set in force and of the one to come, and a caution once it is over."""
-    settings = replace(SETTINGS, registry=None, owner=None, guardian=None, longest_epoch_s=3 * DAY_S)
+    settings = replace(SETTINGS, owner=None, guardian=None, longest_epoch_s=3 * DAY_S)
     made = await site.deployer.deploy(settings, [], salt="expires")
     snapshot = (await site.rpc("evm_snapshot"))["result"]
     store = site.contract("PriceStore", made.store)
@@ -259,36 +223,6 @@ async def test_a_pause_and_a_contract_as_owner_are_seen(site: Site) -> None:
     await site.rpc("evm_revert", snapshot)
 
 
-async def test_a_registry_over_another_store_is_an_error_and_no_bond(site: Site) -> None:
-    other = replace(SETTINGS, registry=None, owner=None, guardian=None)
-    made = await site.deployer.deploy(other, [], salt="other")
-    table = site.config(registry=site.made.registry, store=made.store)
-    (row,), (problem,) = await trust_documents(resolve(parse(table)))
-    assert problem.key == "targets.t.registry"
-    assert f"belongs to store {site.made.store}" in problem.text
-    assert row["registry"] is None
-    assert {r["role"]: r["worst"] for r in row["roles"]}["guardian"] == "nobody but the owner can pause"
-
-
-@pytest.mark.parametrize(
-    ("where", "says"),
-    [(SAFE, "no contract at"), ("store", "is not an OperatorRegistry"), ("view", "is not an OperatorRegistry")],
-)
-async def test_a_registry_that_is_none_is_an_error_and_hides_nothing_else(site: Site, where: str, says: str) -> None:
-    text = {"store": site.made.store, "view": site.made.views["ETH/USD"]}.get(where, where)
-    (row,), (problem,) = await trust_documents(resolve(parse(site.config(registry=text))))
-    assert problem.key == "targets.t.registry"
-    assert says in problem.text
-    assert row["registry"] is None
-    assert {r["role"] for r in row["roles"]} >= {"owner", "guardian"}
-    assert [c["bond"] for c in row["costs"]] == [None] * 5
-
-
-async def test_a_token_s_name_writes_no_line_of_its_own() -> None:
-    assert printable("wX\n0 errors\x1b[2J") == "wX?0 errors?[2J"
-    assert len(printable("w" * 10_000)) == 42
-
-
 async def test_the_command_prints_the_table_and_gives_it_as_json(site: Site, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(f"""
@@ -300,7 +234,6 @@ async def test_the_command_prints_the_table_and_gives_it_as_json(site: Site, tmp
         [targets.t]
         chain = "local"
         store = "{site.made.store}"
-        registry = "{site.made.registry}"
         {FEEDS}
     """)
     prices = {"coinbase": {"WX-ETH": "1.1", "ETH-USD": "2000"}, "kraken": {"WX/ETH": "1.1", "ETH/USD": "2000"}}
@@ -316,11 +249,11 @@ async def assert_the_command_prints(site: Site, path: Path) -> None:
     assert done.exit_code == 0, done.output
     (row,) = json.loads(done.stdout)["trust"]
     assert {k: v for k, v in row.items() if k != "block"} == {
-        k: v for k, v in (await site.row(registry=site.made.registry)).items() if k != "block"
+        k: v for k, v in (await site.row()).items() if k != "block"
     }
     text = (await asyncio.to_thread(lambda: run.invoke(main, ["--config", str(path), "check"]))).stdout
     for line in trust_lines(row)[1:]:
         assert line in text
-    assert "  any price at once: weight 7, 2 operators, bond 70 demoLRT; slashed only for a contradiction" in text
+    assert "  any price at once: weight 7, 2 operators, no stake; nothing is slashed for it alone" in text
     offline = await asyncio.to_thread(lambda: run.invoke(main, ["--config", str(path), "check", "--offline", "--json"]))
     assert json.loads(offline.stdout)["trust"] == []

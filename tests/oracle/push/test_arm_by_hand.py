@@ -235,5 +235,5 @@ def test_check_tells_what_to_run_and_takes_a_key_that_is_to_come_for_no_stranger
     machines.name((*HERE[:2], AWAY[0]))
     assert strange("alpha") == [], "it is in the set that is to come"
     assert strange("gamma") == ["operators.gamma.keyfile"], "control: gamma is not"
-    (row,), _ = asyncio.run(trust_documents(resolve(load(machines.config("alpha")))))
+    (row,) = asyncio.run(trust_documents(resolve(load(machines.config("alpha")))))
     assert "`lrt-oracle arm t`" in row["cautions"][0]

@@ -195,6 +195,13 @@ def test_an_epoch_is_reported_and_computed_again(epoch: ChainEpoch, shell: Any, 
     assert int(document["left"]["0x" + "00" * 20]) == report.left(ETHER) == POT - sum(x.amount for x in report.leaves)
 
 
+def test_a_member_s_stake_is_read_when_it_was_seen(epoch: ChainEpoch) -> None:
+    """Of each member at its own moment: at another's it may have had nothing."""
+    epoch.bench.send(epoch.set.functions.see(1, epoch.operators[1], epoch.bench.now))
+    _, stakes, _ = epoch.read()
+    assert stakes == ((3, 1), (1, 1), (3, 1), (3, 1))
+
+
 def signed_by_all(frozen: FrozenEpoch, said: RewardsWord) -> bytes:
     digest = keccak(said.preimage())
     return packed_signatures(frozen.signers, {address_of(k): sign_compact(k, digest) for k in KEYS})

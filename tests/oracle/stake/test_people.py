@@ -143,7 +143,7 @@ def test_the_page_is_carried_out_word_for_word(people: People) -> None:
     assert people.read("token", "balanceOf", saver) == 30 * ETHER, "all is back"
     assert not people.read("set", "isCandidate", me)
     last = said["A lender", "lrt-oracle stake status"]
-    assert "what secures this price: 117 ETH" in last
+    assert "can be slashed: 117 ETH: 117 delegated" in last
     assert people.read("source", "positionOf", me, me)[3] == 12 * ETHER, "the bond leaves too"
 
 
@@ -192,7 +192,7 @@ def test_what_secures_the_price_is_stake_that_can_be_slashed(people: People) -> 
     subsets = [[o for i, o in enumerate(sorted(weights)) if n >> i & 1] for n in range(8)]
     enough = [s for s in subsets if sum(weights[o] for o in s) >= need]
     cheapest = min(enough, key=lambda s: sum(stakes[o] for o in s))
-    assert (int(two["weight"]), two["exact"], int(two["cost"])) == (need, True, sum(stakes[o] for o in cheapest))
+    assert (int(two["weight"]), secured["complete"], int(two["cost"])) == (need, True, sum(stakes[o] for o in cheapest))
     assert sorted(two["operators"]) == cheapest
     assert secured["one_false_content"]["slashed"] == "0"
     by_key = people.said(f"lrt-oracle stake status 0x{address_of(OTHER_KEYS[0]).hex()}")

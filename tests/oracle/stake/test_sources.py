@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, cast
 
 from demo.world.symbiotic import DelegatorKind
-from oracle.chain.quorum_rpc import NodeRefused, QuorumRpc
-from oracle.chain.rpc_answers import BlockHead
 from oracle.stake.discover import SourceKind, StakeSource, StakeSystem, source_kind
 from oracle.stake.elsewhere import FOR, elsewhere
-from oracle.stake.reads import StakeReads
-from tests.contracts.evm_process import OWNER, Evm
+from tests.contracts.evm_process import Evm
 from tests.contracts.stake.delegated_world import DelegatedWorld
 from tests.contracts.stake.eigen_world import EigenWorld
 from tests.contracts.stake.symbiotic_world import ANN, SymbioticWorld
-
-
-class EvmNodes:
-    """Endpoints that answer from the EVM."""
-
-    def __init__(self, evm: Evm) -> None:
-        self.evm = evm.evm
-
-    async def agreed_value(self, method: str, call: Any, _: str, *, read: Callable[[Any], Any]) -> Any:
-        assert method == "eth_call"
-        try:
-            raw = self.evm.message_call(OWNER, call["to"], bytes.fromhex(call["data"][2:]))
-        except RuntimeError as e:
-            return read(NodeRefused(f"execution reverted: {e}", b"", endpoint="evm"))
-        return read("0x" + bytes(raw).hex())
-
-
-def reads_of(evm: Evm) -> StakeReads:
-    return StakeReads(cast("QuorumRpc", EvmNodes(evm)), BlockHead(number=1, time_s=evm.now))
+from tests.oracle.stake.evm_nodes import reads_of
 
 
 def system_of(source: str, kind: SourceKind) -> StakeSystem:

@@ -1,0 +1,65 @@
+"""The reads of stake over an EVM in this process, in the place of endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from oracle.chain.quorum_rpc import ChainError, NodeRefused, QuorumRpc
+from oracle.chain.rpc_answers import BlockHead
+from oracle.stake.discover import StakeSystem, discover
+from oracle.stake.reads import StakeReads
+from tests.contracts.evm_process import OWNER, Evm
+
+_PADDING = bytes(33)
+"""With which the EVM keeps code that it has run."""
+
+
+def code_at(evm: Any, at: str) -> bytes:
+    """Of a contract, as it was deployed."""
+    return bytes(evm.get_code(at) or b"").removesuffix(_PADDING)
+
+
+class EvmNodes:
+    """Endpoints that answer from the EVM.
+
+    Args:
+        evm: where contracts are.
+        logs: topics that they still have, by address in small letters; None: they do not look back at all.
+    """
+
+    def __init__(self, evm: Evm, logs: Mapping[str, Sequence[tuple[str, ...]]] | None = None) -> None:
+        self.evm, self.logs = evm.evm, logs
+        self.pruned = False
+        self.forged: dict[str, bytes] = {}
+        """Answers of calls, by calldata."""
+
+    async def agreed_value(self, method: str, what: Any, *_: Any, read: Callable[[Any], Any] = lambda v: v) -> Any:
+        if self.pruned:
+            raise ChainError("0 of 1 endpoints agree: evm: missing trie node")
+        if method == "eth_getCode":
+            return read("0x" + code_at(self.evm, what).hex())
+        if method == "eth_getLogs":
+            if self.logs is None:
+                raise ChainError("0 of 1 endpoints agree: evm: block range is too large")
+            wanted = what["topics"][0]
+            return read([{"topics": t} for t in self.logs.get(what["address"], ()) if t[0] == wanted])
+        assert method == "eth_call"
+        if (answer := self.forged.get(call_data := what["data"])) is not None:
+            return read("0x" + answer.hex())
+        try:
+            raw = self.evm.message_call(OWNER, what["to"], bytes.fromhex(call_data[2:]))
+        except RuntimeError as e:
+            reverted = "execution reverted: " if "revert" in str(e).lower() else ""
+            return read(NodeRefused(f"{reverted}{e}", b"", endpoint="evm"))
+        return read("0x" + bytes(raw).hex())
+
+
+def reads_of(evm: Evm, logs: Mapping[str, Sequence[tuple[str, ...]]] | None = None) -> StakeReads:
+    return StakeReads(cast("QuorumRpc", EvmNodes(evm, logs)), BlockHead(number=1, time_s=evm.now))
+
+
+def found(reads: StakeReads, store: str) -> StakeSystem:
+    """The contracts around a store."""
+    return asyncio.run(discover(reads, 1, store.lower()))
