@@ -2,7 +2,8 @@
 pragma solidity ^0.8.0;
 
 /// @title Wei of collateral tokens, by the tokens' own contracts
-/// @notice Never from what this oracle published. A rate may fall at once and rises no faster than its cap.
+/// @notice Never from what this oracle published. A rate falls by a little at once and by more when that was seen twice, and rises no
+///         faster than its cap.
 interface ICollateralValues {
     /// @notice Whether stake in this token counts.
     function isCollateral(address token) external view returns (bool);

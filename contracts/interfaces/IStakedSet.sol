@@ -45,7 +45,8 @@ interface IStakedSet {
     /// @notice Only a source that opts operators in by itself: as `join` and `leave` of the operator.
     function joinFor(address operator) external;
     function leaveFor(address operator) external;
-    /// @notice Anybody: cut an operator that is jailed, or whose stake has gone, from every set that it has weight in.
+    /// @notice Anybody: cut an operator that is jailed, or whose stake has gone and was seen to be gone before, from every set that it
+    ///         has weight in.
     function remove(address operator) external;
     /// @notice Only the rewards contract, by a report that weight T signed: as `jail`, for absence.
     function jailAbsent(address operator, uint48 until) external;

@@ -66,10 +66,11 @@ contract Penalties is IPenalties, ProvenWeights {
         Outcome outcome;
     }
 
-    /// @dev `cases`: those that were not given back.
+    /// @dev `cases`: those that were not given back. `forEver`: those of them that take all. `jailedUntil`: by the others.
     struct Standing {
         uint48 jailedUntil;
         uint32 cases;
+        uint32 forEver;
     }
 
     /// @notice Who signs.
@@ -245,13 +246,16 @@ contract Penalties is IPenalties, ProvenWeights {
         _seize(caseId, opened, due, due);
     }
 
-    /// @dev Never shorter than what another case has brought.
+    /// @dev A case comes to a larger fraction. Never shorter than what another case has brought.
     function _jail(address operator, uint256 fraction) private {
         Standing storage standing = standings[operator];
-        uint256 until = fraction == WHOLE ? type(uint48).max : block.timestamp + jailS;
-        if (until < standing.jailedUntil) until = standing.jailedUntil;
-        standing.jailedUntil = uint48(until);
-        set.jail(operator, uint48(until));
+        if (fraction == WHOLE) ++standing.forEver;
+        else standing.jailedUntil = uint48(block.timestamp + jailS);
+        _tellJail(operator, standing);
+    }
+
+    function _tellJail(address operator, Standing storage standing) private {
+        set.jail(operator, standing.forEver == 0 ? standing.jailedUntil : type(uint48).max);
     }
 
     // ------------------------------------------------------------------------------------------------------- top-up
@@ -305,10 +309,10 @@ contract Penalties is IPenalties, ProvenWeights {
         address operator = known.operator;
         _uncount(operator, known.epoch);
         Standing storage standing = standings[operator];
-        if (--standing.cases == 0) {
-            standing.jailedUntil = uint48(block.timestamp);
-            set.jail(operator, uint48(block.timestamp));
-        }
+        bool lasts = known.fraction == WHOLE;
+        if (lasts) --standing.forEver;
+        if (--standing.cases == 0) standing.jailedUntil = uint48(block.timestamp);
+        if (lasts || standing.cases == 0) _tellJail(operator, standing);
         _settle(caseId, known);
     }
 

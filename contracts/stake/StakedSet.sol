@@ -10,6 +10,13 @@ import {IStakedSet} from "../interfaces/IStakedSet.sol";
 /// @notice Owns the store. Once an epoch anybody has stakes frozen and the next set made of them (`rotate`); anybody has an operator
 ///         that was proven guilty, or whose stake has gone, cut from the sets that it is in (`remove`). Nobody names signers.
 contract StakedSet is SetPlan {
+    /// @dev So long after an operator was seen with too little stake it is cut, if it still has too little.
+    uint256 private constant LOOK_AGAIN_S = 1 hours;
+    /// @dev A look that is older counts for nothing: else it and one moment would do.
+    uint256 private constant LOOK_KEPT_S = 1 days;
+
+    /// @notice When a removal first saw less than the least stake of the operator; 0: none did, or one saw more since.
+    mapping(address operator => uint48) public emptiedAt;
     /// @notice When stakes were last frozen; 0 if never.
     uint48 public frozenAt;
     /// @notice The newest epoch that a set was made for; 0 if none was, or if the last freeze made none.
@@ -17,6 +24,8 @@ contract StakedSet is SetPlan {
     /// @notice When that set takes over, if it is armed by then.
     uint48 public scheduledAt;
 
+    /// @notice The operator has less than the least stake: a look from then on that finds the same has it cut from its sets.
+    event SeenEmptied(address indexed operator, uint256 removableFrom);
     /// @notice So much stake has left that T is not reached: no set was made. T goes on falling with each freeze.
     event Silent(uint48 indexed epochBefore, uint256 threshold, uint256 total);
     /// @notice The operator's weight in the set of this epoch is 0 from now on.
@@ -28,7 +37,8 @@ contract StakedSet is SetPlan {
     error TooEarly(uint256 from);
     /// @notice Fewer operators than the least can be members.
     error TooFewMembers(uint256 members, uint256 least);
-    /// @notice The operator was not proven guilty and has its stake, or is in no set with weight that can be spared.
+    /// @notice The operator was not proven guilty and has its stake, or was not seen without it for long enough, or is in no set with
+    ///         weight that can be spared.
     error NothingToRemove(address operator);
 
     /// @param store_ whose signers this decides; it is owned by this contract, or is offered to it later
@@ -60,16 +70,17 @@ contract StakedSet is SetPlan {
 
     /// @inheritdoc IStakedSet
     /// @dev From the previous, present and next set, at once. One set that cannot spare it does not keep it from another. Who is in
-    ///      jail is cut whatever sources do; otherwise, of a source that does not answer it has what it had.
+    ///      jail is cut whatever sources do; otherwise, of a source that does not answer it has what it had, and a first look that
+    ///      finds less than the least is noted only (`SeenEmptied`), until one that finds more.
     function remove(address operator) external {
         uint256 jailedAt = candidateOf[operator].jailedAt;
-        bool emptied = block.timestamp >= jailedUntil(operator) && windows.look(operator) < minStake;
+        (bool emptied, bool noted) = block.timestamp < jailedUntil(operator) ? (false, false) : _lookTwice(operator);
         uint48 epoch = _epochInForce();
         bool done;
         for (uint48 i = epoch - 1; i <= epoch + 1; ++i) {
             if (_removeFrom(i, operator, emptied ? type(uint256).max : jailedAt)) done = true;
         }
-        if (!done) revert NothingToRemove(operator);
+        if (!done && !noted) revert NothingToRemove(operator);
     }
 
     // --------------------------------------------------------------------------------------------------------- read
@@ -143,6 +154,20 @@ contract StakedSet is SetPlan {
     }
 
     // ------------------------------------------------------------------------------------------------------- removal
+
+    /// @dev Who carries an operator above the least could leave and come back in one transaction, and have it cut in between.
+    function _lookTwice(address operator) private returns (bool emptied, bool noted) {
+        uint256 first = emptiedAt[operator];
+        if (windows.look(operator) >= minStake) {
+            noted = first != 0;
+            if (noted) emptiedAt[operator] = 0;
+        } else if (first == 0 || block.timestamp > first + LOOK_KEPT_S) {
+            (emptiedAt[operator], noted) = (uint48(block.timestamp), true);
+            emit SeenEmptied(operator, block.timestamp + LOOK_AGAIN_S);
+        } else {
+            emptied = block.timestamp >= first + LOOK_AGAIN_S;
+        }
+    }
 
     /// @param since of sets for which the operator was seen later it stays a member
     function _removeFrom(uint48 epoch, address operator, uint256 since) private returns (bool) {

@@ -172,12 +172,13 @@ abstract contract DelegatedPools is IStakeSource, Connected {
         return pool.nextAt != 0 && block.timestamp >= pool.nextAt ? pool.nextBps : pool.commissionBps;
     }
 
-    /// @dev Wei of tokens for whoever reads an event; 0 where the value cannot be read, for no penalty may depend on that.
-    function _valueOrZero(uint256 tokens) internal view returns (uint256) {
+    /// @dev Wei of tokens; where their rate cannot be read by the one that was recorded last, or none: nothing may depend on that it can.
+    function _valueOf(uint256 tokens) internal view returns (uint256) {
+        if (tokens == 0) return 0;
         try values.valueOf(address(token), tokens) returns (uint256 value) {
             return value;
         } catch {
-            return 0;
+            return values.recordedValueOf(address(token), tokens);
         }
     }
 

@@ -20,7 +20,7 @@ contract DelegatedStake is DelegatedPools {
 
     /// @notice A restaker's position with an operator.
     /// @param tokens of all the shares, those that are leaving too
-    /// @param value wei of these tokens; 0 if it cannot be read now
+    /// @param value wei of these tokens
     /// @param leaving shares that were asked back; they earn and can be slashed until they are paid
     /// @param opensAt when they can be withdrawn; 0 without an exit
     /// @param closesAt last second for it; later while a case of the operator is open
@@ -244,7 +244,7 @@ contract DelegatedStake is DelegatedPools {
         if (pool.openCases == 0) pool.waitsSince = uint48(block.timestamp);
         pool.openCases += 1;
         emit PutAside(caseId, operator, tokens);
-        return _valueOrZero(tokens);
+        return _valueOf(tokens);
     }
 
     /// @inheritdoc IStakeSource
@@ -275,7 +275,7 @@ contract DelegatedStake is DelegatedPools {
         uint256 rest = _endIfEmpty(operator, pool);
         _payOrOwe(finder, address(token), found);
         _payOrOwe(treasury, address(token), tokens - found + rest);
-        return _valueOrZero(tokens);
+        return _valueOf(tokens);
     }
 
     // -------------------------------------------------------------------------------------------------------- rewards
@@ -307,20 +307,14 @@ contract DelegatedStake is DelegatedPools {
     function stakeOf(address operator) external view returns (uint256) {
         Pool storage pool = pools[operator];
         uint256 tokens = _tokensOf(pool, pool.shares - pool.leaving);
-        if (tokens == 0) return 0;
-        if (gasleft() < VALUE_GAS) revert GasTooLow();
-        try values.valueOf(address(token), tokens) returns (uint256 value) {
-            return value;
-        } catch {
-            return values.recordedValueOf(address(token), tokens);
-        }
+        if (tokens != 0 && gasleft() < VALUE_GAS) revert GasTooLow();
+        return _valueOf(tokens);
     }
 
     /// @inheritdoc IStakeSource
     /// @dev A pool can be slashed until it is paid out, whenever the word was signed.
     function slashableOf(address operator, uint48) external view returns (uint256) {
-        uint256 tokens = pools[operator].tokens;
-        return tokens == 0 ? 0 : values.valueOf(address(token), tokens);
+        return _valueOf(pools[operator].tokens);
     }
 
     /// @inheritdoc IStakeSource
@@ -355,7 +349,7 @@ contract DelegatedStake is DelegatedPools {
         if (position.generation != pool.generation) return holding;
         (holding.shares, holding.leaving) = (position.shares, position.leaving);
         holding.tokens = _tokensOf(pool, position.shares);
-        holding.value = _valueOrZero(holding.tokens);
+        holding.value = _valueOf(holding.tokens);
         if (holding.leaving != 0) (holding.opensAt, holding.closesAt) = (position.opensAt, _closesAt(pool, position));
     }
 }

@@ -95,6 +95,8 @@ abstract contract EigenService is IAVSRegistrar, Connected {
     error NotOurSet();
     /// @notice The data has no consent of a key, and the operator has none in the book.
     error NoKey(address operator);
+    /// @notice The strategy does not say what its shares are, or says more than there can be.
+    error UnreadableStrategy(address strategy);
     /// @notice With so little gas an answer would be wrong.
     error GasTooLow();
     /// @notice A reentrant call.
@@ -192,24 +194,35 @@ abstract contract EigenService is IAVSRegistrar, Connected {
         }
     }
 
-    /// @notice Wei of shares of a strategy; reverts where the strategy or its token's value cannot be read.
+    /// @notice Wei of shares of a strategy; reverts where the strategy cannot be read. Where its token's rate cannot be read it is
+    ///         by the rate that was recorded last, or nothing.
     /// @param index of `listed`
     function worthOf(uint256 index, uint256 shares) external view returns (uint256) {
         Listed memory one = listed[index];
         if (one.strategy == NATIVE) return shares;
         uint256 tokens = IStrategy(one.strategy).sharesToUnderlyingView{gas: STRATEGY_GAS}(shares);
-        return values.valueOf(one.token, tokens);
+        if (tokens > type(uint96).max) revert UnreadableStrategy(one.strategy);
+        try values.valueOf(one.token, tokens) returns (uint256 value) {
+            return value;
+        } catch {
+            return values.recordedValueOf(one.token, tokens);
+        }
     }
 
-    /// @dev Wei of shares; 0 where they cannot be read, or are more than there can be.
-    function _worth(uint256 index, uint256 shares) internal view returns (uint256) {
-        if (shares == 0) return 0;
+    /// @dev Wei of shares; 0 where they cannot be read.
+    function _worth(uint256 index, uint256 shares) internal view returns (uint256 value) {
+        (, value) = _read(index, shares);
+    }
+
+    /// @dev Not `read` if it fails, or says more than there can be.
+    function _read(uint256 index, uint256 shares) internal view returns (bool read, uint256 value) {
+        if (shares == 0) return (true, 0);
         // a callee gets 63 of 64 parts of what is left at most (EIP-150)
         if (gasleft() - gasleft() / 64 < WORTH_GAS + SPARE_GAS) revert GasTooLow();
-        try this.worthOf{gas: WORTH_GAS}(index, shares) returns (uint256 value) {
-            return value > type(uint96).max ? 0 : value;
+        try this.worthOf{gas: WORTH_GAS}(index, shares) returns (uint256 worth) {
+            return worth > type(uint96).max ? (false, 0) : (true, worth);
         } catch {
-            return 0;
+            return (false, 0);
         }
     }
 

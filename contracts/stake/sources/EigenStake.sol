@@ -53,7 +53,8 @@ contract EigenStake is IStakeSource, EigenRewards {
 
     /// @inheritdoc IStakeSource
     /// @dev Nothing that is on its way out counts, however far it has come: not what is being deallocated or withdrawn, not the
-    ///      stake of an operator that has left the set. A strategy, or the value of its token, that cannot be read counts 0.
+    ///      stake of an operator that has left the set. Fails where a strategy does in which the operator has something: then the set
+    ///      keeps what counted before, for what leaves meanwhile can be slashed for longer than that.
     function stakeOf(address operator) external view returns (uint256 value) {
         (uint256 liquid, uint256 native) = stakeByKind(operator);
         return liquid + native;
@@ -77,7 +78,8 @@ contract EigenStake is IStakeSource, EigenRewards {
                 uint256 magnitude = allocations.getAllocation(operator, ours, strategies[i]).currentMagnitude;
                 free = magnitude > held ? free * (magnitude - held) / magnitude : 0;
             }
-            uint256 value = _worth(i, free);
+            (bool read, uint256 value) = _read(i, free);
+            if (!read) revert UnreadableStrategy(strategies[i]);
             if (strategies[i] == NATIVE) native += value;
             else liquid += value;
         }

@@ -72,11 +72,17 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
     /// @notice The most that an operator keeps of its rewards.
     uint16 public immutable maxCommissionBps;
 
+    /// @param payer Symbiotic's contract that pays a vault's stakers
+    /// @param asOf last time at which there was stake that a reward was for
+    struct Stakers {
+        address payer;
+        uint48 asOf;
+    }
+
     uint256 private lock = 1;
     mapping(address operator => Commission) private commissions;
     mapping(address asset => Ledger) private ledgers;
-    /// @notice Symbiotic's contract that pays a vault's stakers: without fee and admin, since it was made from here.
-    mapping(address vault => address) public stakerRewardsOf;
+    mapping(address vault => Stakers) private stakers;
     /// @notice Shares of stakers that their contract did not take yet.
     mapping(address vault => mapping(address asset => uint256)) public unpaid;
 
@@ -193,6 +199,11 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
         operatorRewards.distributeRewards(address(this), asset, amount, root);
     }
 
+    /// @notice Symbiotic's contract that pays a vault's stakers: without fee and admin, since it was made from here.
+    function stakerRewardsOf(address vault) external view returns (address) {
+        return stakers[vault].payer;
+    }
+
     /// @notice All that an operator has earned of an asset as commission, published or not.
     function earnedOf(address operator, address asset) external view returns (uint256) {
         return ledgers[asset].earned[operator];
@@ -201,23 +212,30 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
     /// @dev Only this contract, of itself: so that all of it fails or nothing.
     function distribute(address vault, address asset, uint256 amount) external {
         if (msg.sender != address(this)) revert NotAllowed(msg.sender);
-        _allow(asset, stakerRewardsOf[vault], amount);
-        // whose shares count: as of before the reward was in sight; the contract takes no fee
-        bytes memory data = abi.encode(uint48(block.timestamp) - lagS, uint256(0), "", "");
-        ISymbioticStakerRewards(stakerRewardsOf[vault]).distributeRewards(address(this), asset, amount, data);
+        Stakers memory s = stakers[vault];
+        _allow(asset, s.payer, amount);
+        // whose shares count: as of before the reward was in sight, and while there were any; the contract takes no fee
+        uint48 asOf = uint48(block.timestamp) - lagS;
+        if (s.asOf < asOf) asOf = s.asOf;
+        bytes memory data = abi.encode(asOf, uint256(0), "", "");
+        ISymbioticStakerRewards(s.payer).distributeRewards(address(this), asset, amount, data);
     }
 
     function _share(address operator, address asset, uint256 amount) private {
         address[] memory all = vaults.vaults();
-        uint256[] memory worth = new uint256[](all.length);
-        uint256 total;
-        for (uint256 i; i < all.length; ++i) {
-            worth[i] = _stakeIn(all[i], operator);
-            total += worth[i];
+        uint48 asOf = uint48(block.timestamp);
+        (uint256[] memory worth, uint256 total) = _worths(all, operator, 0);
+        if (total == 0) {
+            // all of it has left: whoever had it when the operator was last frozen in a set
+            uint256 bound = set.boundUntil(operator);
+            if (bound != 0) asOf = uint48(bound - set.answerS());
+            if (bound != 0) (worth, total) = _worths(all, operator, asOf);
+            if (total == 0) revert NothingStaked(operator);
+            asOf -= 1;
         }
-        if (total == 0) revert NothingStaked(operator);
         for (uint256 i; i < all.length; ++i) {
             if (worth[i] == 0) continue;
+            stakers[all[i]].asOf = asOf;
             // by what is left of both, so that the last vault gets what rounding kept back
             uint256 part = amount * worth[i] / total;
             (amount, total) = (amount - part, total - worth[i]);
@@ -226,13 +244,32 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
         }
     }
 
+    /// @param capture by which stake is read; 0: what counts now
+    function _worths(address[] memory all, address operator, uint48 capture)
+        private
+        view
+        returns (uint256[] memory worth, uint256 total)
+    {
+        worth = new uint256[](all.length);
+        for (uint256 i; i < all.length; ++i) {
+            if (capture == 0) {
+                worth[i] = _stakeIn(all[i], operator);
+            } else {
+                (bool done, bytes memory answer) =
+                    _read(abi.encodeCall(SymbioticVaults.stakeThen, (all[i], operator, capture)));
+                if (done) worth[i] = abi.decode(answer, (uint256));
+            }
+            total += worth[i];
+        }
+    }
+
     function _payStakers(address vault, address asset) private {
         uint256 amount = unpaid[vault][asset];
         if (amount == 0) return;
-        if (stakerRewardsOf[vault] == address(0)) {
+        if (stakers[vault].payer == address(0)) {
             ISymbioticStakerRewards.InitParams memory none =
                 ISymbioticStakerRewards.InitParams(vault, 0, address(0), address(0), address(0));
-            stakerRewardsOf[vault] = stakerRewardsFactory.create(none);
+            stakers[vault].payer = stakerRewardsFactory.create(none);
         }
         unpaid[vault][asset] = 0;
         _need(PAY_GAS);

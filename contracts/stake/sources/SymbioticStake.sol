@@ -69,6 +69,8 @@ contract SymbioticStake is SymbioticPay {
     event SlashWaits(bytes32 indexed caseId, address indexed vault);
     /// @notice The vault's time for the capture is over.
     event SlashLapsed(bytes32 indexed caseId, address indexed vault);
+    /// @notice Wei that were taken after the penalty was carried out; what its `Settled` told is without them.
+    event RestTaken(bytes32 indexed caseId, uint256 value);
     /// @notice The dispute was decided for the operator.
     event CaseReturned(bytes32 indexed caseId);
 
@@ -167,7 +169,8 @@ contract SymbioticStake is SymbioticPay {
     function finish(bytes32 caseId) external nonReentrant returns (uint256 value) {
         Case storage c = cases[caseId];
         if (c.stage != Stage.Ordered) revert WrongStage(caseId);
-        return _finish(c, caseId);
+        value = _finish(c, caseId);
+        if (value != 0) emit RestTaken(caseId, value);
     }
 
     function _seizeIn(address vault, Case storage c, uint256 fraction, uint48 capture, bytes32 caseId)

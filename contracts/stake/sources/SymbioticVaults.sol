@@ -19,6 +19,8 @@ contract SymbioticVaults {
     uint256 private constant BPS = 10_000;
     /// @dev With less than this in all nothing could be written after a failure, so too little gas retires nothing.
     uint256 private constant VERSION_GAS = 100_000;
+    /// @dev What both ways to value collateral may need: whoever calls with less does not decide which of them it is.
+    uint256 private constant VALUE_GAS = 130_000;
     uint64 private constant FULL_RESTAKE = 1;
     uint64 private constant OPERATOR_NETWORK = 3;
     uint64 private constant VETO = 1;
@@ -101,6 +103,8 @@ contract SymbioticVaults {
     error WrongValue(address vault, uint256 value);
     /// @notice No room: name a vault that gave less than half as much, or remove a retired one.
     error ListFull();
+    /// @notice The caller gave so little gas that the value might not be read for that alone.
+    error GasTooLow();
 
     constructor(Settings memory s) {
         if (s.sharedBps > BPS || s.minValue == 0 || s.disputeS == 0 || s.minReachS == 0) revert BadVaultSettings();
@@ -233,7 +237,16 @@ contract SymbioticVaults {
         uint256 before = v.delegator.stakeAt(subnetwork, operator, uint48(block.timestamp) - 1, "");
         if (before < amount) amount = before;
         if (amount <= gone) return 0;
-        uint256 value = values.valueOf(v.collateral, amount - gone);
+        if (gasleft() < VALUE_GAS) revert GasTooLow();
+        uint256 value = valueIn(vault, amount - gone);
+        return v.shared ? value * sharedBps / BPS : value;
+    }
+
+    /// @notice The same as it was at a capture that the vault answers for, whatever is there now: by today's rate.
+    function stakeThen(address vault, address operator, uint48 capture) external view returns (uint256) {
+        Vault storage v = known[vault];
+        if (!_answersFor(v, capture)) return 0;
+        uint256 value = valueIn(vault, v.delegator.stakeAt(subnetwork, operator, capture - 1, ""));
         return v.shared ? value * sharedBps / BPS : value;
     }
 
@@ -243,15 +256,14 @@ contract SymbioticVaults {
     /// @param gone collateral of it that is put aside
     /// @return at the capture to slash by
     /// @return amount of collateral
-    /// @return value the same in wei; 0 if its rate cannot be read
+    /// @return value the same in wei
     function slashableIn(address vault, address operator, uint48 capture, uint256 gone)
         external
         view
         returns (uint48 at, uint256 amount, uint256 value)
     {
         Vault storage v = known[vault];
-        if (v.countedAt == 0 || capture <= v.countedAt || (v.retiredAt != 0 && capture > v.retiredAt)) return (at, 0, 0);
-        if (capture >= block.timestamp) return (at, 0, 0);
+        if (!_answersFor(v, capture) || capture >= block.timestamp) return (at, 0, 0);
         capture -= 1;
         if (block.timestamp - capture > v.epochS) return (at, 0, 0);
         at = capture;
@@ -273,13 +285,20 @@ contract SymbioticVaults {
         value = valueIn(vault, amount);
     }
 
-    /// @notice Wei of an amount of a vault's collateral; 0 if its rate cannot be read.
+    /// @notice Wei of an amount of a vault's collateral. If its rate cannot be read it is that of the rate that was recorded last, or
+    ///         none: how much there is is known all the same, and it is not the vault's fault.
     function valueIn(address vault, uint256 amount) public view returns (uint256) {
-        try values.valueOf(known[vault].collateral, amount) returns (uint256 value) {
+        address collateral = known[vault].collateral;
+        try values.valueOf(collateral, amount) returns (uint256 value) {
             return value;
         } catch {
-            return 0;
+            return values.recordedValueOf(collateral, amount);
         }
+    }
+
+    /// @dev Whether the vault counted at a capture.
+    function _answersFor(Vault storage v, uint48 capture) private view returns (bool) {
+        return v.countedAt != 0 && capture > v.countedAt && (v.retiredAt == 0 || capture <= v.retiredAt);
     }
 
     function _retire(address vault) private {

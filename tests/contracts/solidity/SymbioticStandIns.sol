@@ -30,15 +30,26 @@ contract ValuesStandIn {
         if (mode == Mode.Burns) for (;;) {}
         return amount * IRated(token).getRate() / 1e18;
     }
+
+    /// As if no rate was ever recorded.
+    function recordedValueOf(address, uint256) external pure returns (uint256) {
+        return 0;
+    }
 }
 
 /// Stand-in for the contract that owns the store: only how long its words can be proven.
 contract SetStandIn {
     uint256 public answerS;
     uint256 public constant keepsS = 2 hours;
+    mapping(address operator => uint48) public boundUntil;
 
     constructor(uint256 answerS_) {
         answerS = answerS_;
+    }
+
+    /// The operator is a member of a set that is frozen now.
+    function freeze(address operator) external {
+        boundUntil[operator] = uint48(block.timestamp + answerS);
     }
 }
 

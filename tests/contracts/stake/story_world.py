@@ -118,7 +118,8 @@ class StoryWorld:
         self.domain = Domain(chain_id=1, store=bytes.fromhex(self.store[2:]))
         self.book = evm.create(contracts.load("KeyBook"), OWNER)
         rate = keccak(text="getRate()")[:4]
-        self.values = evm.create(contracts.load("CollateralValues"), [(self.token, self.token, rate, 10_000, 1_000)])
+        listing = (self.token, self.says_rate(), rate, 10_000, 1_000)
+        self.values = evm.create(contracts.load("CollateralValues"), [listing])
         self.parts = [one(self) for one in make]
         self.sources = [p.source for p in self.parts]
         rules = SETTINGS | {"maxMembers": len(operators), "minStake": MIN_STAKE}
@@ -156,6 +157,10 @@ class StoryWorld:
         evm.ok(self.diveth, "rebase", evm.now, 0, total * RATE_BPS // 10_000, 0)
         for who in (*self.restakers, PAYER):
             evm.ok(self.token, "transfer", who, 10**4 * WAD)
+
+    def says_rate(self) -> str:
+        """Whose `getRate` says what a token is worth."""
+        return str(self.token)
 
     # --------------------------------------------------------------------------------------------------------- calls
 

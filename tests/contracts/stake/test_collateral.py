@@ -19,7 +19,7 @@ from tests.contracts.stake.weights_model import BPS
 DEMO = Path(__file__).parent.parent.parent.parent / "demo" / "artifacts"
 GET_RATE = keccak(text="getRate()")[:4]
 CAP_BPS, SHARE_BPS = 500, 6_000
-YEAR_S = 365 * DAY_S
+YEAR_S, CONFIRM_S = 365 * DAY_S, 3_600
 WETH = operator(500)
 RECEIPT = operator(501)
 LISTING = "(address,address,bytes4,uint16,uint16)"
@@ -41,10 +41,26 @@ class Collateral:
     def refusal(self, token: str) -> str:
         return self.evm.call(self.values, "valueOf", token, ETHER)[0]
 
+    def refresh(self, token: str = "") -> None:
+        self.evm.ok(self.values, "refresh", token or self.token, sender=STRANGER)
+
+    def real(self) -> int:
+        """What a wdivETH says."""
+        return int(self.evm.ok(self.token, "getRate"))
+
+    def told(self, rate: int) -> None:
+        """What the receipt says from now on."""
+        self.evm.ok(self.rate, "tell", rate, 0)
+
     def rebase(self, percent: int) -> None:
         """The accounting's report: so much more or less of all ether."""
         total = self.evm.ok(self.div_eth, "totalEther") * (100 + percent) // 100
         self.evm.ok(self.div_eth, "rebase", self.evm.now, DAY_S, total, 0)
+
+
+def floor(rate: int) -> int:
+    """The least that counts of a recorded rate before a fall was seen twice."""
+    return rate * (BPS - 500) // BPS
 
 
 def listings(token: str, rate: str) -> list[tuple[Any, ...]]:
@@ -97,19 +113,81 @@ def test_no_gift_raises_stake_faster_than_the_cap(world: Collateral) -> None:
         assert start + grown - day <= world.value(world.token) <= start + grown * 101 // 100
 
 
-def test_a_rate_that_falls_counts_at_once(world: Collateral) -> None:
+def test_a_fall_that_lasts_counts_whole_within_an_hour(world: Collateral) -> None:
+    """A twentieth of it at once; the rest when it was seen twice. The limit grows from there."""
     world.evm.jump(YEAR_S)
     world.rebase(4)
+    world.refresh()
     before = world.value(world.token)
+    world.rebase(-3)
+    assert world.value(world.token) == world.real(), "a small fall"
     world.rebase(-40)
-    fallen = world.value(world.token)
-    assert fallen == world.evm.ok(world.token, "getRate") < before * 61 // 100
-    world.evm.ok(world.values, "refresh", world.token)
+    fallen = world.real()
+    assert fallen < before * 60 // 100
+    assert world.value(world.token) == floor(before)
+    world.refresh()
+    world.evm.jump(CONFIRM_S - 1)
+    world.refresh()
+    assert world.value(world.token) == floor(before)
+    world.evm.jump(1)
+    assert world.value(world.token) == floor(before), "nobody saw it again"
+    world.refresh()
+    assert world.value(world.token) == fallen
     world.rebase(60)
-    assert world.value(world.token) == fallen, "after a refresh it grows from there"
+    assert world.value(world.token) == fallen, "it grows from there"
     assert world.evm.ok(world.values, "limitOf", world.token) == fallen
     world.evm.jump(YEAR_S)
     assert world.value(world.token) == fallen + fallen * CAP_BPS // BPS
+
+
+def test_a_dip_for_one_call_takes_a_twentieth_at_most(world: Collateral) -> None:
+    """However deep, however often within an hour, and next to nothing stays of it."""
+    for _ in range(6):
+        world.told(ETHER // 100)
+        assert world.value(RECEIPT) == floor(ETHER) * SHARE_BPS // BPS
+        world.refresh(RECEIPT)
+        assert world.value(RECEIPT) == floor(ETHER) * SHARE_BPS // BPS
+        assert world.evm.ok(world.values, "recordedValueOf", RECEIPT, ETHER) == floor(ETHER) * SHARE_BPS // BPS
+        world.told(ETHER)
+        assert world.value(RECEIPT) == ETHER * SHARE_BPS // BPS
+        assert world.evm.ok(world.values, "limitOf", RECEIPT) == pytest.approx(ETHER, rel=10**-4)
+        world.evm.jump(CONFIRM_S // 10)
+
+
+def test_two_dips_are_no_fall_if_anybody_looks_between_them(world: Collateral) -> None:
+    world.told(ETHER // 2)
+    world.refresh(RECEIPT)
+    world.evm.jump(CONFIRM_S // 2)
+    world.told(ETHER)
+    world.refresh(RECEIPT)
+    world.evm.jump(CONFIRM_S // 2)
+    world.told(ETHER // 2)
+    world.refresh(RECEIPT)
+    world.told(ETHER)
+    assert world.value(RECEIPT) == ETHER * SHARE_BPS // BPS
+    # of a fall between them no more is recorded than what was seen of it
+    world.refresh(RECEIPT)
+    for rate in (ETHER // 3, ETHER * 99 // 100, ETHER // 4):
+        world.evm.jump(CONFIRM_S // 2)
+        world.told(rate)
+        world.refresh(RECEIPT)
+    world.told(ETHER)
+    assert world.value(RECEIPT) == pytest.approx(ETHER * 99 // 100 * SHARE_BPS // BPS, rel=10**-3)
+
+
+def test_a_record_that_is_old_holds_no_rate_up(world: Collateral) -> None:
+    """Who does not see to it within two days has what the token says now. A dip is recorded no sooner for that."""
+    world.evm.jump(2 * DAY_S)
+    world.told(ETHER // 2)
+    assert world.value(RECEIPT) == floor(ETHER) * SHARE_BPS // BPS
+    world.evm.jump(1)
+    assert world.value(RECEIPT) == ETHER // 2 * SHARE_BPS // BPS
+    world.refresh(RECEIPT)
+    world.told(ETHER)
+    assert world.value(RECEIPT) == ETHER * SHARE_BPS // BPS
+    world.refresh(RECEIPT)
+    world.told(ETHER // 2)
+    assert world.value(RECEIPT) == floor(ETHER) * SHARE_BPS // BPS
 
 
 @pytest.mark.parametrize(("rate", "manner"), [(ETHER, 1), (ETHER, 2), (ETHER, 3), (0, 0), (2**128, 0)])

@@ -161,13 +161,20 @@ def test_nobody_is_kept_in() -> None:
 @pytest.mark.parametrize("fault", [REVERTS, BURNS_GAS, SAYS_HALF_A_WORD, SAYS_THE_MOST, SAYS_A_LOT, ""])
 @pytest.mark.parametrize("which", ["strategy", "token"])
 def test_a_strategy_that_fails_takes_no_other_along(fault: str, which: str) -> None:
-    """It counts nothing while it fails, and is slashed with the others all the same."""
+    """It is slashed with the others, and who has nothing in it does not notice. Whoever has: there is no answer, rather than less."""
     world = staked()
     strategies = world.strategies
     others = world.stake(OPERATOR) - DEPOSIT * 102 // 100
+    assert others == 2 * DEPOSIT
+    world.deposit(STAKERS[3], strategies.wdiveth, DEPOSIT)
+    world.joined(OTHER, 1, (strategies.wdiveth, WHOLE), (strategies.lrt, WHOLE))
+    world.delegate(STAKERS[3], OTHER)
+    world.evm.mine()
+    behind_other = world.stake(OTHER)
     world.evm.replace_code(strategies.lrt if which == "strategy" else world.lrt, fault)
-    assert world.stake(OPERATOR) == others == 2 * DEPOSIT
-    assert world.by_kind(OPERATOR) == (DEPOSIT, DEPOSIT)
+    for name in ("stakeOf", "stakeByKind"):
+        assert world.evm.call(world.source, name, OPERATOR)[0] == "UnreadableStrategy"
+    assert world.stake(OTHER) == behind_other
     assert world.slashable(OPERATOR) == others
     assert world.seize(OPERATOR, WHOLE // 2, case(1)) == ("", others // 2)
     assert world.take(case(1)) == ("", others // 2)

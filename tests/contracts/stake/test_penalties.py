@@ -21,7 +21,6 @@ from tests.contracts.stake.penalty_world import (
     DISPUTED,
     EPOCH_S,
     EXECUTION_S,
-    FOREVER,
     JAIL_S,
     LEAST,
     REACH_S,
@@ -267,17 +266,6 @@ def test_an_operator_stays_jailed_by_every_case_that_was_not_given_back(world: P
     assert world.jailed_until(1) == longer
     world.give_back(first)
     assert world.jailed_until(1) == world.evm.now
-
-
-def test_a_jail_for_ever_is_not_cut_short_by_a_smaller_case() -> None:
-    world = PenaltyWorld((5, 1, 1))
-    world.lied(0)
-    assert world.jailed_until(0) == FOREVER
-    world.freeze(2, weights={0: 1, 1: 5, 2: 5})
-    second = world.lied(0, epochs=(2, 2))
-    assert world.jailed_until(0) == FOREVER
-    world.give_back(second)
-    assert world.jailed_until(0) == FOREVER
 
 
 # ------------------------------------------------------------------------------------------------------------- terms

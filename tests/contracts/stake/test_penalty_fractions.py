@@ -133,6 +133,36 @@ def modelled(sets: dict[int, dict[int, int]], lies: set[tuple[int, int]], epoch:
     return due(sets[epoch][number], sum(most), 2 * (total * 2 // 3 + 1) - total)
 
 
+def test_a_jail_for_ever_is_not_cut_short_by_a_smaller_case() -> None:
+    world = PenaltyWorld((5, 1, 1))
+    world.lied(0)
+    assert world.jailed_until(0) == FOREVER
+    world.freeze(2, weights={0: 1, 1: 5, 2: 5})
+    second = world.lied(0, epochs=(2, 2))
+    assert world.jailed_until(0) == FOREVER
+    world.give_back(second)
+    assert world.jailed_until(0) == FOREVER
+
+
+@pytest.mark.parametrize("great", [1, 2])
+def test_a_jail_for_ever_ends_with_the_case_that_brought_it(great: int) -> None:
+    """Whichever epoch's came first: the other case's jail is served, and no more."""
+    world = PenaltyWorld((5, 1, 1))
+    for epoch in (1, 2):
+        world.freeze(epoch, weights={0: 5, 1: 1, 2: 1} if epoch == great else {0: 1, 1: 5, 2: 5})
+    cases, proven_at = {}, {}
+    for epoch in (1, 2):
+        world.evm.jump(DAY)
+        cases[epoch], proven_at[epoch] = world.lied(0, epochs=(epoch, epoch)), world.evm.now
+    small = 3 - great
+    assert [world.fraction(cases[e]) for e in (great, small)] == [WAD, LEAST]
+    assert world.jailed_until(0) == FOREVER
+    world.give_back(cases[great])
+    assert world.jailed_until(0) == proven_at[small] + JAIL_S
+    world.give_back(cases[small])
+    assert world.jailed_until(0) == world.evm.now
+
+
 # ------------------------------------------------------------------------------------------------------------- top-up
 
 

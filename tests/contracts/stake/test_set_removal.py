@@ -12,6 +12,7 @@ from tests.contracts.stake.stake_world import (
     DELAY_S,
     EPOCH_S,
     ETHER,
+    HOUR_S,
     JOIN_S,
     OVERLAP_S,
     PENALTIES,
@@ -31,6 +32,14 @@ def world() -> StakeWorld:
 
 def removal(world: StakeWorld, who: str) -> str:
     return world.evm.call(world.set, "remove", who, sender=STRANGER)[0]
+
+
+def emptied(world: StakeWorld, who: str) -> str:
+    """Seen without its stake, and again an hour later."""
+    assert removal(world, who) == ""
+    assert world.in_store()[world.evm.ok(world.book, "keyOf", who)] != 0, "the first look is noted"
+    world.evm.jump(HOUR_S)
+    return removal(world, who)
 
 
 def jail(world: StakeWorld, who: str, days: int = 30) -> None:
@@ -100,7 +109,7 @@ def test_who_has_less_than_the_least_stake_is_removed(world: StakeWorld) -> None
     world.tell(who[0], 10 * ETHER)
     assert removal(world, who[0]) == "NothingToRemove"
     world.tell(who[0], 10 * ETHER - 1)
-    assert removal(world, who[0]) == ""
+    assert emptied(world, who[0]) == ""
     assert world.in_store()[world.evm.ok(world.book, "keyOf", who[0])] == 0
     world.tell(who[0], 90 * ETHER)
     assert who[0] not in world.weights(world.change()), "what was seen counts at the next freeze"
@@ -118,7 +127,36 @@ def test_a_source_that_does_not_answer_empties_nobody(world: StakeWorld, manner:
     assert removal(world, who[0]) == "NothingToRemove"
     world.evm.jump(EPOCH_S)
     world.rotate()
-    assert removal(world, who[0]) == "", "known to count nothing: the sets before need not keep it"
+    assert emptied(world, who[0]) == "", "known to count nothing: the sets before need not keep it"
+
+
+def test_who_is_emptied_is_removed_by_a_second_look(world: StakeWorld) -> None:
+    """An hour after the first one at the earliest and a day at the latest; who was seen with enough in between is not."""
+    who = world.enter_all(90, 90, 90, 90)
+    world.change()
+    weight = world.in_store()
+
+    def left() -> int:
+        return int(world.evm.ok(world.set, "emptiedAt", who[0]))
+
+    world.tell(who[0], 0)
+    assert (removal(world, who[0]), left()) == ("", world.evm.now)
+    world.evm.jump(HOUR_S - 1)
+    assert removal(world, who[0]) == "NothingToRemove"
+    world.tell(who[0], 90 * ETHER)
+    assert (removal(world, who[0]), left()) == ("", 0), "forgotten"
+    assert removal(world, who[0]) == "NothingToRemove"
+    world.evm.jump(1)
+    world.tell(who[0], 0)
+    assert (removal(world, who[0]), left()) == ("", world.evm.now), "a first look again"
+    world.evm.jump(DAY_S + 1)
+    assert (removal(world, who[0]), left()) == ("", world.evm.now), "and again: that was too long ago"
+    world.evm.jump(HOUR_S - 1)
+    assert removal(world, who[0]) == "NothingToRemove"
+    assert world.in_store() == weight
+    world.evm.jump(1)
+    assert removal(world, who[0]) == ""
+    assert world.in_store()[world.evm.ok(world.book, "keyOf", who[0])] == 0
 
 
 def test_who_left_keeps_its_weight_until_the_next_set_and_answers_for_it(world: StakeWorld) -> None:

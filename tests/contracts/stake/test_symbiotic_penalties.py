@@ -78,7 +78,9 @@ def test_an_execution_before_the_veto_ends_is_refused_and_tried_again(world: Sym
     assert world.stake(ANN) == 0
     world.evm.jump(1)
     assert world.finish() == 100 * WAD
+    assert world.logs("RestTaken") == [(case_id(1), 100 * WAD)]
     assert world.finish() == 0
+    assert world.logs("RestTaken") == []
     assert world.balance(BURNER) == 200 * WAD
 
 

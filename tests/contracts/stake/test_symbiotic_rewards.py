@@ -18,6 +18,7 @@ from tests.contracts.stake.symbiotic_world import (
     ANN,
     ANYBODY,
     BOB,
+    CURATOR,
     DAY_S,
     LAG_S,
     MAX_COMMISSION_BPS,
@@ -170,6 +171,56 @@ def test_stakers_that_cannot_be_paid_yet_wait(world: SymbioticWorld) -> None:
     assert world.ask(world.source, "unpaid", made.vault, world.wdiv) == 0
     assert staker_claim(world, made, RITA, world.wdiv) == 9 * WAD
     assert world.balance(world.source) == WAD, "the commission, until a root is published"
+
+
+@pytest.mark.parametrize("way", ["a withdrawal", "a curator", "the operator", "a retired vault"])
+def test_what_was_earned_is_paid_after_all_stake_has_left(world: SymbioticWorld, way: str) -> None:
+    """To who had the stake when the operator was last frozen, and not to who came meanwhile."""
+    made = world.counted({ANN: 1}, 100 * WAD)
+    world.evm.jump(100)
+    world.act(world.set, "freeze", ANN)
+    world.evm.jump(12)
+    if way != "a withdrawal":
+        world.deposit(SAM, made, 10_000 * WAD)
+    if way == "the operator":
+        world.leave(ANN, world.source)
+    elif way == "a curator":
+        world.act(made.delegator, "setNetworkLimit", world.subnetwork, 0, sender=CURATOR)
+    else:
+        world.act(made.vault, "withdraw", RITA, 100 * WAD, sender=RITA)
+    if way == "a retired vault":
+        world.act(made.delegator, "setNetworkLimit", world.subnetwork, 0, sender=CURATOR)
+        world.act(world.vaults, "retireVault", made.vault)
+    world.evm.jump(DAY_S)
+    assert world.stake(ANN) == 0
+    assert LAG_S < DAY_S
+    reward(world, ANN, 10 * WAD)
+    assert len(world.logs("StakersPaid")) == 1
+    claim(world, published(world, world.wdiv), ANN, world.wdiv)
+    assert world.balance(LATER) == WAD
+    assert staker_claim(world, made, RITA, world.wdiv) == 9 * WAD
+    assert world.balance(world.source) == 0
+
+
+def test_who_was_never_frozen_with_stake_earns_nothing(world: SymbioticWorld) -> None:
+    world.counted({ANN: 1}, 100 * WAD)
+    for _ in range(2):
+        assert world.refused(world.source, "reward", BOB, world.wdiv, WAD, sender=REWARDS) == "NothingStaked"
+        world.act(world.set, "freeze", BOB)
+        world.evm.jump(12)
+
+
+def test_what_waits_is_paid_though_the_vault_was_emptied(world: SymbioticWorld) -> None:
+    """Nobody had a share so long ago, and nobody has one now: it is theirs who had one at the reward."""
+    made = world.counted({ANN: 1}, 100 * WAD)
+    world.evm.jump(12)
+    reward(world, ANN, 10 * WAD)
+    assert len(world.logs("StakersWait")) == 1
+    world.evm.jump(1)
+    world.act(made.vault, "withdraw", RITA, 100 * WAD, sender=RITA)
+    world.evm.jump(30 * DAY_S)
+    world.act(world.source, "payStakers", made.vault, world.wdiv)
+    assert staker_claim(world, made, RITA, world.wdiv) == 9 * WAD
 
 
 def test_a_token_that_stops_takes_no_reward_along(world: SymbioticWorld) -> None:

@@ -170,7 +170,7 @@ def test_another_network_that_slashes_first_leaves_what_is_left(world: Symbiotic
 
 @pytest.mark.parametrize("mode", [REVERTS, BURNS])
 def test_a_vault_that_fails_takes_no_other_along(world: SymbioticWorld, mode: int) -> None:
-    """A rate that cannot be read, and a vault whose owner moves it to other code: nothing of theirs counts, all of the others'."""
+    """An unreadable rate without a record, a vault that moves to other code: nothing of theirs counts, all of the others'."""
     second = world.evm.create(npm.own("WdivETH"), world.div)
     world.act(world.values, "list", second, PRICE)
     made = [
