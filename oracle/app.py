@@ -152,6 +152,8 @@ class App:
             tasks.update(self._components.watch.tasks(failed))
         if self._components.keeper is not None:
             tasks.update(self._components.keeper.tasks(failed))
+        if self._components.stake is not None:
+            tasks["stake"] = partial(self._components.stake.run, partial(failed, "stake"))
         for name, target in self.targets.items():
             job = f"push {name}"
             push = partial(self._push, target)

@@ -16,6 +16,7 @@ from feeds.observe import Observer
 from oracle.assemble.keeping import keeper_of
 from oracle.assemble.network import MakeMember, agreements_of, home_store, make_member, operator_network
 from oracle.assemble.operators import OperatorBuilder
+from oracle.assemble.staking import stake_follower
 from oracle.assemble.targets import Outcomes, TargetBuilder
 from oracle.assemble.watch import operator_watch
 from oracle.assemble.watching import watch_of, watch_signer
@@ -37,6 +38,7 @@ from oracle.serve.service import PriceService
 from oracle.sign.key_lock import sole_writer
 from oracle.sign.operator import Operator
 from oracle.sign.remote_operator import RemoteOperator
+from oracle.stake.follow import StakeFollower
 from oracle.storage.database import Database, published_by_feed
 from oracle.watch.duty import WatchDuty
 
@@ -60,6 +62,7 @@ class Components:
     agreements: Agreements
     watch: WatchDuty | None
     keeper: Keeper | None
+    stake: StakeFollower | None
     network: OperatorNetwork | None
     outcomes: Outcomes
     targets: Mapping[str, Target]
@@ -80,6 +83,8 @@ class Components:
             await self.watch.close()
         if self.keeper is not None:
             await self.keeper.close()
+        if self.stake is not None:
+            await self.stake.close()
         if self.network is not None:
             await self.network.close()
         for target in self.targets.values():
@@ -149,6 +154,7 @@ def _build(
         )
     metrics.watch.watch = watch
     metrics.keeper.keeper = keeper
+    stake = stake_follower(config, clock.now_ms)
     holds = HoldReporter(config.oracle.round_interval_s, clock.monotonic_ms())
     readers = HistoryReaders(path)
     keyless = [m.name for m in members if m.signer is None and config.operators]
@@ -156,7 +162,9 @@ def _build(
         resolved, clock, database, operators=builder.made, agreements=agreements, network=network,
         tally=outcomes.tally, keyless=keyless,
     )  # fmt: skip
-    metrics.operators.view = operators
+    metrics.operators.view = metrics.stake.operators = operators
+    if stake is not None:
+        metrics.stake.view = stake.view
     service = PriceService(
         resolved.specs,
         database,
@@ -171,10 +179,11 @@ def _build(
         held=holds.text,
         risks=risks_of(resolved),
         operators=operators,
+        stake=stake.view if stake is not None else lambda: None,
     )
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), agreements=agreements, watch=watch, keeper=keeper, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        operators=tuple(builder.made), agreements=agreements, watch=watch, keeper=keeper, stake=stake, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
         opened=opened.pop_all(),
     )  # fmt: skip
 

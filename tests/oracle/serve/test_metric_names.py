@@ -23,6 +23,7 @@ from oracle.watch.watcher import Watcher
 from tests.oracle.serve.endpoint_client import NOW_MS
 from tests.oracle.serve.exposition import samples
 from tests.oracle.serve.operators_world import ODD, seen
+from tests.oracle.serve.stake_world import stake_view
 from tests.oracle.watch.watch_world import HERE, memory_rows
 
 API_MD = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
@@ -46,7 +47,8 @@ class ShownKeeper:
 def full() -> Metrics:
     """Metrics of a process that has seen of everything a little."""
     metrics, view = Metrics(lambda: NOW_MS), seen()
-    metrics.operators.view = lambda: view
+    metrics.operators.view = metrics.stake.operators = lambda: view
+    metrics.stake.view = stake_view
     metrics.expect(["home"])
     metrics.landed("home", 3)
     metrics.staged("home", 1)
