@@ -13,16 +13,19 @@ import aiohttp
 from feeds.chain_follower import IngestHooks
 from feeds.ingest import Ingest
 from feeds.observe import Observer
+from oracle.assemble.keeping import keeper_of
 from oracle.assemble.network import MakeMember, agreements_of, home_store, make_member, operator_network
 from oracle.assemble.operators import OperatorBuilder
 from oracle.assemble.reporting import root_duty
 from oracle.assemble.staking import stake_follower
 from oracle.assemble.targets import Outcomes, TargetBuilder
 from oracle.assemble.watch import operator_watch
-from oracle.assemble.watching import watch_of
+from oracle.assemble.watching import watch_of, watch_signer
+from oracle.chain.key_queue import KeyQueue
 from oracle.config.feed_risks import risks_of
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
+from oracle.keep.keeper import Keeper
 from oracle.network.agreements import Agreements
 from oracle.network.operator_network import OperatorNetwork
 from oracle.push.target import Target
@@ -60,6 +63,7 @@ class Components:
     operators: tuple[Operator, ...]
     agreements: Agreements
     watch: WatchDuty | None
+    keeper: Keeper | None
     stake: StakeFollower | None
     roots: RootDuty | None
     network: OperatorNetwork | None
@@ -80,6 +84,8 @@ class Components:
         self.readers.close()
         if self.watch is not None:
             await self.watch.close()
+        if self.keeper is not None:
+            await self.keeper.close()
         if self.stake is not None:
             await self.stake.close()
         if self.roots is not None:
@@ -144,8 +150,15 @@ def _build(
         operators=builder.made,        outcomes=outcomes, report_keys=builder.owners, network=network,
     )  # fmt: skip
     by_name = {name: targets.target(name, section) for name, section in config.targets.items()}
-    watch = watch_of(config, database, environ, clock.now_ms, agreements=agreements) if config.operators else None
+    payer, queue = watch_signer(config, environ, clock.now_ms) if config.operators else None, KeyQueue()
+    watch, keeper = None, None
+    if config.operators:
+        watch = watch_of(config, database, clock.now_ms, agreements=agreements, payer=payer, queue=queue)
+        keeper = keeper_of(
+            config, database, clock.now_ms, payer=payer, queue=queue, agreements=agreements, network=network
+        )
     metrics.watch.watch = watch
+    metrics.keeper.keeper = keeper
     stake = stake_follower(config, clock.now_ms)
     roots = metrics.rewards.roots = root_duty(
         config, clock, database, environ, operators=builder.made, agreements=agreements, network=network
@@ -178,7 +191,7 @@ def _build(
     )
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), agreements=agreements, watch=watch, stake=stake, roots=roots, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        operators=tuple(builder.made), agreements=agreements, watch=watch, keeper=keeper, stake=stake, roots=roots, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
         opened=opened.pop_all(),
     )  # fmt: skip
 

@@ -89,6 +89,7 @@ def _watch(place: OperatorPlace, penalties: str) -> str:
     lines = ["", "[watch]", f'penalties = "{penalties}"']
     if place.proves:
         lines += [f'gas_keyfile = "{place.folder / WATCH_KEY}"', f'passphrase_env = "{settings.GAS_PASSPHRASE_ENV}"']
+    lines += ["", "[keeper]", "on = false  # the story has these calls made by people, each at its moment"]
     return "\n".join(lines) + "\n"
 
 

@@ -102,6 +102,18 @@ class EpochWord(msgspec.Struct, frozen=True, array_like=True, tag=17):
     body: Annotated[bytes, msgspec.Meta(max_length=MOST_EPOCH_WORD)]
 
 
+class KeepingWord(msgspec.Struct, frozen=True, array_like=True, tag=18):
+    """The sender does what is due for the contracts of stake; a hint that others wait for, and no more.
+
+    ``place``: of the duty that it has just sent a call for, in this transaction; zeros: none, it is there.
+    """
+
+    place: HashBytes
+    tx_hash: HashBytes
+
+
+BesideWord: TypeAlias = PushingWord | ArmingWord | KeepingWord | EpochWord
+"""What operators tell each other beside the rounds of a store."""
 Word: TypeAlias = (
     Ready
     | Propose
@@ -117,9 +129,8 @@ Word: TypeAlias = (
     | PushingWord
     | ArmingWord
     | EpochWord
+    | KeepingWord
 )
-BesideRounds: TypeAlias = PushingWord | ArmingWord | EpochWord
-"""What operators tell each other beside the rounds."""
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from oracle.agree.wire import BesideRounds, EpochWord
+from oracle.agree.wire import BesideWord, EpochWord
 from oracle.chain.quorum_rpc import QuorumRpc
 from oracle.config.check_rewards import rewards_target
 from oracle.config.sections import Config
@@ -109,7 +109,7 @@ def turn_after(stage_s: int) -> TurnOf:
     return is_ours
 
 
-def _heard(duty: RootDuty, sender: bytes, word: BesideRounds) -> str:
+def _heard(duty: RootDuty, sender: bytes, word: BesideWord) -> str:
     return duty.hear(sender, word.epoch, word.body) if isinstance(word, EpochWord) else ""
 
 

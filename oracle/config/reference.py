@@ -33,6 +33,7 @@ from oracle.config.tables.forms import (
     venue_websocket_url,
     websocket_url,
 )
+from oracle.config.tables.keeper_sections import KeeperSection
 from oracle.config.tables.network_sections import NetworkSection, PeerSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.process_sections import ApiSection, OracleSection
@@ -64,6 +65,7 @@ TABLES: Mapping[str, type[Any]] = {
     "network.peers": PeerSection,
     "watch": WatchSection,
     "rewards": RewardsSection,
+    "keeper": KeeperSection,
     "stores": StoreSection,
     "stores.classes": LimitsSection,
     "stores.stake": StakeSection,

@@ -12,6 +12,7 @@ from feeds.types import Kind
 from oracle.config.tables.catalog import Catalog, shipped
 from oracle.config.tables.chain_sections import ChainSection, VenueSection
 from oracle.config.tables.feed_sections import FeedSection, SourceSection
+from oracle.config.tables.keeper_sections import KeeperSection
 from oracle.config.tables.network_sections import NetworkSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.own_catalog import KINDS, own_blocks, with_own
@@ -42,6 +43,7 @@ class Config:
     network: NetworkSection | None = None
     watch: WatchSection = field(default_factory=WatchSection)
     rewards: RewardsSection = field(default_factory=RewardsSection)
+    keeper: KeeperSection = field(default_factory=KeeperSection)
     stores: Mapping[str, StoreSection] = field(default_factory=dict)
     feeds: Mapping[str, FeedSection] = field(default_factory=dict)
     catalog: Catalog = field(

@@ -18,6 +18,7 @@ from oracle.model.status import Status
 from oracle.model.types import Abstained
 from oracle.round.reference_divergence import Divergence
 from oracle.serve.gauges import ChainGauges
+from oracle.serve.keeper_gauges import KeeperGauges
 from oracle.serve.operator_gauges import OperatorGauges
 from oracle.serve.rewards_gauges import RewardsGauges
 from oracle.serve.stake_gauges import StakeGauges
@@ -103,8 +104,9 @@ class Metrics:
         self._confirmed = self._gauge("clock_confirmed", "1 once our clock was confirmed", ())
         self._held = self._counter("rounds_held", "rounds that were not made, by reason", ("reason",))
         self._streams = self._gauge("stream_readers", "open event streams", ())
-        self.chains, self.operators, self.watch, self.stake = (
-            ChainGauges(registry), OperatorGauges(registry), WatchGauges(registry), StakeGauges(registry, now_ms)
+        self.chains, self.operators, self.watch, self.stake, self.keeper = (
+            ChainGauges(registry), OperatorGauges(registry), WatchGauges(registry), StakeGauges(registry, now_ms),
+            KeeperGauges(registry),
         )  # fmt: skip
         self._connections = self._gauge("connections", "open connections to the endpoint", ())
         self._refusals = self._counter("connections_refused", "connections refused, displaced or expired", ("how",))

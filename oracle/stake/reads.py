@@ -67,6 +67,15 @@ class StakeReads:
         data, outputs = call_of(contract, function, args)
         return await self._decoded(to, data, outputs)
 
+    async def would_take(self, to: str, contract: str, function: str, *args: Any, gas: int) -> bool:
+        """Whether a call would go through with so much gas. However it fails, it would not: nodes have many words for that."""
+        data, _ = call_of(contract, function, args)
+        call = {"to": to, "data": "0x" + data.hex(), "gas": hex(gas)}
+        try:
+            return await self.nodes.agreed_value("eth_call", call, hex(self.head.number), read=_answer) is not None
+        except ChainError:
+            return False
+
     async def of_token(self, token: str, function: str, kind: str, *args: str) -> Any:
         """What a token answers that takes addresses alone; None where it does not know the function."""
         return await self.of_other(token, function, ["address"] * len(args), args, kind)

@@ -96,7 +96,7 @@ def test_two_in_one_block_one_lands_and_neither_goes_on(world: ChainEpoch, call:
     assert all(p.kept[EPOCH] for p in (first, second))
     request(world, "evm_mine")
     request(world, "evm_setAutomine", True)
-    receipts = [world.bench.web3.eth.get_transaction_receipt(tx) for tx in sent]
+    receipts = [world.bench.web3.eth.wait_for_transaction_receipt(tx, timeout=60) for tx in sent]
     assert sorted(r["status"] for r in receipts) == [0, 1]
     assert min(r["gasUsed"] for r in receipts) < 60_000
     for poster in (first, second):
@@ -122,7 +122,7 @@ def test_a_process_that_starts_anew_follows_what_it_sent(world: ChainEpoch, call
     assert raised != raw
     request(world, "evm_mine")
     request(world, "evm_setAutomine", True)
-    assert world.bench.web3.eth.get_transaction_receipt(Web3.keccak(raised))["status"] == 1
+    assert world.bench.web3.eth.wait_for_transaction_receipt(Web3.keccak(raised), timeout=60)["status"] == 1
     assert poster.post(call) == b""
     assert world.bench.web3.eth.get_transaction_count(payer) == before + 1
 
@@ -131,6 +131,7 @@ def test_after_some_that_were_refused_in_a_block_people_have_to_look(world: Chai
     poster = Poster(world, 0)
     raw = poster.post(call)
     assert raw
+    world.bench.web3.eth.wait_for_transaction_receipt(Web3.keccak(raw), timeout=60)
     assert poster.post(call) == b""
     assert poster.made is not None
     poster.made.reverted[EPOCH] = MOST_REVERTED
