@@ -43,6 +43,7 @@ def facts_document(facts: SecuredFacts) -> dict[str, Any]:
                 "values": c.values, "token": c.token, "rate_contract": c.rate_contract, "rate": _text(c.rate),
                 "limit": _text(c.limit), "recorded_rate": str(c.recorded_rate), "recorded_at_s": c.recorded_at_s,
                 "counts_bps": c.counts_bps, "growth_bps": c.growth_bps,
+                "fallen": None if c.fallen is None else {"rate": str(c.fallen[0]), "at_s": c.fallen[1]},
             }
             for c in facts.collateral
         ],

@@ -84,11 +84,13 @@ def _values(facts: SecuredFacts) -> Iterator[str]:
             yield f"{one.token} counts one to one, whatever it is traded at"
             continue
         if one.rate is None:
-            yield f"{one.rate_contract} says no rate of {one.token} now"
+            yield f"{one.rate_contract} says no rate of {one.token} now: stake counts by the rate that was recorded, or not at all"
         elif one.limit is not None and one.rate >= one.limit:
             yield f"{one.token} counts at the limit of its growth: its own contract says as much or more"
         else:
             yield f"{one.token} counts by {one.rate_contract}, not by what it can be sold for"
+        if one.fallen is not None:
+            yield f"the rate of {one.token} was seen to have fallen at {moment(one.fallen[1])}: a part of the fall may not count yet"
         if facts.time_s - one.recorded_at_s > _OLD_RECORD_S:
             days = (facts.time_s - one.recorded_at_s) // _DAY_S
             yield f"the rate of {one.token} was recorded {days} days ago: `refresh` once a day, or stake counts nothing when it cannot be read"

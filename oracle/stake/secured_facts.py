@@ -91,6 +91,7 @@ class CollateralFacts:
         rate: that counts now; None: it cannot be read.
         limit: the most that it counts now.
         recorded_rate: from which the limit grows.
+        fallen: the highest rate that was seen since it was seen to have fallen, and when that was first; None: it has not.
         counts_bps: part of the value that counts.
         growth_bps: most growth in a year.
     """
@@ -104,6 +105,7 @@ class CollateralFacts:
     recorded_at_s: int
     counts_bps: int
     growth_bps: int
+    fallen: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

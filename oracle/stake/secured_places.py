@@ -123,6 +123,9 @@ async def parts_of(
     source = places.facts
     answer = await reads.tried(source.at, "IStakeSource", "slashableOf", operator, capture_s)
     total = None if answer is None else int(answer[0])
+    if total == 0 and source.kind is SourceKind.DELEGATED:
+        pool = await reads.tried(source.at, "DelegatedStake", "poolOf", operator)
+        total = 0 if pool is not None and not pool[0][0] else None  # tokens whose rate cannot be read
     whole = StakePart(source=source.at, kind=source.kind, wei=total, collateral=places.token)
     parts: tuple[StakePart, ...] = (whole,) if total != 0 else ()
     if source.values is None:

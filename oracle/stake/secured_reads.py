@@ -188,15 +188,14 @@ async def _collateral(reads: StakeReads, values: Sequence[str]) -> tuple[Collate
     for at in values:
         (tokens,) = await reads.call(at, "CollateralValues", "tokens")
         for token in tokens:
-            contract, _, counts, growth, recorded, recorded_at_s = await reads.call(
-                at, "CollateralValues", "listed", token
-            )
+            listed = await reads.call(at, "CollateralValues", "listed", token)
+            contract, _, counts, growth, recorded, recorded_at_s, fallen_at_s, fallen = listed
             rate = _number(await reads.tried(at, "CollateralValues", "rateOf", token))
             limit = _number(await reads.tried(at, "CollateralValues", "limitOf", token))
             rows.append(CollateralFacts(
                 values=at, token=token, rate_contract=None if contract == ZERO else contract, rate=rate,
                 limit=limit, recorded_rate=recorded, recorded_at_s=recorded_at_s, counts_bps=counts,
-                growth_bps=growth,
+                growth_bps=growth, fallen=(fallen, fallen_at_s) if fallen_at_s else None,
             ))  # fmt: skip
     return tuple(rows)
 

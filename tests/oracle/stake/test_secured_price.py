@@ -81,7 +81,7 @@ def test_costs_never_use_capped_weights() -> None:
     assert (found.two_contents.coalition.wei, found.two_contents.coalition.operators) == (50 * ETHER, (who(2), who(3)))
 
 
-def test_stake_is_counted_once() -> None:
+def test_nobody_s_stake_is_summed_twice() -> None:
     """A vault that has less than its operators answer for: together they have what it has, and a coalition no more than is taken of it."""
     vault = who(50)
     members = [

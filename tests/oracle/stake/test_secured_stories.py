@@ -21,7 +21,7 @@ from oracle.stake.secured_text import security_document, security_lines
 from oracle.stake.standing import set_document
 from tests.contracts.contract_tools import WAD
 from tests.contracts.evm_process import STRANGER
-from tests.contracts.stake.stake_world import SETTINGS, TIMELOCK
+from tests.contracts.stake.stake_world import DAY_S, SETTINGS, TIMELOCK
 from tests.contracts.stake.story_sources import KINDS, SOURCE_GAS, SymbioticPart
 from tests.contracts.stake.story_world import (
     ARBITER,
@@ -152,7 +152,8 @@ def test_a_shared_vault_is_shared_and_its_curator_is_named(three: StoryWorld) ->
 
 
 def test_a_rate_that_cannot_be_read_is_unknown_and_not_nothing(world: StoryWorld) -> None:
-    """The sources of Symbiotic and EigenLayer answer 0 then; here it is None, and every cost the least that is known."""
+    """When the recorded rate is too old as well, sources answer 0; here it is None, and every cost the least that is known."""
+    world.evm.jump(2 * DAY_S + 1)
     evm = world.evm.evm
     code = code_at(evm, world.token)
     evm.insert_account_info(world.token, pyrevm.AccountInfo(nonce=1, code=bytes.fromhex("fe")))
