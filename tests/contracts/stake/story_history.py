@@ -184,9 +184,10 @@ class StoryHistory:
             for operator in world.weights(epoch):
                 assert world.ask(world.set, "captureOf", epoch, operator) == captures[operator]
         for (place, operator), asked in self.exits.items():
-            if asked.seen_s == captures[operator]:
-                self.exits[place, operator] = asked._replace(epochs=(*asked.epochs, epoch))
-                self.counts["counted after it was asked back"] += 1
+            others = tuple(e for e in asked.epochs if e != epoch)  # a set that nobody armed is replaced under its number
+            counted = asked.seen_s == captures[operator]
+            self.exits[place, operator] = asked._replace(epochs=(*others, epoch) if counted else others)
+            self.counts["counted after it was asked back"] += counted
         self.was_silent = False
         if self.rng.random() < 0.15:
             world.until(int(world.ask(world.set, "nextRotateAt")))
