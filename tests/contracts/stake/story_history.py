@@ -184,7 +184,8 @@ class StoryHistory:
             for operator in world.weights(epoch):
                 assert world.ask(world.set, "captureOf", epoch, operator) == captures[operator]
         for (place, operator), asked in self.exits.items():
-            others = tuple(e for e in asked.epochs if e != epoch)  # a set that nobody armed is replaced under its number
+            # a set that nobody armed is replaced under its number
+            others = tuple(e for e in asked.epochs if e != epoch)
             counted = asked.seen_s == captures[operator]
             self.exits[place, operator] = asked._replace(epochs=(*others, epoch) if counted else others)
             self.counts["counted after it was asked back"] += counted
