@@ -255,6 +255,8 @@ class StoryHistory:
         epoch = self.world.epoch
         if self.case is not None or not self.world.weights(epoch).get(LIAR):
             return "not now"
+        if self.world.frozen(epoch)[1] < self.world.evm.now:
+            return "of no use: no set was armed for days"
         self.case = self.world.prove(self.world.lie(self.member_key(epoch, LIAR), epoch))
         return "proven"
 
