@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from demo.world import staking
+import contracts
 from oracle.stake.due import reads as duty_reads
 from tests.oracle.keep.keeper_world import FUNDER, OPERATORS, KeeperWorld
 
@@ -21,7 +21,7 @@ async def test_operators_are_observed_in_parts_where_a_freeze_is_too_big(
 ) -> None:
     """A transaction is taken for smaller than it is: too small for a freeze that asks, not for one of what was observed."""
     await world.by_stake()
-    windows = world.chain.contract(staking.artifact("StakeWindows").abi, await world.read("set", "windows"))
+    windows = world.chain.contract(contracts.load("StakeWindows").abi, await world.read("set", "windows"))
     await world.rotate_due()
     asks = await gas_of(world, "set", "rotate")
     before = await world.chain.rpc("evm_snapshot")
