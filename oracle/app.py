@@ -150,6 +150,12 @@ class App:
             tasks["network"] = partial(run_and_tell, network)
         if self._components.watch is not None:
             tasks.update(self._components.watch.tasks(failed))
+        if self._components.keeper is not None:
+            tasks.update(self._components.keeper.tasks(failed))
+        if self._components.stake is not None:
+            tasks["stake"] = partial(self._components.stake.run, partial(failed, "stake"))
+        if self._components.roots is not None:
+            tasks.update(self._components.roots.tasks(failed))
         for name, target in self.targets.items():
             job = f"push {name}"
             push = partial(self._push, target)

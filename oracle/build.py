@@ -13,17 +13,23 @@ import aiohttp
 from feeds.chain_follower import IngestHooks
 from feeds.ingest import Ingest
 from feeds.observe import Observer
+from oracle.assemble.keeping import keeper_of
 from oracle.assemble.network import MakeMember, agreements_of, home_store, make_member, operator_network
 from oracle.assemble.operators import OperatorBuilder
+from oracle.assemble.reporting import root_duty
+from oracle.assemble.staking import stake_follower
 from oracle.assemble.targets import Outcomes, TargetBuilder
 from oracle.assemble.watch import operator_watch
-from oracle.assemble.watching import watch_of
+from oracle.assemble.watching import watch_of, watch_signer
+from oracle.chain.key_queue import KeyQueue
 from oracle.config.feed_risks import risks_of
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
+from oracle.keep.keeper import Keeper
 from oracle.network.agreements import Agreements
 from oracle.network.operator_network import OperatorNetwork
 from oracle.push.target import Target
+from oracle.rewards.roots.duty import RootDuty
 from oracle.round.live import Live
 from oracle.round.rounds import Member, Rounds
 from oracle.runtime.clock import Clock
@@ -34,6 +40,7 @@ from oracle.serve.service import PriceService
 from oracle.sign.key_lock import sole_writer
 from oracle.sign.operator import Operator
 from oracle.sign.remote_operator import RemoteOperator
+from oracle.stake.follow import StakeFollower
 from oracle.storage.database import Database, published_by_feed
 from oracle.watch.duty import WatchDuty
 
@@ -56,6 +63,9 @@ class Components:
     operators: tuple[Operator, ...]
     agreements: Agreements
     watch: WatchDuty | None
+    keeper: Keeper | None
+    stake: StakeFollower | None
+    roots: RootDuty | None
     network: OperatorNetwork | None
     outcomes: Outcomes
     targets: Mapping[str, Target]
@@ -74,6 +84,12 @@ class Components:
         self.readers.close()
         if self.watch is not None:
             await self.watch.close()
+        if self.keeper is not None:
+            await self.keeper.close()
+        if self.stake is not None:
+            await self.stake.close()
+        if self.roots is not None:
+            await self.roots.close()
         if self.network is not None:
             await self.network.close()
         for target in self.targets.values():
@@ -134,8 +150,19 @@ def _build(
         operators=builder.made,        outcomes=outcomes, report_keys=builder.owners, network=network,
     )  # fmt: skip
     by_name = {name: targets.target(name, section) for name, section in config.targets.items()}
-    watch = watch_of(config, database, environ, clock.now_ms, agreements=agreements) if config.operators else None
+    payer, queue = watch_signer(config, environ, clock.now_ms) if config.operators else None, KeyQueue()
+    watch, keeper = None, None
+    if config.operators:
+        watch = watch_of(config, database, clock.now_ms, agreements=agreements, payer=payer, queue=queue)
+        keeper = keeper_of(
+            config, database, clock.now_ms, payer=payer, queue=queue, agreements=agreements, network=network
+        )
     metrics.watch.watch = watch
+    metrics.keeper.keeper = keeper
+    stake = stake_follower(config, clock.now_ms)
+    roots = metrics.rewards.roots = root_duty(
+        config, clock, database, environ, operators=builder.made, agreements=agreements, network=network
+    )
     holds = HoldReporter(config.oracle.round_interval_s, clock.monotonic_ms())
     readers = HistoryReaders(path)
     keyless = [m.name for m in members if m.signer is None and config.operators]
@@ -143,7 +170,9 @@ def _build(
         resolved, clock, database, operators=builder.made, agreements=agreements, network=network,
         tally=outcomes.tally, keyless=keyless,
     )  # fmt: skip
-    metrics.operators.view = operators
+    metrics.operators.view = metrics.stake.operators = operators
+    if stake is not None:
+        metrics.stake.view = stake.view
     service = PriceService(
         resolved.specs,
         database,
@@ -158,10 +187,11 @@ def _build(
         held=holds.text,
         risks=risks_of(resolved),
         operators=operators,
+        stake=stake.view if stake is not None else lambda: None,
     )
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), agreements=agreements, watch=watch, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        operators=tuple(builder.made), agreements=agreements, watch=watch, keeper=keeper, stake=stake, roots=roots, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
         opened=opened.pop_all(),
     )  # fmt: skip
 

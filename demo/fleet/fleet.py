@@ -13,15 +13,15 @@ from pathlib import Path
 import coincurve
 
 from demo import settings
-from demo.fleet.fleet_config import NAMES, WATCH_KEY, Contact, OperatorPlace, operator_config
+from demo.fleet.fleet_config import NAMES, REWARDS_KEY, WATCH_KEY, Contact, OperatorPlace, operator_config
 from demo.fleet.process import OperatorProcess
 from demo.venues.server import Venue
 from demo.world import anvil
-from demo.world.chain import LocalChain, account
+from demo.world.chain import LocalChain, account, accounts
 from demo.world.deploy import HISTORY_S, DemoWorld, backdated, deploy
 from demo.world.hostile_network import HostileNetwork
 from demo.world.lying_rpc import LyingRpc
-from demo.world.restaking import RESTAKED_S, Restaking, Vaults, needs_s, restake, take_over
+from demo.world.restaking import RESTAKED_S, Restaking, Vaults, restake, take_over
 from oracle.config import sections
 from oracle.config.resolve import resolve
 from oracle.deploy.deployer import Deployer
@@ -36,6 +36,8 @@ _FIRST_ACCOUNT = 20
 """Accounts of the node's mnemonic from here on are operators' gas keys."""
 FIRST_PROVER = 120
 """Accounts from here on pay for proofs."""
+FIRST_POSTER = 140
+"""Accounts from here on pay for reports of epochs."""
 _FAST_KDF = 1
 _PURSE_WAD = 10**21
 
@@ -132,12 +134,15 @@ async def running_fleet(folder: Path, plan: FleetPlan) -> AsyncIterator[Fleet]:
         ago_s = HISTORY_S if plan.raised is None else RESTAKED_S
         node = stack.enter_context(anvil.running(block_time_s=1, extra=backdated(ago_s)))
         chain = await stack.enter_async_context(LocalChain(node.url))
-        world, vaults = await _deploy_world(chain, plan)
+        keys = {name: coincurve.PrivateKey() for name in NAMES[: plan.operators]}
+        deployer = Deployer(node.url, coincurve.PrivateKey(bytes(accounts().owner.key)))
+        stack.push_async_callback(deployer.close)
+        store = _store_settings(plan, keys)
+        world, vaults = await _deploy_world(chain, deployer, plan, store)
         venues = {name: Venue(name) for name in settings.SYMBOLS}
         for venue in venues.values():
             await venue.start()
             stack.push_async_callback(venue.stop)
-        keys = {name: coincurve.PrivateKey() for name in NAMES[: plan.operators]}
         endpoints = await _own_endpoints(stack, plan, node.url)
         places = await _places(plan, folder, keys, node.url, endpoints)
         urls = {n: (v.ws_url, v.rest_url) for n, v in venues.items()}
@@ -145,15 +150,16 @@ async def running_fleet(folder: Path, plan: FleetPlan) -> AsyncIterator[Fleet]:
         for place in places:
             await _write_keys(chain, place, keys[place.name], passphrase)
 
-        def write(store: str, directory: str = "", penalties: str = "") -> list[Path]:
-            return [_write(p, world, urls, (store, directory, penalties), plan.interval_s) for p in places]
+        def write(store: str, directory: str = "", made: Restaking | None = None) -> list[Path]:
+            return [_write(p, world, urls, (store, directory, made), plan.interval_s) for p in places]
 
-        deployment = await _deploy_store(stack, node.url, world, plan, keys, write("0x" + "00" * 20)[0])
+        specs = resolve(sections.load(write("0x" + "00" * 20)[0])).specs
+        pushed = [s for s in specs.values() if s.is_cross or s.feed in settings.PUSHED]
+        deployment = await deployer.deploy(store if vaults is None else vaults.settings, pushed)
         restaking: Restaking | None = None
         if vaults is not None:
-            restaking = await take_over(chain, world, vaults, deployment.store, list(keys.values()))
-        penalties = "" if restaking is None else restaking.penalties.address
-        configs = write(deployment.store, deployment.directory or "", penalties)
+            restaking = await take_over(chain, vaults, deployment, list(keys.values()))
+        configs = write(deployment.store, deployment.directory or "", restaking)
         await chain.rpc("evm_setIntervalMining", 1)
         await chain.automine(on=False)
         environ = {settings.PASSPHRASE_ENV: passphrase, settings.GAS_PASSPHRASE_ENV: passphrase}
@@ -169,16 +175,17 @@ async def running_fleet(folder: Path, plan: FleetPlan) -> AsyncIterator[Fleet]:
         )  # fmt: skip
 
 
-async def _deploy_world(chain: LocalChain, plan: FleetPlan) -> tuple[DemoWorld, Vaults | None]:
+async def _deploy_world(
+    chain: LocalChain, deployer: Deployer, plan: FleetPlan, store: StoreSettings
+) -> tuple[DemoWorld, Vaults | None]:
     """The world, and vaults that were there long ago where stake decides who signs."""
     if plan.raised is None:
         return await deploy(chain, block_time_s=None), None
     made: list[Vaults] = []
-    reach_s = needs_s(plan.rotation_delay_s, plan.longest_epoch_s, settings.MAX_PUSH_AGE_S)
     raised = plan.raised
 
     async def then(world: DemoWorld) -> None:
-        made.append(await restake(chain, world, operators=plan.operators, raised=raised, needs_s=reach_s))
+        made.append(await restake(chain, deployer, world, store, operators=plan.operators, raised=raised))
 
     world = await deploy(chain, block_time_s=None, then=then)
     return world, made[0]
@@ -196,14 +203,8 @@ async def _own_endpoints(stack: AsyncExitStack, plan: FleetPlan, url: str) -> di
     return made
 
 
-async def _deploy_store(
-    stack: AsyncExitStack, url: str, world: DemoWorld, plan: FleetPlan, keys: Mapping[str, coincurve.PrivateKey],
-    config: Path,
-) -> Deployment:  # fmt: skip
-    specs = resolve(sections.load(config)).specs
-    deployer = Deployer(url, coincurve.PrivateKey(bytes(world.accounts.owner.key)))
-    stack.push_async_callback(deployer.close)
-    signers = StoreSettings(
+def _store_settings(plan: FleetPlan, keys: Mapping[str, coincurve.PrivateKey]) -> StoreSettings:
+    return StoreSettings(
         signers=tuple(address_of(k) for k in keys.values())[: plan.members],
         weights=(1,) * plan.members,
         threshold=plan.needed,
@@ -212,8 +213,6 @@ async def _deploy_store(
         longest_epoch_s=plan.longest_epoch_s,
         directory=plan.directory,
     )
-    pushed = [s for s in specs.values() if s.is_cross or s.feed in settings.PUSHED]
-    return await deployer.deploy(signers, pushed)
 
 
 async def _places(
@@ -249,7 +248,7 @@ async def _places(
             name=name, number=number, folder=own,
             api_port=plan.api_port if plan.api_port and number == 0 else ports[2 * number],
             listen=listens.get(number, ""), scheme=scheme, rpc_urls=rpc_urls, pays=number < plan.payers,
-            proves=number in plan.provers, contacts=contacts,
+            proves=number in plan.provers, posts=plan.raised is not None and number < plan.payers, contacts=contacts,
         ))  # fmt: skip
     return places
 
@@ -258,14 +257,15 @@ def _write(
     place: OperatorPlace,
     world: DemoWorld,
     urls: Mapping[str, tuple[str, str]],
-    deployed: tuple[str, str, str],
+    deployed: tuple[str, str, Restaking | None],
     interval_s: int,
 ) -> Path:
     path = place.folder / "config.toml"
-    store, directory, penalties = deployed
+    store, directory, made = deployed
     text = operator_config(
-        place, world, urls, store=store, directory=directory, interval_s=interval_s, penalties=penalties
-    )
+        place, world, urls, store=store, directory=directory, interval_s=interval_s,
+        penalties="" if made is None else made.penalties.address, rewards="" if made is None else made.rewards.address,
+    )  # fmt: skip
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -276,6 +276,7 @@ async def _write_keys(chain: LocalChain, place: OperatorPlace, key: coincurve.Pr
     SignJournal(journal, address_of(key), now_ms=now_ms(), mute_ms=0, newborn=True).close()
     purses = [("gas.key.json", _FIRST_ACCOUNT)] if place.pays else []
     purses += [(WATCH_KEY, FIRST_PROVER)] if place.proves else []
+    purses += [(REWARDS_KEY, FIRST_POSTER)] if place.posts else []
     for name, first in purses:
         gas = coincurve.PrivateKey(bytes(account(first + place.number).key))
         keyfiles.save(place.folder / name, gas, passphrase, iterations=_FAST_KDF)

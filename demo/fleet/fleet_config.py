@@ -14,6 +14,10 @@ NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "
          *(f"op{n}" for n in range(25, 32)))  # fmt: skip
 WATCH_KEY = "watch.key.json"
 """Of who pays for proofs, in the operator's folder."""
+REWARDS_KEY = "rewards.key.json"
+"""Of who pays for reports of epochs, in the operator's folder."""
+_ATTEMPT_S = 5
+"""Of the agreement on a report; attempts are shorter than they would be between machines."""
 WITHOUT = ("coinbase", "kraken", "")
 """Venues that operators leave out, in turn. Nobody leaves out the only venue of a pair: that feed would live by the others alone."""
 
@@ -42,6 +46,7 @@ class OperatorPlace:
         rpc_urls: its endpoints of the chain.
         pays: whether it has a gas key.
         proves: whether it has a key that pays for proofs.
+        posts: whether it has a key that pays for reports of epochs.
         contacts: whom it knows by its config.
     """
 
@@ -53,6 +58,7 @@ class OperatorPlace:
     rpc_urls: tuple[str, ...]
     pays: bool
     proves: bool = False
+    posts: bool = False
     scheme: str = "wss"
     contacts: Sequence[Contact] = ()
 
@@ -66,6 +72,7 @@ def operator_config(
     directory: str,
     interval_s: int,
     penalties: str = "",
+    rewards: str = "",
 ) -> str:
     """The config of one operator; everything that must be equal follows from the arguments that all share."""
     whole = settings.config_text(
@@ -73,7 +80,7 @@ def operator_config(
         operators={place.name: WITHOUT[place.number % len(WITHOUT)]},
         interval_s=interval_s, pays=place.pays,
     )  # fmt: skip
-    return whole + _watch(place, penalties) + _network(place, directory)
+    return whole + _watch(place, penalties) + _rewards(place, rewards) + _network(place, directory)
 
 
 def _watch(place: OperatorPlace, penalties: str) -> str:
@@ -82,6 +89,16 @@ def _watch(place: OperatorPlace, penalties: str) -> str:
     lines = ["", "[watch]", f'penalties = "{penalties}"']
     if place.proves:
         lines += [f'gas_keyfile = "{place.folder / WATCH_KEY}"', f'passphrase_env = "{settings.GAS_PASSPHRASE_ENV}"']
+    lines += ["", "[keeper]", "on = false  # the story has these calls made by people, each at its moment"]
+    return "\n".join(lines) + "\n"
+
+
+def _rewards(place: OperatorPlace, contract: str) -> str:
+    if not contract:
+        return ""
+    lines = ["", "[rewards]", f'contract = "{contract}"', f"attempt_s = {_ATTEMPT_S}", f"stage_s = {_ATTEMPT_S}"]
+    if place.posts:
+        lines += [f'gas_keyfile = "{place.folder / REWARDS_KEY}"', f'passphrase_env = "{settings.GAS_PASSPHRASE_ENV}"']
     return "\n".join(lines) + "\n"
 
 

@@ -14,7 +14,7 @@ from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
 
 import contracts
-from demo.fleet.epoch_report import epoch_report, posting
+from demo.fleet.epoch_report import recomputed_report
 from demo.fleet.fleet import Fleet
 from demo.world import npm
 from demo.world.chain import ZERO_ADDRESS
@@ -28,14 +28,14 @@ LIAR, FINDER, RAISED = 1, 2, 3
 """Numbers of operators: who signs two things, who proves it, who gets more stake."""
 DELAY_S = 75
 """From a freeze to its set: operators look for a new one every 30 s, and can arm it until 30 s before it begins."""
+REPORT_S = 25
+"""So long operators take to agree on a report, to post it and to have it paid."""
 LONGEST_EPOCH_S = 3_600 + DELAY_S
 PATIENCE_S = 240.0
 FIRST_EPOCH = 2
 """The first that stake has decided on: the store was made with an epoch of its own."""
 POT = 10 * ETHER
 _POLL_S = 0.5
-_ROUNDS_LATE = 3
-"""So many rounds after an epoch everybody has written down who was there in its last one."""
 _MINED_S = 2
 """What a node shows of transactions that wait is in a block then."""
 _CLAIM_GAS = 3_000_000
@@ -153,15 +153,26 @@ class RestakedStory:
     # --- who is paid -------------------------------------------------------------------------------------------------
 
     async def reported(self) -> EpochRewards:
-        """Members say who was there and sign what the epoch owes, as `lrt-oracle report` has each do; anybody posts it."""
-        await self.passes(await self.fleet.chain.block_time_s() + _ROUNDS_LATE * self.fleet.interval_s)
-        honest = [o for o in self.fleet.operators.values() if o.behaviour == "honest"]
-        done = await epoch_report(self.fleet, self.made.rewards.address, FIRST_EPOCH, honest)
-        await self.send(self.people.anybody, self.made.rewards, "post", *posting(done), gas=GAS_MOST)
-        if done.report is None:
-            raise NotTold("the report has no root")
-        self.say(f"{len(done.signed)} operators signed what epoch {FIRST_EPOCH} owes, anybody posted it")
-        return done.report
+        """Members agree on what the epoch owes, by themselves, and one of them posts it."""
+
+        async def there() -> bool:
+            return any((await self.fleet.chain.call(self.made.rewards, "reportOf", FIRST_EPOCH))[0])
+
+        await self.until(f"operators have posted what epoch {FIRST_EPOCH} owes", there)
+        await self.passes(await self.fleet.chain.block_time_s() + _MINED_S)
+        return await self.recomputed()
+
+    async def recomputed(self) -> EpochRewards:
+        """What was posted is what follows from its grounds."""
+        found = await recomputed_report(self.fleet, self.made.rewards.address, FIRST_EPOCH)
+        if found is None or found.computed is None or found.faults:
+            why = "; ".join(found.faults) if found is not None else "it is not there"
+            raise NotTold(f"the report that was posted does not recompute: {why}")
+        words = len(found.computed.grounds.grounds.words)
+        self.say(
+            f"operators agreed by themselves on what epoch {FIRST_EPOCH} owes, by the words of {words}: one has posted it"
+        )
+        return found.computed
 
     async def paid(self, report: EpochRewards) -> None:
         """What each operator is owed goes to Symbiotic's contracts; an operator and a restaker claim there."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from demo.fleet.fleet import Fleet
-from demo.fleet.fleet_config import WATCH_KEY
+from demo.fleet.fleet_config import REWARDS_KEY, WATCH_KEY
 from demo.fleet.restaked import FIRST_EPOCH, LIAR, RAISED, restaking_of
 from demo.world import npm
 from demo.world.restaking import BURNER, CAP_BPS, LEAST_FRACTION
@@ -46,6 +46,9 @@ def restaked_lines(found: Mapping[str, Any]) -> list[str]:
     if penalty:
         lines.append(f"  taken: {penalty['burned']} of the vault's {penalty['vault_before']} (wei of wdivETH)")
     if found["rewards"]:
+        lines.append(
+            f"  operators agreed on what epoch {found['rewards']['epoch']} owes: {found['rewards']['posted_by']} posted it"
+        )
         rows = [f"{who} {row['claimed']}" for who, row in found["rewards"]["claims"].items()]
         lines.append(f"  claimed, in wei of wrapped ether: {', '.join(rows)}")
     return lines
@@ -172,11 +175,21 @@ class _ChainFacts:
         return {
             "epoch": posted[0]["args"]["epoch"],
             "root": _hex(posted[0]["args"]["root"]),
+            "posted_by": await self._poster(_hex(posted[0]["transactionHash"])),
             "funded": str(funded),
             "paid_to": [self._operators[e["args"]["operator"]] for e in claimed],
             "paid": str(sum(e["args"]["amount"] for e in claimed)),
             "claims": claims,
         }
+
+    async def _poster(self, tx_hash: str) -> str:
+        """The operator whose key for reports has paid for a transaction; else the address that has."""
+        sender = str((await self._chain.rpc("eth_getTransactionByHash", tx_hash))["from"])
+        posters = {
+            str(stated_address(o.place.folder / REWARDS_KEY)).lower(): n
+            for n, o in self._fleet.operators.items() if o.place.posts
+        }  # fmt: skip
+        return posters.get(sender.lower(), sender)
 
 
 def _problems(names: Sequence[str], found: Mapping[str, Any]) -> list[str]:
@@ -229,7 +242,10 @@ def _of_penalty(penalty: Mapping[str, Any] | None) -> _Checked:
 def _of_rewards(rewards: Mapping[str, Any] | None) -> _Checked:
     if rewards is None:
         return [("no report was posted", True)]
-    told: _Checked = [("more was paid than was there", int(rewards["paid"]) > int(rewards["funded"]))]
+    told: _Checked = [
+        ("more was paid than was there", int(rewards["paid"]) > int(rewards["funded"])),
+        (f"{rewards['posted_by']} posted the report, no operator", rewards["posted_by"].startswith("0x")),
+    ]
     for who, row in rewards["claims"].items():
         told.append((f"the {who} was not paid what it claimed", not 0 < int(row["claimed"]) == int(row["holds"])))
     return told

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from demo.fleet.fleet import Fleet, FleetPlan
-from demo.fleet.restaked import DELAY_S, FINDER, LONGEST_EPOCH_S, RAISED, RestakedStory
+from demo.fleet.restaked import DELAY_S, FINDER, LONGEST_EPOCH_S, RAISED, REPORT_S, RestakedStory
 from demo.fleet.restaked_summary import summarise_restaked
 from demo.fleet.rotation import rotate
 from demo.fleet.rounds_of import leader_of, members_of, next_round_s, sleep_until, until_sealed
@@ -182,7 +182,7 @@ NETWORK_STORIES: Mapping[str, Story] = MappingProxyType({
     ),
     "rotation": Story(script=rotation, plan=_with_spare, least_s=2 * ROTATION_DELAY_S),
     "restaked": Story(
-        script=restaked, plan=_by_stake, least_s=3 * DELAY_S, operators=5, most=9, facts=summarise_restaked
+        script=restaked, plan=_by_stake, least_s=3 * DELAY_S + REPORT_S, operators=5, most=9, facts=summarise_restaked
     ),
 })  # fmt: skip
 """Those that need several processes."""

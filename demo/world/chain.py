@@ -137,7 +137,8 @@ class LocalChain:
 
     async def call(self, contract: Any, function: str, *args: Any, sender: str = ZERO_ADDRESS) -> Any:
         """Decoded result of a call on top of the pending block; nothing is sent."""
-        bound = getattr(contract.functions, function)(*args)
+        # over this connection: that of a contract that another one made may be closed
+        bound = getattr(self.contract(contract.abi, contract.address).functions, function)(*args)
         return await bound.call({"from": sender}, block_identifier="pending")
 
     async def send(

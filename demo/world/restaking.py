@@ -7,19 +7,24 @@ rest over the store that the operators sign for (`take_over`). Every step is a t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import coincurve
 from eth_account.signers.local import LocalAccount
-from eth_hash.auto import keccak
 
 import contracts
 from demo.world import npm, symbiotic
 from demo.world.chain import ZERO_ADDRESS, LocalChain, account
 from demo.world.deploy import DemoWorld, instant_blocks
-from demo.world.symbiotic import DelegatorKind, SourceTerms, SymbioticCore, SymbioticVault, VaultTerms
+from demo.world.symbiotic import DelegatorKind, SymbioticCore, SymbioticVault, VaultTerms
 from feeds.chains.abi import checksummed
+from oracle.config.tables.forms import raw_address
+from oracle.config.tables.stake_sections import StakeSection
+from oracle.config.tables.stake_sources import CollateralSection, SymbioticSection
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.deployment_file import Deployment
+from oracle.deploy.store_settings import StoreSettings
 from oracle.sign.eip712 import address_of, sign_compact
 
 RESTAKED_S = 8 * 86_400
@@ -33,16 +38,11 @@ GAS_MOST = 15_000_000
 """A freeze and a proof must be brought gas for the worst that a source may do."""
 DISPUTE_S, EXECUTION_S, EVIDENCE_S = 20, 600, 600
 VETO_S, VAULT_EPOCH_S = 10, 14_400
-OBSERVED_S = 3_600
-"""For so long the set takes what was observed for what sources say."""
-SECOND_BEFORE_S = 1
-"""What counts at a capture in Symbiotic was there a second before, so its stake is within reach for so much less."""
 EPOCH_S, JOIN_DELAY_S = 60, 1
 CAP_BPS, LEAST_MEMBERS = 3_400, 3
-THRESHOLD_BPS, STEP_BPS = 6_700, 8_000
-LEAST_FRACTION, FINDER_BPS, JAIL_S, ABSENCE_JAIL_S = ETHER // 5, 500, 86_400, 3_600
-_COMMISSION_BPS, _GROWTH_BPS, _ALL_BPS = 1_000, 1_000, 10_000
-_SOURCE_GAS = 700_000
+_MOST_VAULTS = 5
+LEAST_FRACTION, JAIL_S, ABSENCE_JAIL_S = ETHER // 5, 86_400, 3_600
+_COMMISSION_BPS, _BPS = 1_000, 10_000
 _CONSENT_S = 3_600
 _PURSE_WAD = 10**22
 _FIRST_OPERATOR, _FIRST_OTHER = 60, 90
@@ -74,7 +74,7 @@ class Vaults:
     Attributes:
         people: whose it is.
         core: Symbiotic's.
-        values: of collateral.
+        settings: of the store that stake decides over.
         source: this project's network and middleware.
         shared: a vault with a veto slasher, split among all operators.
         own: a vault with an instant slasher, for one operator alone.
@@ -82,7 +82,7 @@ class Vaults:
 
     people: RestakingPeople
     core: SymbioticCore
-    values: str
+    settings: StoreSettings
     source: Any
     shared: SymbioticVault
     own: SymbioticVault
@@ -108,27 +108,46 @@ def people_of(operators: int) -> RestakingPeople:
     )  # fmt: skip
 
 
-async def restake(chain: LocalChain, world: DemoWorld, *, operators: int, raised: int, needs_s: int) -> Vaults:
+def stake_of(world: DemoWorld, core: SymbioticCore, people: RestakingPeople) -> StakeSection:
+    """Of wdivETH in Symbiotic's vaults; the store's timelock judges."""
+    members = len(people.operators)
+    return StakeSection(
+        epoch_s=EPOCH_S, join_delay_s=JOIN_DELAY_S, evidence_s=EVIDENCE_S, cap_bps=CAP_BPS, min_stake_eth="1",
+        min_members=LEAST_MEMBERS, max_members=members, arbiter=people.timelock.address, dispute_s=DISPUTE_S,
+        execution_s=EXECUTION_S, min_fraction_bps=LEAST_FRACTION * _BPS // ETHER, jail_s=JAIL_S, absence_jail_s=ABSENCE_JAIL_S,
+        collateral=(CollateralSection(token=world.wdiv_eth),),
+        symbiotic=SymbioticSection(
+            vault_factory=core.vault_factory, network_registry=core.network_registry,
+            middleware_service=core.middleware_service, operator_rewards_factory=core.operator_rewards_factory,
+            staker_rewards_factory=core.staker_rewards_factory, wrapped_ether=world.weth, burners=(BURNER,),
+            min_vault_eth="1", max_vaults=_MOST_VAULTS, lag_s=1, max_commission_bps=3_000,
+        ),
+    )  # fmt: skip
+
+
+async def restake(
+    chain: LocalChain, deployer: Deployer, world: DemoWorld, store: StoreSettings, *, operators: int, raised: int
+) -> Vaults:
     """Make the core, this project's network and the vaults; operators opt in, restakers deposit, both vaults count.
 
     Args:
         chain: that mines a block for each transaction.
+        deployer: of the store, which goes on later with what is left to make.
         world: with wdivETH.
+        store: without stake.
         operators: how many.
         raised: number of the operator that has a vault of its own.
-        needs_s: for so long after a capture stake must be within reach.
     """
     people, owner = people_of(operators), world.accounts.owner
     for who in people.by_address:
         await chain.rpc("anvil_setBalance", who, hex(_PURSE_WAD))
     core: SymbioticCore = await symbiotic.play(chain, {}, owner, symbiotic.deploy_core(owner.address))
-    listing = (world.wdiv_eth, world.wdiv_eth, keccak(b"getRate()")[:4], _ALL_BPS, _GROWTH_BPS)
-    values = await create(chain, owner, "CollateralValues", [listing])
-    terms = SourceTerms(
-        values=values.address, wrapped_ether=world.weth, burners=[BURNER], min_reach_s=needs_s + SECOND_BEFORE_S,
-        dispute_s=DISPUTE_S, min_value_wei=ETHER, last_step_s=EXECUTION_S,
-    )  # fmt: skip
-    at = await symbiotic.play(chain, {}, owner, symbiotic.deploy_source(core, terms, owner.address))
+    stake = stake_of(world, core, people)
+    settings = replace(store, owner=raw_address(people.timelock.address), stake=stake)
+    planned = deployer.stake_contracts(stake, settings, await chain.chain_id()).contracts
+    for name in ("values", "symbiotic"):
+        await deployer.ensure(planned[name])
+    at = checksummed(planned["symbiotic"].address)
     source = chain.contract(contracts.load("SymbioticStake").abi, at)
     shared, own = await _vaults(chain, world, core, at, people, people.operators[raised].address)
     for number, operator in enumerate(people.operators):
@@ -143,7 +162,7 @@ async def restake(chain: LocalChain, world: DemoWorld, *, operators: int, raised
     shares = {str(one.address): 1 for one in people.operators}
     given = symbiotic.give_stake(shared, at, limit=10**6 * ETHER, shares=shares)
     await symbiotic.play(chain, people.by_address, owner, given)
-    vaults = Vaults(people=people, core=core, values=values.address, source=source, shared=shared, own=own)
+    vaults = Vaults(people=people, core=core, settings=settings, source=source, shared=shared, own=own)
     await deposit(chain, world, shared, people.restaker, SHARE * operators)
     await deposit(chain, world, own, people.own_restaker, OWN_VAULT)
     for vault in (shared, own):
@@ -186,42 +205,21 @@ async def deposit(
 
 
 async def take_over(
-    chain: LocalChain, world: DemoWorld, vaults: Vaults, store: str, keys: Sequence[coincurve.PrivateKey]
+    chain: LocalChain, vaults: Vaults, done: Deployment, keys: Sequence[coincurve.PrivateKey]
 ) -> Restaking:
-    """Make the contracts that decide who signs, hand them the store, and have operators join with their keys' consent."""
+    """Operators join what was deployed, with their keys' consent."""
+
+    def at(contract: str, name: str) -> Any:
+        return chain.contract(contracts.load(contract).abi, done.stake[name])
+
+    made = Restaking(
+        vaults=vaults, book=at("KeyBook", "book"), set=at("StakedSet", "set"), penalties=at("Penalties", "penalties"),
+        rewards=at("Rewards", "rewards"),
+    )  # fmt: skip
     async with instant_blocks(chain, None):
-        return await _take_over(chain, world, vaults, store, keys)
-
-
-async def _take_over(
-    chain: LocalChain, world: DemoWorld, vaults: Vaults, store: str, keys: Sequence[coincurve.PrivateKey]
-) -> Restaking:
-    people, owner, source = vaults.people, world.accounts.owner, vaults.source
-    priced = chain.contract(contracts.load("PriceStore").abi, store)
-    book = await create(chain, owner, "KeyBook", owner.address)
-    answer_s = await answer_s_of(chain, priced)
-    settings = (
-        EPOCH_S, JOIN_DELAY_S, EVIDENCE_S, CAP_BPS, ETHER, LEAST_MEMBERS, len(keys), THRESHOLD_BPS, STEP_BPS,
-        people.timelock.address, answer_s + 1,
-    )  # fmt: skip
-    sources = [(source.address, _SOURCE_GAS)]
-    staked = await create(chain, owner, "StakedSet", store, book.address, sources, settings, owner.address)
-    punished = (DISPUTE_S, EXECUTION_S, LEAST_FRACTION, JAIL_S, FINDER_BPS)
-    penalties = await create(
-        chain, owner, "Penalties", staked.address, book.address, [source.address], people.timelock.address, punished,
-        [(world.chain_id, store)],
-    )  # fmt: skip
-    rewards = await create(
-        chain, owner, "Rewards", staked.address, [source.address], [ZERO_ADDRESS], ABSENCE_JAIL_S
-    )  # fmt: skip
-    for one in (staked, book, source):
-        await chain.send(owner, one, "connect", staked.address, penalties.address, rewards.address)
-    await chain.send(owner, priced, "transferOwnership", staked.address)
-    await chain.send(people.anybody, staked, "acceptStore")
-    await chain.settle()
-    for operator, key in zip(people.operators, keys, strict=True):
-        await _join(chain, book, staked, operator, key)
-    return Restaking(vaults=vaults, book=book, set=staked, penalties=penalties, rewards=rewards)
+        for operator, key in zip(vaults.people.operators, keys, strict=True):
+            await _join(chain, made.book, made.set, operator, key)
+    return made
 
 
 async def _join(chain: LocalChain, book: Any, staked: Any, operator: LocalAccount, key: coincurve.PrivateKey) -> None:
@@ -232,30 +230,3 @@ async def _join(chain: LocalChain, book: Any, staked: Any, operator: LocalAccoun
     await chain.send(operator, book, "setKey", consent)
     await chain.send(operator, staked, "join", gas=GAS_MOST)
     await chain.settle()
-
-
-async def answer_s_of(chain: LocalChain, store: Any) -> int:
-    """For how many seconds after stake was seen words of the set that it was frozen for can be proven, at most."""
-    names = ("rotationDelayS", "longestEpochS", "overlapS", "maxPushAgeS")
-    return int(sum([await chain.call(store, name) for name in names])) + EVIDENCE_S + OBSERVED_S
-
-
-def needs_s(rotation_delay_s: int, longest_epoch_s: int, max_push_age_s: int) -> int:
-    """For how many seconds after a capture stake must be within reach of a penalty, over a store without overlap."""
-    keeps_s = OBSERVED_S + 2 * EPOCH_S  # a source that fails keeps its weight for so long
-    return (
-        keeps_s
-        + OBSERVED_S
-        + rotation_delay_s
-        + longest_epoch_s
-        + max_push_age_s
-        + EVIDENCE_S
-        + DISPUTE_S
-        + EXECUTION_S
-    )
-
-
-async def create(chain: LocalChain, owner: LocalAccount, name: str, *args: Any) -> Any:
-    """Deploy one of the project's contracts."""
-    own = contracts.load(name)
-    return await chain.create(owner, npm.NpmArtifact(abi=own.abi, bytecode="0x" + own.bytecode.hex()), *args)

@@ -11,56 +11,41 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
 import contracts
-from demo.world.chain import MAX_UINT, ZERO_ADDRESS, LocalChain
-from demo.world.npm import NpmArtifact
+from demo.world.chain import MAX_UINT, LocalChain
+from feeds.chains.abi import checksummed
+from oracle.config.tables.forms import raw_address
+from oracle.config.tables.stake_sections import StakeSection
+from oracle.config.tables.stake_sources import DelegatedSection
+from oracle.deploy.deployer import Deployer
+from oracle.deploy.deployment_file import Deployment
+from oracle.deploy.store_settings import ClassLimits, StoreSettings
 from oracle.sign.eip712 import address_of, sign_compact
 from oracle.sign.key_consent import KeyConsent
 
 _HOUR_S, _DAY_S = 3_600, 86_400
-_OBSERVED_S, _SOURCE_GAS = _HOUR_S, 150_000
-"""For so long the set takes what was observed for what sources say; and what a source is given to say it."""
-_ETHER = 10**18
-_GET_RATE = bytes.fromhex("679aefce")
-"""Selector of getRate()."""
 _GAS = 8_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StakingTerms:
-    """What is fixed when the contracts are deployed.
+def staked_store(token: str, owner: str, first: Sequence[coincurve.PrivateKey]) -> StoreSettings:
+    """A store whose signers follow from what is delegated: every role is the owner's, which a real deployment would part.
 
-    Attributes:
-        epoch_s: least seconds between two freezes.
-        delay_s: from a freeze to its set.
-        longest_s: of an epoch; the store is silent after it.
-        join_s: from joining to the first freeze that counts.
-        evidence_s: how long words can be proven after the last moment at which they could be used.
-        window_s: for how long an exit is open.
-        dispute_s: of a penalty.
-        least_stake: of a member, wei.
-        cap_bps: largest share of one member.
-        least_members: with fewer no set is made.
-        most_members: 31 at most.
+    Args:
+        token: that is delegated, with its own rate.
+        owner: guardian, timelock, arbiter and treasury.
+        first: keys of the store's first signers, of one weight each.
     """
-
-    epoch_s: int = _DAY_S
-    delay_s: int = 2 * _HOUR_S
-    longest_s: int = 4 * _DAY_S
-    join_s: int = 2 * _HOUR_S
-    evidence_s: int = _DAY_S
-    window_s: int = 2 * _DAY_S
-    dispute_s: int = 3 * _DAY_S
-    least_stake: int = 10 * _ETHER
-    cap_bps: int = 3_400
-    least_members: int = 3
-    most_members: int = 7
-    overlap_s: int = 600
-    push_age_s: int = 60
-
-    @property
-    def answer_s(self) -> int:
-        """From the moment at which stake was seen to the last second at which a word of its epoch can be proven."""
-        return _OBSERVED_S + self.delay_s + self.longest_s + self.overlap_s + self.push_age_s + self.evidence_s
+    me = raw_address(owner)
+    signers = sorted(address_of(k) for k in first)
+    least = 2 * len(signers) // 3 + 1
+    return StoreSettings(
+        signers=tuple(signers), weights=(1,) * len(signers), threshold=least, step_threshold=least, max_push_age_s=60,
+        guardian=me, owner=me, rotation_delay_s=2 * _HOUR_S, overlap_s=600, longest_epoch_s=4 * _DAY_S,
+        classes=(ClassLimits(min_gap_s=1, step_bps=9_999, step_wait_s=1),),
+        stake=StakeSection(
+            join_delay_s=2 * _HOUR_S, cap_bps=3_400, min_stake_eth="10", min_members=3, arbiter=owner,
+            reward_tokens=(token,), delegated=DelegatedSection(token=token, treasury=owner),
+        ),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,66 +62,42 @@ class StakingWorld:
     rewards: Any
 
 
-def artifact(name: str) -> NpmArtifact:
-    """One of our own contracts, as the chain takes it."""
-    made = contracts.load(name)
-    return NpmArtifact(made.abi, "0x" + made.bytecode.hex())
-
-
 async def deploy_staking(
-    chain: LocalChain,
-    owner: LocalAccount,
-    token: Any,
-    first: Sequence[coincurve.PrivateKey],
-    feeds: Sequence[str],
-    terms: StakingTerms | None = None,
-) -> StakingWorld:
-    """Deploy and connect them; the set owns the store at the end.
+    chain: LocalChain, url: str, owner: LocalAccount, token: Any, first: Sequence[coincurve.PrivateKey], feeds: Sequence[str]
+) -> StakingWorld:  # fmt: skip
+    """Deploy and connect them as `lrt-oracle deploy` does; the set owns the store at the end.
 
     Args:
         chain: the local chain.
-        owner: deploys; is guardian, timelock, arbiter and treasury here, which a real deployment would part.
+        url: of its node.
+        owner: deploys.
         token: that is delegated, with its own rate.
-        first: keys of the store's first signers, of one weight each.
-        feeds: ids that are registered.
-        terms: others than the usual ones.
-    """  # fmt: skip
-    t, me = terms or StakingTerms(), owner.address
-    roles = (me, me, t.push_age_s, t.delay_s, t.overlap_s, t.longest_s)
-    signers = sorted(to_checksum_address(address_of(k)) for k in first)
-    least = 2 * len(signers) // 3 + 1
-    weights = [1] * len(signers)
-    store = await chain.create(owner, artifact("PriceStore"), roles, [(1, 9_999, 1)], signers, weights, least, least)
-    for feed in feeds:
-        await chain.send(owner, store, "register", feed.encode().ljust(32, b"\0"), True, True, 0)  # noqa: FBT003
-    book = await chain.create(owner, artifact("KeyBook"), me)
-    listing = (token.address, token.address, _GET_RATE, 10_000, 1_000)
-    values = await chain.create(owner, artifact("CollateralValues"), [listing])
-    assets = [ZERO_ADDRESS, token.address]
-    source = await chain.create(
-        owner, artifact("DelegatedStake"), me, token.address, values.address, me, t.window_s, 2_000, assets
-    )
-    settings = (
-        t.epoch_s, t.join_s, t.evidence_s, t.cap_bps, t.least_stake, t.least_members, t.most_members, 6_700, 8_000, me,
-        t.answer_s + _DAY_S,
-    )  # fmt: skip
-    signer_set = await chain.create(
-        owner, artifact("StakedSet"), store.address, book.address, [(source.address, _SOURCE_GAS)], settings, me
-    )
-    penal = (t.dispute_s, _DAY_S, _ETHER // 20, 30 * _DAY_S, 500)
-    domain = (await chain.chain_id(), store.address)
-    penalties = await chain.create(
-        owner, artifact("Penalties"), signer_set.address, book.address, [source.address], me, penal, [domain]
-    )
-    rewards = await chain.create(owner, artifact("Rewards"), signer_set.address, [source.address], assets, _DAY_S)
-    for one in (signer_set, book, source):
-        await chain.send(owner, one, "connect", signer_set.address, penalties.address, rewards.address)
-    await chain.send(owner, store, "transferOwnership", signer_set.address)
-    await chain.send(owner, signer_set, "acceptStore")
-    await chain.settle()
+        first: keys of the store's first signers.
+        feeds: ids that are registered, without a view.
+    """
+    settings = staked_store(token.address, owner.address, first)
+    deployer = Deployer(url, coincurve.PrivateKey(bytes(owner.key)))
+    try:
+        store, _ = deployer.plan_contracts(settings, ())
+        await deployer.ensure(store)
+        for feed in feeds:
+            await deployer.register(checksummed(store.address), feed, market=True, redemption=True)
+        done = await deployer.deploy(settings, ())
+    finally:
+        await deployer.close()
+    return staking_at(chain, token, done)
+
+
+def staking_at(chain: LocalChain, token: Any, done: Deployment) -> StakingWorld:
+    """What a deployment has made, over what is delegated."""
+
+    def at(contract: str, name: str) -> Any:
+        return chain.contract(contracts.load(contract).abi, done.stake[name])
+
     return StakingWorld(
-        token=token, store=store, book=book, values=values, source=source, set=signer_set, penalties=penalties,
-        rewards=rewards,
+        token=token, store=chain.contract(contracts.load("PriceStore").abi, done.store), book=at("KeyBook", "book"),
+        values=at("CollateralValues", "values"), source=at("DelegatedStake", "delegated"), set=at("StakedSet", "set"),
+        penalties=at("Penalties", "penalties"), rewards=at("Rewards", "rewards"),
     )  # fmt: skip
 
 

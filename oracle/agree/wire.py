@@ -29,6 +29,8 @@ from oracle.sign.messages import SignedValues
 
 MOST_TEXT = 300
 """Characters of a sentence for people: it is kept with every record of the round."""
+MOST_EPOCH_WORD = 200 << 10
+"""Bytes of a word about an epoch: a proposal of 100 members is 40 KB, with a certificate."""
 TextForPeople = Annotated[str, msgspec.Meta(max_length=MOST_TEXT)]
 _Code = Annotated[str, msgspec.Meta(max_length=32)]
 
@@ -93,6 +95,25 @@ class ArmingWord(msgspec.Struct, frozen=True, array_like=True, tag=16):
     signature: SignatureBytes
 
 
+class EpochWord(msgspec.Struct, frozen=True, array_like=True, tag=17):
+    """A word about the report of an epoch that has ended, see `oracle.rewards.roots.words`."""
+
+    epoch: Annotated[int, msgspec.Meta(ge=1, lt=1 << 48)]
+    body: Annotated[bytes, msgspec.Meta(max_length=MOST_EPOCH_WORD)]
+
+
+class KeepingWord(msgspec.Struct, frozen=True, array_like=True, tag=18):
+    """The sender does what is due for the contracts of stake; a hint that others wait for, and no more.
+
+    ``place``: of the duty that it has just sent a call for, in this transaction; zeros: none, it is there.
+    """
+
+    place: HashBytes
+    tx_hash: HashBytes
+
+
+BesideWord: TypeAlias = PushingWord | ArmingWord | KeepingWord | EpochWord
+"""What operators tell each other beside the rounds of a store."""
 Word: TypeAlias = (
     Ready
     | Propose
@@ -107,6 +128,8 @@ Word: TypeAlias = (
     | Notice
     | PushingWord
     | ArmingWord
+    | EpochWord
+    | KeepingWord
 )
 
 

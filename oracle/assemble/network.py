@@ -44,14 +44,15 @@ def home_store(resolved: ResolvedConfig) -> HomeStore | None:
 
     None without targets or operators.
     """
-    name = _home(resolved.config)
+    name = home_target(resolved.config)
     if name is None or not resolved.config.operators:
         return None
     networked = resolved.config.network is not None
     return HomeStore(target=name, feeds=frozenset(resolved.pushed), networked=networked)
 
 
-def _home(config: Config) -> str | None:
+def home_target(config: Config) -> str | None:
+    """Name of the home store, whether anybody signs here or not; None without targets."""
     named = config.network.home if config.network is not None else None
     return named or next(iter(config.targets), None)
 
@@ -112,7 +113,7 @@ def operator_network(
         BadCertificate: the certificate cannot be used.
     """
     config, section = resolved.config, resolved.config.network
-    home = _home(config)
+    home = home_target(config)
     if section is None or home is None or not operators:
         return None
     target = config.targets[home]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from oracle.chain.key_queue import KeyQueue
 from oracle.chain.manual_payer import ManualPayer, NoGasKey
 from oracle.chain.store_client import GasSigner
 from oracle.chain.store_reads import StoreReads
@@ -23,6 +24,7 @@ from oracle.storage.database import Database
 from oracle.watch.chain_words import ChainWords, WatchedBlocks
 from oracle.watch.configured import proof_contract
 from oracle.watch.duty import WatchDuty
+from oracle.watch.endpoint_words import EndpointWords, SharedRounds
 from oracle.watch.evidence import KeptEvidence
 from oracle.watch.kept import WatchRows
 from oracle.watch.prover import Prover
@@ -35,24 +37,23 @@ _log = structlog.get_logger("oracle.assemble.watching")
 def watch_of(
     config: Config,
     database: Database,
-    environ: Mapping[str, str],
     now_ms: Callable[[], int],
     *,
     agreements: Agreements | None = None,
     on_proven: Callable[[KeptEvidence], None] = lambda _kept: None,
+    payer: GasSigner | None = None,
+    queue: KeyQueue | None = None,
 ) -> WatchDuty | None:
     """The watch of a config; None where it is off, or there is nothing to watch.
 
     Args:
         config: the checked config.
         database: of the process.
-        environ: where passphrases are.
         now_ms: the clock.
         agreements: where words are heard; None: the chains alone are watched.
         on_proven: called with evidence that was proven, by whomever.
-
-    Raises:
-        KeyfileError: the key that pays for proofs does not open.
+        payer: the key that pays for proofs, see `watch_signer`; None: evidence is kept.
+        queue: of that key.
     """
     if not config.watch.on or not config.targets:
         return None
@@ -69,26 +70,28 @@ def watch_of(
     stores = _stores(config)
     blocks = WatchedBlocks(catch_up=config.watch.catch_up_blocks)
     chains = {n: ChainWords(s, watcher.rows, watcher.hear, blocks) for n, s in stores.items()}
-    contract = proof_contract(config, watch_signer(config, environ, now_ms))
+    contract = proof_contract(config, payer)
+    endpoints = _endpoints(config, watcher, chains, now_ms)
     return WatchDuty(
         watcher,
         tuple(stores.values()),
         chains,
-        None if contract is None else Prover(contract, watcher.rows, on_proven=on_proven),
+        None if contract is None else Prover(contract, watcher.rows, on_proven=on_proven, queue=queue),
         close_prover=None if contract is None else contract.close,
+        endpoints=endpoints,
         keep_s=config.watch.keep_days * _DAY_S,
         now_ms=now_ms,
     )
 
 
 def watch_signer(config: Config, environ: Mapping[str, str], now_ms: Callable[[], int]) -> GasSigner | None:
-    """The key that pays for proofs; None, with a warning where one is named, where there is none.
+    """The key that pays for proofs and duties; None, with a warning where one is named, where there is none.
 
     Raises:
         KeyfileError: its keyfile does not open.
     """
     watch = config.watch
-    if watch.penalties is None:
+    if watch.penalties is None and not config.keeper.on:
         return None
     remote = open_key(watch, environ, now_ms=now_ms)
     if remote is not None:
@@ -96,7 +99,10 @@ def watch_signer(config: Config, environ: Mapping[str, str], now_ms: Callable[[]
     if watch.gas_keyfile is None:
         return None
     if watch.passphrase_env not in environ:
-        _log.warning("the watch keeps evidence and proves nothing: its key is closed", set=watch.passphrase_env)
+        _log.warning(
+            "the watch keeps evidence and proves nothing, and no duty is done from here: its key is closed",
+            set=watch.passphrase_env,
+        )
         return None
     return keyfiles.LocalSigner(keyfiles.load(Path(watch.gas_keyfile), watch.passphrase_env, environ))
 
@@ -130,6 +136,23 @@ def proof_payer(config: Config, environ: Mapping[str, str], other: tuple[Path, s
             f"the watch's key has one queue, and a process uses it ({e}): it proves by itself; or give --keyfile PATH"
         )
         raise NoGasKey(f"{text} of another key") from None
+
+
+def _endpoints(
+    config: Config, watcher: Watcher, chains: Mapping[str, ChainWords], now_ms: Callable[[], int]
+) -> list[EndpointWords]:
+    """Operators' public endpoints; what any of them and the chains tell of a round the others are asked for."""
+    by_domain = {c.domain: c for c in chains.values()}
+    rounds = SharedRounds()
+    if config.watch.endpoints:
+        watcher.on_word = lambda word: rounds.note(word.domain, word.round_time_s)
+    return [
+        EndpointWords(
+            url, rounds, keys_of=lambda d: by_domain[d].keys, domains=tuple(by_domain), hear=watcher.hear, now_ms=now_ms,
+            keep_s=config.watch.keep_days * _DAY_S,
+        )
+        for url in config.watch.endpoints
+    ]  # fmt: skip
 
 
 def _stores(config: Config) -> dict[str, StoreReads]:

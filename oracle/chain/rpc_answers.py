@@ -38,7 +38,8 @@ class BlockHead:
 class Receipt:
     """A receipt: where a transaction is on the chain, and who emitted `Pushed`, `Poked` and `Armed` in it.
 
-    ``succeeded``: the transaction as a whole. ``ok``: a push in it did what it was for, see StoreClient.receipt.
+    ``succeeded``: the transaction as a whole. ``ok``: a push in it did what it was for, see StoreClient.receipt. ``is_call``: it
+    calls another contract than the store, and is no push.
     """
 
     block: int
@@ -49,6 +50,7 @@ class Receipt:
     pushed: frozenset[bytes] = frozenset()
     poked: frozenset[bytes] = frozenset()
     armed: frozenset[bytes] = frozenset()
+    is_call: bool = False
 
 
 def read_head(answer: Any) -> tuple[int, int]:

@@ -14,7 +14,8 @@ import contracts
 
 PENALTIES = "Penalties"
 """What takes evidence, by the name of its ABI."""
-_STAKE = ("DelegatedStake", "KeyBook", "Rewards", "StakeWindows", "StakedSet")
+_SOURCES = ("CollateralValues", "DelegatedStake", "EigenStake", "SymbioticStake", "SymbioticVaults")
+_STAKE = (*_SOURCES, "KeyBook", "Rewards", "StakeWindows", "StakedSet")
 _WITH_ERRORS = (*_STAKE, "PriceStore", "OperatorDirectory", PENALTIES)
 
 

@@ -13,7 +13,7 @@ from feeds.chains.jsonrpc import quantity
 from feeds.chains.multicall import ADDRESS as MULTICALL3
 from feeds.errors import FeedError
 from oracle.chain.fees import MOST_GAS, BatchTooBig, Costs, gas_limit
-from oracle.chain.multicall_push import POKE, items_in, wrap
+from oracle.chain.multicall_push import POKE, items_in, unwrap, wrap
 from oracle.chain.node_refusals import SendOutcome
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.chain.rpc_answers import (
@@ -25,7 +25,7 @@ from oracle.chain.rpc_answers import (
     read_simulated,
 )
 from oracle.chain.store_reads import StoreReads
-from oracle.chain.transaction import FeeConditions, Fees, SignedTx, Unsigned
+from oracle.chain.transaction import FeeConditions, Fees, SignedTx, Unsigned, data_of
 from oracle.sign.eip712 import Domain
 
 _BY_TIME = frozenset({"TooFarAhead", "WrongEpoch"})
@@ -240,6 +240,10 @@ class StoreClient(StoreReads):
             return override, await self.nodes.agreed_value("eth_call", call, *override, read=read_simulated)
         except ChainError:
             return ("pending",), await self.nodes.agreed_value("eth_call", call, "pending", read=read_simulated)
+
+    def call_in(self, raw: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+        """The push in a transaction of ours and the views that are poked after it, as `prepare` takes them."""
+        return unwrap(data_of(raw))
 
     async def broadcast(self, raw: bytes) -> Broadcast:
         """Send a signed transaction to every endpoint, or relay where there are some; one that has it is enough."""

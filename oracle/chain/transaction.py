@@ -41,6 +41,16 @@ def gas_of(raw: bytes) -> int:
     return int.from_bytes(cast("list[bytes]", rlp.decode(raw[1:]))[4], "big")
 
 
+def nonce_of(raw: bytes) -> int:
+    """Nonce of a signed type-2 transaction."""
+    return int.from_bytes(cast("list[bytes]", rlp.decode(raw[1:]))[1], "big")
+
+
+def to_of(raw: bytes) -> bytes:
+    """What a signed type-2 transaction calls, 20 bytes."""
+    return cast("list[bytes]", rlp.decode(raw[1:]))[5]
+
+
 def data_of(raw: bytes) -> bytes:
     """Calldata of a signed type-2 transaction."""
     return cast("list[bytes]", rlp.decode(raw[1:]))[7]

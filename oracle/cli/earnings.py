@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,11 @@ from oracle.cli.stake_desk import Wallet, acting, address_option, carry_out, ope
 if TYPE_CHECKING:
     from oracle.cli.stake_desk import Actor
     from oracle.config.resolve import ResolvedConfig
+    from oracle.rewards.frozen import FrozenEpoch
     from oracle.rewards.manual import ManualReport
     from oracle.rewards.posted import RewardsReads
     from oracle.rewards.recomputed import RecomputedReport
+    from oracle.rewards.roots.words import RootWord
     from oracle.stake.hand import StakeStep
 
 
@@ -105,6 +107,7 @@ def rewards_of_epoch(config_path: Path, /, *, epoch: int, contract: str, target:
 
 async def _recomputed(place: _Place, epoch: int) -> RecomputedReport:
     from oracle.rewards.recomputed import recompute
+    from oracle.rewards.roots.compared import root_faults, word_notes
 
     async with _reading(place) as reads:
         frozen, posted = await reads.frozen(epoch), await reads.posted(epoch)
@@ -112,7 +115,25 @@ async def _recomputed(place: _Place, epoch: int) -> RecomputedReport:
             raise Exit(f"no set was frozen for epoch {epoch}: nobody can report it", ExitCode.ABSTAINED)
         if posted is None:
             raise Exit(f"no report of epoch {epoch} is posted", ExitCode.ABSTAINED)
-        return await recompute(reads, frozen, posted)
+        kept, stakes = _kept(place, frozen)
+        found = await recompute(reads, frozen, posted, stakes)
+        return replace(
+            found,
+            faults=(*found.faults, *root_faults(posted, kept)),
+            notes=(*found.notes, *word_notes(frozen, posted, kept)),
+        )
+
+
+def _kept(place: _Place, frozen: FrozenEpoch) -> tuple[Sequence[RootWord], tuple[tuple[int, ...], ...] | None]:
+    """What this machine has heard and signed of an epoch, and stake at its freeze; nothing where it has no database."""
+    from oracle.rewards.roots.duty import kept_stakes, kept_words
+    from oracle.storage.database import Database
+
+    path = Path(place.resolved.config.oracle.database)
+    if not path.is_file():
+        return (), None
+    with closing(Database(path)) as database:
+        return kept_words(database, place.target, frozen.epoch), kept_stakes(database, place.target, frozen)
 
 
 @rewards.command("claim")
@@ -195,6 +216,9 @@ def report(
 ) -> None:
     """Say who was there in an epoch that has ended, and sign what it owes, by this machine's operators and with what others said.
 
+    Where operators have decided by themselves on grounds, these are taken. Elsewhere all must take those of one machine: a key signs
+    one report of an epoch, for good.
+
     Exit status: 0 all is there that `post` of the contract needs, 3 others have to say or sign something.
     """
     if grounds and propose:
@@ -216,6 +240,8 @@ async def _reported(
 
     from oracle.assemble.operators import OperatorBuilder
     from oracle.rewards.manual import EpochView, ReportDesk
+    from oracle.rewards.roots.compared import decided_grounds
+    from oracle.rewards.roots.duty import kept_words
     from oracle.runtime.clock import Clock
     from oracle.storage.database import Database
 
@@ -233,6 +259,8 @@ async def _reported(
         for section in place.resolved.config.operators:
             builder.operator(section)
         desk = ReportDesk(view, builder.made, database, place.target, clock.now_ms())
+        if not grounds and not propose:
+            grounds = decided_grounds(kept_words(database, place.target, epoch))
         return await desk.report(words, grounds, signatures, propose=propose)
 
 

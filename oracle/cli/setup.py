@@ -35,14 +35,15 @@ from oracle.cli.shell import Exit, ExitCode, checked_config, comma_list, comma_n
 @click.option("--step-bps", type=int, help="A price further away than this waits (first class).")
 @click.option("--step-wait", "step_wait_s", type=int, help="How many seconds it waits (first class).")
 @click.option(
-    "--registry", "token", metavar="TOKEN", help="Deploy an OperatorRegistry too: the token that operators bond."
+    "--stake", "token", metavar="TOKEN", help="Let stake decide who signs: the token that is delegated to operators."
 )
-@click.option("--treasury", help="Of the registry: receives what is slashed.")
-@click.option("--arbiter", help="Of the registry: may give a penalty back; default: the owner.")
+@click.option("--treasury", help="Of stake: receives what is taken.")
+@click.option("--arbiter", help="Of stake: may give a penalty back within its dispute; default: nobody.")
 @click.option(
     "--one-party", is_flag=True, default=None, help="All signers are one party's keys: more than half will do."
 )
 @click.option("--directory", is_flag=True, default=None, help="Make an OperatorDirectory too.")
+@click.option("--dry", is_flag=True, help="Send nothing: say what would be made, where, with which settings and gas.")
 @click.option("--salt", default="lrt-oracle", show_default=True, help="Another salt gives other addresses.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="File of the deployment; default: deployments/<chain>.toml."
@@ -57,25 +58,29 @@ def deploy(
     rpc: str | None,
     keyfile: Path,
     passphrase_env: str,
+    dry: bool,
     salt: str,
     out: Path | None,
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Deploy the PriceStore of [stores.NAME], its feeds, views and registry, and verify all; run it again to resume.
+    """Deploy the PriceStore of [stores.NAME], its feeds and views, and what decides by stake who signs; verify all.
+
+    Run it again to resume: what is there stays.
 
     Options override the section; without NAME everything comes from options.
     """
     from oracle.config.check_stores import store_cautions, store_with_overrides
     from oracle.config.tables.forms import is_http
     from oracle.config.tables.schema import ConfigError
-    from oracle.deploy.deployment import chain_id_of, deploy_and_record
+    from oracle.deploy.deployment import chain_id_of, deploy_and_record, dry_run
     from oracle.deploy.store_settings import settings_of
-    from oracle.sign.keyfiles import load
+    from oracle.sign.keyfiles import load, stated_address
 
     resolved = checked_config(config_path)
     settings["limits"] = {k: settings.pop(k) for k in ("min_gap_s", "step_bps", "step_wait_s")}
-    settings["registry"] = {k: settings.pop(k) for k in ("token", "treasury", "arbiter")}
+    settings["stake"] = {"arbiter": settings.pop("arbiter")}
+    settings["stake"]["delegated"] = {k: settings.pop(k) for k in ("token", "treasury")}
     try:
         section = store_with_overrides(resolved.config, name, settings)
     except ConfigError as e:
@@ -95,9 +100,13 @@ def deploy(
         click.echo(f"warning: {caution}", err=True)
     specs = [s for s in resolved.specs.values() if all(f in resolved.pushed for f in s.legs or (s.feed,))]
     path = out or Path("deployments") / f"{chain}.toml"
-    done = asyncio.run(
-        deploy_and_record(url, load(keyfile, passphrase_env), settings_of(section), specs, salt=salt, path=path)
-    )
+    made = settings_of(section)
+    if dry:
+        account = bytes.fromhex(stated_address(keyfile).removeprefix("0x"))
+        tried = asyncio.run(dry_run(url, account, made, specs, salt=salt, path=path))
+        print_result(as_json, tried.document(), tried.lines())
+        return
+    done = asyncio.run(deploy_and_record(url, load(keyfile, passphrase_env), made, specs, salt=salt, path=path))
     for note in done.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(f"{done.sent} transactions; all code verified", err=True)

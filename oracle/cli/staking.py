@@ -47,8 +47,8 @@ async def _status(
     from oracle.stake.elsewhere import elsewhere
     from oracle.stake.holdings import holdings_document
     from oracle.stake.reads import ZERO
-    from oracle.stake.secured_price import price_security
-    from oracle.stake.secured_text import doubt_lines, security_document, security_lines
+    from oracle.stake.secured.price import price_security
+    from oracle.stake.secured.text import doubt_lines, security_document, security_lines
     from oracle.stake.standing import operator_document, set_document
 
     async with opened_desk(config_path, target) as desk:
@@ -141,7 +141,7 @@ def _section(actor: Actor, name: str | None) -> OperatorSection:
 @click.pass_obj
 def leave(config_path: Path, /, *, wallet: Wallet) -> None:
     """Opt out: no freeze takes the operator any more. Sets that it is in keep it until others follow."""
-    asyncio.run(_simple(config_path, wallet, "leave"))
+    asyncio.run(_leave(config_path, wallet))
 
 
 @stake.command()
@@ -149,16 +149,47 @@ def leave(config_path: Path, /, *, wallet: Wallet) -> None:
 @click.pass_obj
 def rotate(config_path: Path, /, *, wallet: Wallet) -> None:
     """Freeze stakes and make the next signer set; anybody may, once an epoch. Status 1 while it is not due."""
-    asyncio.run(_simple(config_path, wallet, "rotate"))
+    asyncio.run(_rotate(config_path, wallet))
 
 
-async def _simple(config_path: Path, wallet: Wallet, what: str) -> None:
+@stake.command()
+@click.option("--only", multiple=True, help="Duties to do, e.g. rotate; default: all.")
+@acting
+@click.pass_obj
+def keep(config_path: Path, /, *, wallet: Wallet, only: tuple[str, ...]) -> None:
+    """Do once what is due for the contracts of stake, as a keeper does: with --dry say what it would cost. Status 1 if nothing is.
+
+    Duties: remove, top-up, carry-out, observe, rotate, retry, refresh. An operator that is not in jail, and whose stake is below the least
+    at this moment, is cut with --only remove alone.
+    """
+    asyncio.run(_keep(config_path, wallet, only))
+
+
+async def _keep(config_path: Path, wallet: Wallet, only: tuple[str, ...]) -> None:
+    from oracle.model.duty_kind import DutyKind
+    from oracle.stake.due.plans import duty_steps
+
+    known = {k.value: k for k in DutyKind}
+    if unknown := [n for n in only if n not in known]:
+        raise Exit(f"{unknown[0]!r} is no duty: write some of {', '.join(known)}", ExitCode.USAGE)
+    kinds = frozenset(known[n] for n in only) or frozenset(DutyKind)
+    async with opened_actor(config_path, wallet) as actor:
+        await carry_out(actor, wallet, await duty_steps(actor.desk.reads, actor.desk.system, kinds))
+
+
+async def _rotate(config_path: Path, wallet: Wallet) -> None:
+    from oracle.stake.due.plans import freeze_steps
+
+    async with opened_actor(config_path, wallet) as actor:
+        await carry_out(actor, wallet, await freeze_steps(actor.desk.reads, actor.desk.system))
+
+
+async def _leave(config_path: Path, wallet: Wallet) -> None:
     from oracle.stake.elsewhere import elsewhere
 
     async with opened_actor(config_path, wallet) as actor:
-        steps = await (actor.plan.leave() if what == "leave" else actor.plan.rotate())
         reads, system, me = actor.desk.reads, actor.desk.system, actor.hand.account
-        await carry_out(actor, wallet, steps, await elsewhere(reads, system, "leave", me) if what == "leave" else ())
+        await carry_out(actor, wallet, await actor.plan.leave(), await elsewhere(reads, system, "leave", me))
 
 
 @stake.command()

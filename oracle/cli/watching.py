@@ -27,19 +27,23 @@ if TYPE_CHECKING:
 def watch(config_path: Path, once: bool, as_json: bool) -> None:
     """Run the watch alone: what landed at every target is compared, and what contradicts is kept and proven.
 
-    It needs no key of an operator. It signs nothing, and pays for proofs alone.
+    It needs no key of an operator and signs nothing. With a gas key it pays for proofs, and for what nobody else does for the
+    contracts of stake.
     """
     document = run_until_signal(lambda stop: _watch(config_path, None if once else stop))
     if once:
         rows = [f"{t}: read up to block {n}" for t, n in document["blocks"].items()]
         rows += [f"{state}: {count}" for state, count in document["evidence"].items() if count]
+        rows += [f"due: {name}" for name in document["due"]]
         print_result(as_json, document, rows)
 
 
 async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any]:
     import structlog
 
-    from oracle.assemble.watching import watch_of
+    from oracle.assemble.keeping import keeper_of
+    from oracle.assemble.watching import watch_of, watch_signer
+    from oracle.chain.key_queue import KeyQueue
     from oracle.runtime.clock import now_ms
     from oracle.runtime.supervise import Supervisor
     from oracle.sign.key_lock import sole_writer
@@ -50,7 +54,9 @@ async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any
     path.parent.mkdir(parents=True, exist_ok=True)
     with sole_writer(path):
         database = Database(path)
-        duty = watch_of(config, database, os.environ, now_ms)
+        payer, queue = watch_signer(config, os.environ, now_ms), KeyQueue()
+        duty = watch_of(config, database, now_ms, payer=payer, queue=queue)
+        keeper = keeper_of(config, database, now_ms, payer=payer, queue=queue)
         if duty is None:
             database.close()
             raise Exit("there is nothing to watch: add a [targets.NAME], and leave watch.on true", ExitCode.USAGE)
@@ -62,16 +68,23 @@ async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any
         try:
             if stop is None:
                 await duty.look()
+                if keeper is not None:
+                    await keeper.look_once()
             else:
-                log.warning("watching", targets=list(duty.chains), proves=duty.proves)
-                running = asyncio.create_task(Supervisor(duty.tasks(failed)).run())
+                keeps = keeper is not None and keeper.pays
+                log.warning("watching", targets=list(duty.chains), proves=duty.proves, keeps=keeps)
+                tasks = {**duty.tasks(failed), **({} if keeper is None else keeper.tasks(failed))}
+                running = asyncio.create_task(Supervisor(tasks).run())
                 await stop.wait()
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
             counts = {s.value: n for s, n in duty.watcher.rows.counts().items()}
-            return {"blocks": {n: c.read_block for n, c in duty.chains.items()}, "evidence": counts}
+            due = [] if keeper is None else [d.name for d in keeper.due.duties]
+            return {"blocks": {n: c.read_block for n, c in duty.chains.items()}, "evidence": counts, "due": due}
         finally:
             await duty.close()
+            if keeper is not None:
+                await keeper.close()
             database.close()
 
 

@@ -31,8 +31,8 @@ def store_with_overrides(config: Config, name: str | None, overrides: Mapping[st
     Args:
         config: the config.
         name: of the section; None: the command line states everything.
-        overrides: keys of the section from the command line; those of its first class are in ``limits``, those of its
-            registry in ``registry``. None: not written there.
+        overrides: keys of the section from the command line; those of its first class are in ``limits``, those of its stake
+            in ``stake``, with those of what is delegated in ``delegated``. None: not written there.
 
     Raises:
         ConfigError: there is no such section, or the outcome is not a valid one.
@@ -41,12 +41,15 @@ def store_with_overrides(config: Config, name: str | None, overrides: Mapping[st
         raise ConfigError([Problem("stores", f"{name!r} is not a store of the config; {nearest(name, config.stores)}")])
     table = _plain(asdict(config.stores[name])) if name is not None else {}
     written = _written(overrides)
-    limits, registry = _written(written.pop("limits", {})), _written(written.pop("registry", {}))
+    limits, stake = _written(written.pop("limits", {})), _written(written.pop("stake", {}))
     if limits:
         first, *others = table.get("classes") or [{}]
         table["classes"] = [first | limits, *others]
-    if registry:
-        table["registry"] = table.get("registry", {}) | registry
+    held = table.get("stake", {})
+    if delegated := _written(stake.pop("delegated", {})):
+        stake["delegated"] = held.get("delegated", {}) | delegated
+    if stake:
+        table["stake"] = held | stake
     if "signers" in written and "weights" not in written:
         table.pop("weights", None)  # they belonged to the other signers
     problems: list[Problem] = []
@@ -60,7 +63,8 @@ def store_cautions(section: StoreSection, chain_id: int) -> list[str]:
     """What of a store to be made is unsafe, each with what to do; nothing is on a local chain."""
     if chain_id in LOCAL_CHAINS:
         return []
-    return cautions(
+    of_stake = [] if section.stake is None else section.stake.cautions(timelock=section.owner is not None)
+    return of_stake + cautions(
         rotation_delay_s=section.rotation_delay_s,
         overlap_s=section.overlap_s,
         longest_epoch_s=section.longest_epoch_s,
@@ -69,7 +73,7 @@ def store_cautions(section: StoreSection, chain_id: int) -> list[str]:
         threshold=section.threshold,
         step_bps=max(c.step_bps for c in section.classes),
         guardian=section.guardian is not None,
-        owner_is_key=section.owner is None,
+        owner_is_key=section.owner is None and section.stake is None,
     )
 
 

@@ -19,6 +19,12 @@ def watch_problems(config: Config) -> Iterator[Problem]:
         yield Problem("watch.target", text)
     if watch.penalties is not None and not config.targets:
         yield Problem("watch.penalties", "a watch is over the stores of [targets.*]: add one")
+    has_key = watch.gas_keyfile is not None or watch.signer_url is not None
+    if watch.penalties is None and has_key and not config.keeper.on:
+        text = (
+            "there is a key that pays, and nothing to pay for: write the address of the contract, or keeper.on = true"
+        )
+        yield Problem("watch.penalties", text)
     payer = watch_payer(watch)
     if payer is None:
         return

@@ -33,10 +33,22 @@ from oracle.config.tables.forms import (
     venue_websocket_url,
     websocket_url,
 )
+from oracle.config.tables.keeper_sections import KeeperSection
 from oracle.config.tables.network_sections import NetworkSection, PeerSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.process_sections import ApiSection, OracleSection
-from oracle.config.tables.store_sections import LimitsSection, RegistrySection, StoreSection
+from oracle.config.tables.rewards_sections import RewardsSection
+from oracle.config.tables.stake_sections import StakeSection
+from oracle.config.tables.stake_sources import (
+    CollateralSection,
+    DelegatedSection,
+    EigenLayerSection,
+    StrategySection,
+    SymbioticSection,
+    ether,
+    rate_function,
+)
+from oracle.config.tables.store_sections import LimitsSection, StoreSection
 from oracle.config.tables.watch_sections import WatchSection
 from oracle.model.keys import Key, key_of
 from oracle.model.spec import Bands, Rules, Tuning
@@ -52,9 +64,16 @@ TABLES: Mapping[str, type[Any]] = {
     "network": NetworkSection,
     "network.peers": PeerSection,
     "watch": WatchSection,
+    "rewards": RewardsSection,
+    "keeper": KeeperSection,
     "stores": StoreSection,
     "stores.classes": LimitsSection,
-    "stores.registry": RegistrySection,
+    "stores.stake": StakeSection,
+    "stores.stake.delegated": DelegatedSection,
+    "stores.stake.collateral": CollateralSection,
+    "stores.stake.symbiotic": SymbioticSection,
+    "stores.stake.eigenlayer": EigenLayerSection,
+    "stores.stake.eigenlayer.strategies": StrategySection,
     "feeds": FeedSection,
     "feeds.tuning": Tuning,
     "feeds.rules": Rules,
@@ -76,6 +95,8 @@ _FORMS: Mapping[Callable[[str], object], str] = {
     sha256_hash: "SHA-256",
     cron_expression: "cron expression",
     utc_time: "UTC time",
+    ether: "decimal text",
+    rate_function: "function",
     venue_websocket_url: "WebSocket URL",
 }
 _ADAPTERS, _POOL_STATES = "adapters", "pool_states"

@@ -14,6 +14,7 @@ from oracle.config.check_groups import group_problems, without_problems
 from oracle.config.check_keys import key_problems
 from oracle.config.check_legs import made_of_problems, one_group_problems
 from oracle.config.check_network import network_problems
+from oracle.config.check_rewards import rewards_problems
 from oracle.config.check_stores import store_problems
 from oracle.config.check_venues import venue_problems
 from oracle.config.check_watch import watch_problems
@@ -52,6 +53,7 @@ def resolve(config: Config) -> ResolvedConfig:
         *same_server_problems(config),
         *venue_problems(config),
         *watch_problems(config),
+        *rewards_problems(config),
     ]
     specs: dict[str, FeedSpec] = {}
     sources: list[SourcePlan] = []

@@ -12,11 +12,13 @@ from feeds.types import Kind
 from oracle.config.tables.catalog import Catalog, shipped
 from oracle.config.tables.chain_sections import ChainSection, VenueSection
 from oracle.config.tables.feed_sections import FeedSection, SourceSection
+from oracle.config.tables.keeper_sections import KeeperSection
 from oracle.config.tables.network_sections import NetworkSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.own_catalog import KINDS, own_blocks, with_own
 from oracle.config.tables.process_sections import ApiSection, OracleSection
 from oracle.config.tables.renamed_keys import RENAMED
+from oracle.config.tables.rewards_sections import RewardsSection
 from oracle.config.tables.schema import ConfigError, Problem, build
 from oracle.config.tables.shorthand import VIA_FEED, expand
 from oracle.config.tables.store_sections import StoreSection
@@ -40,6 +42,8 @@ class Config:
     targets: Mapping[str, TargetSection] = field(default_factory=dict)
     network: NetworkSection | None = None
     watch: WatchSection = field(default_factory=WatchSection)
+    rewards: RewardsSection = field(default_factory=RewardsSection)
+    keeper: KeeperSection = field(default_factory=KeeperSection)
     stores: Mapping[str, StoreSection] = field(default_factory=dict)
     feeds: Mapping[str, FeedSection] = field(default_factory=dict)
     catalog: Catalog = field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from oracle.deploy.deployment_file import (
     settings_as_made,
     write_deployment,
 )
+from oracle.deploy.rehearsal import DeployStep, rehearse
 from oracle.deploy.store_settings import CHANGED_BY, StoreSettings, differences, table_of
 from oracle.model.spec import FeedSpec
 
@@ -98,7 +99,7 @@ async def deploy_and_record(
             done = await deployer.deploy(made, specs, salt=salt)
         recorded = write_deployment(done, path)
         with _endpoint_errors(url):
-            notes = await chain_notes(deployer.functions(done.store), done.store, settings)
+            notes = await chain_notes(deployer.functions(done.store), done, settings)
         return replace(recorded, notes=(*_moved_views(known_views(held), done.views), *notes))
     finally:
         await deployer.close()
@@ -114,7 +115,67 @@ def _moved_views(held: Mapping[str, str], views: Mapping[str, str]) -> Iterator[
             )
 
 
-async def chain_notes(functions: Any, store: str, settings: StoreSettings) -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What `lrt-oracle deploy` would send. ``gas``: of each step; None where the node cannot tell."""
+
+    planned: Deployment
+    steps: Sequence[DeployStep]
+    gas: Sequence[int] | None
+
+    def document(self) -> dict[str, Any]:
+        """As one JSON document."""
+        rows = [
+            {
+                "what": step.label,
+                "contract": None if step.made is None else step.made.contract,
+                "at": checksummed(step.to if step.made is None else step.made.address),
+                "gas": None if gas is None else str(gas),
+            }
+            for step, gas in zip(self.steps, self._each, strict=True)
+        ]
+        total = None if self.gas is None else str(sum(self.gas))
+        return {"dry": True, "steps": rows, "gas": total, "planned": self.planned.document()}
+
+    def lines(self) -> list[str]:
+        """For people: the steps with their gas, and the file as it would be."""
+        told = []
+        for step, gas in zip(self.steps, self._each, strict=True):
+            where = checksummed(step.to if step.made is None else step.made.address)
+            what = (
+                f"{step.label} ({step.made.contract}) at {where}" if step.made else f"{step.label}: a call of {where}"
+            )
+            told.append(f"would send: {what}{'' if gas is None else f', {gas:,} gas'}")
+        if self.gas is None:
+            told.append("gas: this endpoint cannot simulate (eth_simulateV1), so nothing was tried")
+        else:
+            told.append(f"gas: {sum(self.gas):,} in {len(self.gas)} transactions; nothing was sent")
+        return [*told, "", self.planned.toml().rstrip()]
+
+    @property
+    def _each(self) -> Sequence[int | None]:
+        return self.gas if self.gas is not None else [None] * len(self.steps)
+
+
+async def dry_run(
+    url: str, account: bytes, settings: StoreSettings, specs: Sequence[FeedSpec], *, salt: str = SALT, path: Path
+) -> DryRun:
+    """Rehearse a deployment. Args and errors as `deploy_and_record`, but an account in the place of a key."""
+    held = read_deployment(path)
+    made = settings if held is None else settings_as_made(settings, held, path)
+    deployer = Deployer(url, account)
+    try:
+        with _endpoint_errors(url):
+            planned = await deployer.plan(made, specs, salt=salt)
+            check_same_store(held, planned, path)
+            steps = await deployer.steps(made, specs, salt=salt)
+            gas = await rehearse(deployer.web3, deployer.sender, steps)
+        return DryRun(planned=planned, steps=steps, gas=gas)
+    finally:
+        await deployer.close()
+
+
+async def chain_notes(functions: Any, done: Deployment, settings: StoreSettings) -> list[str]:
     """Where the store on the chain differs from the settings, and who does what about it."""
     present, threshold, signers, weights = await functions.signerSet().call()
     guardian, owner = str(await functions.guardian().call()), str(await functions.owner().call())
@@ -126,10 +187,10 @@ async def chain_notes(functions: Any, store: str, settings: StoreSettings) -> li
         "guardian": "" if int(guardian, 16) == 0 else guardian,
     }
     wanted = table_of(settings)
-    notes = [
-        f"{d}: the owner changes it on the chain, by {CHANGED_BY[d.split(':')[0]]}"
-        for d in differences(live, {k: wanted[k] for k in CHANGED_BY})
-    ]
+    by_stake = done.stake.get("set") == owner
+    keys = ("guardian",) if by_stake else tuple(CHANGED_BY)
+    who = "the set's timelock changes it, by govern and" if by_stake else "the owner changes it on the chain, by"
+    notes = [f"{d}: {who} {CHANGED_BY[d.split(':')[0]]}" for d in differences(live, {k: wanted[k] for k in keys})]
     set_owner = str(await functions.setOwner().call())
     shown = "none" if int(set_owner, 16) == 0 else set_owner
     wanted_owner = "none" if settings.set_owner is None else checksummed(settings.set_owner)
@@ -139,9 +200,13 @@ async def chain_notes(functions: Any, store: str, settings: StoreSettings) -> li
     if epoch > present:
         armed = "" if await functions.armed().call() else ", if they are armed before"
         notes.append(f"signers of epoch {epoch} are set and count from {active_at_s} (Unix s){armed}")
-    if settings.owner is not None and owner != checksummed(settings.owner):
+    if done.stake:
+        if not by_stake:
+            calls = f"transferOwnership({done.stake['set']}) of {done.store}, then anybody acceptStore() of the set"
+            notes.append(f"the set does not own the store yet, and decides nothing: {owner} calls {calls}")
+    elif settings.owner is not None and owner != checksummed(settings.owner):
         pending = str(await functions.pendingOwner().call())
         offered = pending == checksummed(settings.owner)
-        what = f"it calls acceptOwnership() on {store}" if offered else f"{owner} calls transferOwnership(it)"
+        what = f"it calls acceptOwnership() on {done.store}" if offered else f"{owner} calls transferOwnership(it)"
         notes.append(f"{checksummed(settings.owner)} does not own the store yet: {what}")
     return notes

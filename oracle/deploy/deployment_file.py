@@ -11,7 +11,14 @@ from typing import Any
 
 from feeds.chains.abi import address
 from oracle.deploy.create2 import DeployError
-from oracle.deploy.store_settings import CHANGED_BY, FIXED_KEYS, StoreSettings, differences, table_of
+from oracle.deploy.store_settings import (
+    CHANGED_BY,
+    FIXED_KEYS,
+    StoreSettings,
+    differences,
+    stake_differences,
+    table_of,
+)
 
 SALT = "lrt-oracle"
 """The text that salts addresses; another one gives a second deployment on the same chain."""
@@ -19,9 +26,9 @@ SALT = "lrt-oracle"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Checksummed addresses: the store, one view for each feed, the registry, the directory. ``sent``: transactions that this run needed.
+    """Checksummed addresses: the store, one view for each feed, the directory; of stake by the contracts' names.
 
-    ``settings``: what the store was made with (`store_settings.table_of`). ``notes``: where the chain, or the settings of this
+    ``sent``: transactions that this run needed. ``settings``: what the store was made with (`store_settings.table_of`). ``notes``: where the chain, or the settings of this
     run, differ from that, and who does what about it.
     """
 
@@ -30,7 +37,7 @@ class Deployment:
     views: Mapping[str, str]
     salt: str = SALT
     deployer: str = ""
-    registry: str | None = None
+    stake: Mapping[str, str] = field(default_factory=dict)
     directory: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=(), compare=False)
@@ -45,7 +52,7 @@ class Deployment:
             "store": self.store,
             "salt": self.salt,
             "deployer": self.deployer,
-            "registry": self.registry,
+            "stake": dict(self.stake) or None,
             "directory": self.directory,
             "views": dict(self.views),
             "settings": {**self.settings, **texts},
@@ -57,15 +64,24 @@ class Deployment:
         """The deployment as a TOML document."""
         head = {"chain_id": self.chain_id, "store": self.store, "salt": self.salt}
         head |= {"deployer": self.deployer} if self.deployer else {}
-        head |= {"registry": self.registry} if self.registry else {}
         head |= {"directory": self.directory} if self.directory else {}
         lines = [*_keys(head), "", "[views]", *_keys(self.views, quoted=True)]
-        if self.settings:
-            plain = {k: v for k, v in self.settings.items() if k != "classes"}
-            lines += ["", "[settings]", *_keys(plain)]
-            for limits in self.settings.get("classes", ()):
-                lines += ["", "[[settings.classes]]", *_keys(limits)]
+        lines += ["", "[stake]", *_keys(self.stake)] if self.stake else []
+        lines += _tables("settings", self.settings) if self.settings else []
         return "\n".join(lines) + "\n"
+
+
+def _tables(name: str, table: Mapping[str, Any]) -> list[str]:
+    """A table, and the tables and lists of tables in it after it."""
+    inner = {k: v for k, v in table.items() if isinstance(v, Mapping)}
+    lists = {k: v for k, v in table.items() if isinstance(v, list) and v and isinstance(v[0], Mapping)}
+    lines = ["", f"[{name}]", *_keys({k: v for k, v in table.items() if k not in inner and k not in lists})]
+    for key, many in lists.items():
+        for one in many:
+            lines += ["", f"[[{name}.{key}]]", *_keys(one)]
+    for key, one in inner.items():
+        lines += _tables(f"{name}.{key}", one)
+    return lines
 
 
 def _keys(table: Mapping[str, Any], *, quoted: bool = False) -> list[str]:
@@ -75,6 +91,8 @@ def _keys(table: Mapping[str, Any], *, quoted: bool = False) -> list[str]:
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_value(v) for v in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=False)
 
 
@@ -103,6 +121,8 @@ def settings_as_made(settings: StoreSettings, held: Mapping[str, Any], path: Pat
         return settings
     wanted = table_of(settings)
     changed = differences(made, {k: wanted[k] for k in FIXED_KEYS})
+    if isinstance(stake := made.get("stake"), Mapping):
+        changed += stake_differences(stake, wanted.get("stake", {}))
     if changed:
         raise DeployError(
             f"{path} holds a store that was made with other settings, and for good ({'; '.join(changed)}): use the same"
@@ -134,15 +154,16 @@ def check_same_store(held: Mapping[str, Any] | None, done: Deployment, path: Pat
 
     Raises:
         DeployError: the file knows another store of this chain (other settings, another key or another salt), or
-            another registry over it.
+            other contracts of stake.
     """
     if held is None:
         return
     if (held.get("chain_id"), held.get("store")) == (done.chain_id, done.store):
-        if held.get("registry", done.registry) != done.registry:
+        if held.get("stake", done.stake) != done.stake:
             raise DeployError(
-                f"{path} holds registry {held.get('registry')}, these settings give {done.registry or 'none'}: bonds stay"
-                " where they are, so use the same settings, or another --out"
+                f"{path} holds other contracts of stake than these settings give ({'; '.join(stake_differences(held['stake'], done.stake))}):"
+                " the store and what is staked stay where they are, so use the same settings, or make a new store with another"
+                " --salt and --out"
             )
         return
     why = differences(held, {"deployer": done.deployer, "salt": done.salt}) if held.get("deployer") else []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from feeds.chains.abi import address, checksummed
-from oracle.config.tables.store_sections import LimitsSection, RegistrySection, StoreSection
+from oracle.config.tables.stake_sections import StakeSection
+from oracle.config.tables.store_sections import LimitsSection, StoreSection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,20 +27,6 @@ class ClassLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrySettings:
-    """An OperatorRegistry over the store, see RegistrySection. ``longest_s``: what unbonding must cover besides a dispute."""
-
-    token: bytes
-    treasury: bytes
-    longest_s: int
-    dispute_s: int
-    unbonding_s: int
-    arbiter: bytes | None = None
-    curator: bytes | None = None
-    slasher: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
     """Who may sign, how many must, how old a batch may be, and how far and how often a price may move.
 
@@ -51,9 +38,9 @@ class StoreSettings:
         longest_epoch_s: for which a set signs from its start on, unless another takes over; 0: for ever.
         classes: what a feed can be bound to.
         class_of: class of a feed by its number; feeds that are not named are in the first.
-        owner: to whom the ownership is offered; None: the deploying key keeps it.
+        owner: to whom the ownership is offered; None: the deploying key keeps it. With stake: the timelock of the set.
         set_owner: may replace signers in time and remove some at once; None for the owner alone.
-        registry: an OperatorRegistry over the store.
+        stake: the contracts that decide by stake who signs, to which the store is handed.
         directory: whether an OperatorDirectory is made too.
     """
 
@@ -70,7 +57,7 @@ class StoreSettings:
     class_of: Mapping[str, int] = field(default_factory=dict)
     owner: bytes | None = None
     set_owner: bytes | None = None
-    registry: RegistrySettings | None = None
+    stake: StakeSection | None = None
     directory: bool = False
 
     @property
@@ -95,26 +82,13 @@ def settings_of(section: StoreSection) -> StoreSettings:
         class_of={feed: i for i, c in enumerate(section.classes) for feed in c.feeds},
         owner=_bytes(section.owner),
         set_owner=_bytes(section.set_owner),
-        registry=_registry(section, section.registry) if section.registry is not None else None,
+        stake=section.stake,
         directory=section.directory,
     )
 
 
 def _limits(section: LimitsSection) -> ClassLimits:
     return ClassLimits(min_gap_s=section.min_gap_s, step_bps=section.step_bps, step_wait_s=section.step_wait_s)
-
-
-def _registry(store: StoreSection, section: RegistrySection) -> RegistrySettings:
-    return RegistrySettings(
-        token=address(section.token),
-        treasury=address(section.treasury),
-        longest_s=store.longest_s,
-        dispute_s=section.dispute_s,
-        unbonding_s=section.unbonding_s or store.longest_s + section.dispute_s,
-        arbiter=_bytes(section.arbiter),
-        curator=_bytes(section.curator),
-        slasher=_bytes(section.slasher),
-    )
 
 
 def _bytes(text: str | None) -> bytes | None:
@@ -134,7 +108,11 @@ CHANGED_BY = {
 
 
 def table_of(settings: StoreSettings) -> dict[str, Any]:
-    """What the store's constructor got, by the keys of [stores.NAME]: whole numbers, texts, lists, tables."""
+    """What the contracts are made with, by the keys of [stores.NAME]: whole numbers, texts, lists, tables."""
+    stake: dict[str, Any] = {}
+    if settings.stake is not None:
+        timelock = {} if settings.owner is None else {"timelock": checksummed(settings.owner)}
+        stake = {"stake": {**timelock, **stake_table(settings.stake)}}
     return {
         "signers": [checksummed(s) for s in settings.signers],
         "weights": list(settings.weights),
@@ -148,6 +126,7 @@ def table_of(settings: StoreSettings) -> dict[str, Any]:
         "classes": [
             {"min_gap_s": c.min_gap_s, "step_bps": c.step_bps, "step_wait_s": c.step_wait_s} for c in settings.classes
         ],
+        **stake,
     }
 
 
@@ -170,6 +149,32 @@ def differences(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]
     return [
         f"{key}: {_shown(held.get(key))} -> {_shown(wanted[key])}" for key in wanted if held.get(key) != wanted[key]
     ]
+
+
+def stake_differences(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """The same of the keys of stake in two such tables, each by its place: ``stake.epoch_s: 86400 -> 3600``."""
+    before, now = dict(_flat(held, "stake")), dict(_flat(wanted, "stake"))
+    return differences(before, {k: now.get(k) for k in sorted({*before, *now})})
+
+
+def _flat(table: Mapping[str, Any], where: str) -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{where}.{key}")
+        else:
+            yield f"{where}.{key}", value
+
+
+def stake_table(stake: StakeSection) -> dict[str, Any]:
+    """The settings by the keys of [stores.NAME.stake], without what is not there."""
+    plain: dict[str, Any] = _plain(asdict(stake))
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items() if v is not None and v != ()}
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
 def _shown(value: Any) -> str:

@@ -130,6 +130,8 @@ class PushState(StrEnum):
     """In the chain: pokes of views alone."""
     ARMED = "armed"
     """In the chain: no prices, the next signer set takes over."""
+    CALLED = "called"
+    """In the chain: a call of another contract than the store, which took it."""
     OVERTAKEN = "overtaken"
     """In the chain: the store had all of it by then, from somebody else."""
     REVERTED = "reverted"
@@ -144,7 +146,7 @@ class PushState(StrEnum):
 
 OPEN = (PushState.PREPARED, PushState.SENT)
 """Not in the chain and not given up."""
-DONE = (PushState.LANDED, PushState.REVERTED, PushState.OVERTAKEN, PushState.POKED, PushState.ARMED)
+DONE = (PushState.LANDED, PushState.REVERTED, PushState.OVERTAKEN, PushState.POKED, PushState.ARMED, PushState.CALLED)
 """In the chain, with or without effect."""
 GIVEN_UP = (PushState.REPLACED, PushState.EXPIRED, PushState.REFUSED)
 """Not in the chain, and not sent again."""

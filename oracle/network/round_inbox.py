@@ -11,14 +11,13 @@ from oracle.agree.terms import CommonRules
 from oracle.agree.verify import Unsound, is_signed
 from oracle.agree.wire import (
     MOST_TEXT,
-    ArmingWord,
     BadPayload,
+    BesideWord,
     CutAnswer,
     CutRequest,
     Envelope,
     Fetch,
     Notice,
-    PushingWord,
     ValuesWord,
     decode,
     signed_values,
@@ -72,7 +71,7 @@ class RoundInbox:
     ) -> None:
         self.on_refused: Callable[[bytes, str], None] = lambda _sender, _why: None
         self.strangers: dict[bytes, tuple[int, bytes]] = {}
-        self.listeners: dict[bytes, list[Callable[[bytes, int, PushingWord | ArmingWord], None]]] = {}
+        self.listeners: dict[bytes, list[Callable[[bytes, int, BesideWord], str | None]]] = {}
         self._rules, self._interval_s, self._transport, self._names = rules, interval_s, transport, names
         self._cuts, self._sealed, self._started_s = cuts, sealed, started_s
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
@@ -133,7 +132,7 @@ class RoundInbox:
 
     def _dispatch(self, sender: bytes, envelope: Envelope) -> str:
         word, key = envelope.word, (envelope.binding, envelope.round_time_s)
-        if isinstance(word, PushingWord | ArmingWord):
+        if isinstance(word, BesideWord):
             return self._beside(sender, envelope, word)
         session = self._sessions.get(key)
         if session is None:
@@ -153,14 +152,13 @@ class RoundInbox:
                 session.note_trouble(sender, printable(word.text, MOST_TEXT))
         return ""
 
-    def _beside(self, sender: bytes, envelope: Envelope, word: PushingWord | ArmingWord) -> str:
+    def _beside(self, sender: bytes, envelope: Envelope, word: BesideWord) -> str:
         """What has nothing to do with the rounds themselves."""
         listeners = self.listeners.get(envelope.binding, ())
         if not listeners:
             return "of a store that is none of this process"
-        for hear in listeners:
-            hear(sender, envelope.round_time_s, word)
-        return ""
+        faults = [hear(sender, envelope.round_time_s, word) for hear in listeners]
+        return next((f for f in faults if f), "")
 
     def _take_in(
         self,

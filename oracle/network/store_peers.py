@@ -11,7 +11,7 @@ from typing import Protocol
 
 from eth_hash.auto import keccak
 
-from oracle.agree.wire import ArmingWord, PushingWord, encode
+from oracle.agree.wire import BesideWord, encode
 from oracle.network.agreements import Agreements
 from oracle.sign.eip712 import Domain
 
@@ -26,6 +26,9 @@ class PayersKnown(Protocol):
 
     def broadcast(self, payload: bytes) -> None:
         """To all others."""
+
+    def send(self, to: bytes, payload: bytes) -> None:
+        """To one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +49,16 @@ class StorePeers:
         """Report addresses of those that announced a gas key there."""
         return frozenset(self.network.payers(self.domain))
 
-    def tell(self, round_time_s: int, word: PushingWord | ArmingWord) -> None:
+    def tell(self, round_time_s: int, word: BesideWord) -> None:
         """Tell them all. ``round_time_s``: of the round that it is about, 0 for none."""
         self.network.broadcast(encode(self._binding(), round_time_s, word))
 
-    def listen(self, heard: Callable[[bytes, int, PushingWord | ArmingWord], None]) -> None:
-        """Have what they tell handed on: sender, round_time and word."""
+    def answer(self, to: bytes, word: BesideWord) -> None:
+        """Tell one of them, of no round."""
+        self.network.send(to, encode(self._binding(), 0, word))
+
+    def listen(self, heard: Callable[[bytes, int, BesideWord], str | None]) -> None:
+        """Have what they tell handed on: sender, round_time and word; what comes back is why it counts for nothing, if it does."""
         self.agreements.inbox.listeners.setdefault(self._binding(), []).append(heard)
 
     def _binding(self) -> bytes:

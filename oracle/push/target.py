@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from feeds.units import MS
-from oracle.agree.wire import ArmingWord, PushingWord
+from oracle.agree.wire import ArmingWord, BesideWord, PushingWord
 from oracle.chain.store_client import StoreClient, StoreRefuses, Unfit
 from oracle.model.publication import OnChain, PushRow, PushState
 from oracle.model.target_status import FeedOnTarget, TargetStatus
@@ -325,7 +325,7 @@ class Target:
         if not self._policy.offset_s:
             await self.pusher.poke(newest.round_time_s)
 
-    def _hear(self, sender: bytes, round_s: int, word: PushingWord | ArmingWord) -> None:
+    def _hear(self, sender: bytes, round_s: int, word: BesideWord) -> None:
         """An operator of another process tells something beside the rounds."""
         if isinstance(word, PushingWord) and self._turns is not None:
             self._turns.hear(sender, round_s, word)

@@ -13,9 +13,9 @@ from typing import Any, TypeGuard
 from eth_hash.auto import keccak
 
 from feeds.errors import LrtOracleError
-from oracle.chain.store_abi import call_of
 from oracle.rewards.frozen import FrozenEpoch
 from oracle.rewards.grounds import encoded_word, make_grounds, read_words, word_fault
+from oracle.rewards.posted import post_call
 from oracle.rewards.report import EpochRewards, epoch_rewards
 from oracle.rewards.review import review
 from oracle.rewards.stored import stored_attendance
@@ -76,7 +76,9 @@ class ManualReport:
             "grounds": None if report is None else "0x" + report.grounds.raw.hex(),
             "signatures": "0x" + packed_signatures(frozen.signers, self.signed).hex(),
             "missing": ["0x" + k.hex() for k in frozen.keys if k not in self.signed],
-            "call": "0x" + self._call(report).hex() if report is not None and self.suffices else None,
+            "call": "0x" + post_call(frozen, report, self.signed).hex()
+            if report is not None and self.suffices
+            else None,
             "notes": list(self.notes),
         }
 
@@ -89,12 +91,6 @@ class ManualReport:
         if told["call"] is not None:
             return [*rows, f"send to the Rewards contract, from any account: {told['call']}"]
         return [*rows, f"not signed by {', '.join(told['missing'])}"]
-
-    def _call(self, report: EpochRewards) -> bytes:
-        said = report.word
-        signatures = packed_signatures(self.view.frozen.signers, self.signed)
-        absent = ["0x" + a.hex() for a in said.absent]
-        return call_of("Rewards", "post", (said.epoch, said.root, absent, report.grounds.raw, signatures))[0]
 
 
 class ReportDesk:

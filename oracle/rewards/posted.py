@@ -15,10 +15,12 @@ from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.chain.rpc_answers import BlockHead, read_head
 from oracle.chain.store_abi import call_of, event_topic
 from oracle.rewards.frozen import FrozenEpoch
+from oracle.rewards.report import EpochRewards
 from oracle.sign.eip712 import Domain
+from oracle.sign.signed_batch import packed_signatures
 
 NAME = "Rewards"
-_SET, _SOURCE = "IStakedSet", "IStakeSource"
+_SET, _SOURCE, _STORE = "IStakedSet", "IStakeSource", "PriceStore"
 _MOST_BLOCKS = 64
 """Of one second: some chains make several."""
 
@@ -104,6 +106,31 @@ class RewardsReads:
         )
         return int(later[0] or own[1])
 
+    async def over_s(self, epoch: int) -> int | None:
+        """When an epoch was over, Unix s, the same for everybody who asks after that; None while it is not known.
+
+        It is over when the next set took over, or when its last word could be proven no longer, whichever came first.
+        """
+        (at,) = await self._own("set")
+        (store,) = await self._own("store")
+        (own,), (later,), (delay_s,) = await asyncio.gather(
+            self._call(at, _SET, "frozenOf", epoch), self._call(at, _SET, "frozenOf", epoch + 1),
+            self._call(store, _STORE, "rotationDelayS"),
+        )  # fmt: skip
+        if not own[0]:
+            return None
+        return int(min(own[1], later[0] + delay_s) if later[0] else own[1])
+
+    async def present(self) -> int:
+        """The epoch that is in force."""
+        (epoch,) = await self._own("presentEpoch")
+        return int(epoch)
+
+    async def standing(self, epoch: int) -> tuple[bool, bool]:
+        """Whether the report of an epoch was posted, and whether its funds were rolled over: then no report is taken."""
+        root, _, rolled = await self._own("reportOf", epoch)
+        return any(root), bool(rolled)
+
     async def pots(self, epoch: int) -> Mapping[bytes, int]:
         """What an epoch was funded with, by asset; it stays so once the epoch has ended."""
         (assets,) = await self._own("allAssets")
@@ -160,6 +187,14 @@ class RewardsReads:
             return tuple(decode(outputs, bytes.fromhex(str(raw)[2:])))
         except (DecodingError, ValueError):
             raise ChainError(f"{function} of {to} answers {str(raw)[:40]!r}: it is no {contract}") from None
+
+
+def post_call(frozen: FrozenEpoch, report: EpochRewards, signed: Mapping[bytes, bytes]) -> bytes:
+    """Calldata of ``Rewards.post``. ``signed``: r | vs by report key, of weight T."""
+    said = report.word
+    absent = ["0x" + a.hex() for a in said.absent]
+    signatures = packed_signatures(frozen.signers, signed)
+    return call_of(NAME, "post", (said.epoch, said.root, absent, report.grounds.raw, signatures))[0]
 
 
 def _raw(addresses: Sequence[str]) -> tuple[bytes, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,8 +66,19 @@ class RecomputedReport:
         return rows
 
 
-async def recompute(reads: RewardsReads, frozen: FrozenEpoch, posted: PostedReport) -> RecomputedReport:
+async def recompute(
+    reads: RewardsReads,
+    frozen: FrozenEpoch,
+    posted: PostedReport,
+    stakes: tuple[tuple[int, ...], ...] | None = None,
+) -> RecomputedReport:
     """Compute a posted report again.
+
+    Args:
+        reads: of the contract.
+        frozen: the epoch's set.
+        posted: its report.
+        stakes: at the freeze, where they were read when it was frozen; None to read them now.
 
     Raises:
         ChainError: the chain does not say what the epoch was funded with.
@@ -80,13 +92,29 @@ async def recompute(reads: RewardsReads, frozen: FrozenEpoch, posted: PostedRepo
     if computed.word.root != posted.root:
         faults.append(f"its grounds give root {_hex(computed.word.root)}")
     if computed.absent != posted.absent:
-        faults.append(f"its grounds give as absent: {', '.join(map(_hex, computed.absent)) or 'nobody'}")
+        faults += _absent_faults(computed.absent, posted.absent)
     try:
-        if await reads.stakes(frozen) != grounds.grounds.stakes:
-            faults.append("its stakes are not those that the sources had at the freeze")
+        read = stakes if stakes is not None else await reads.stakes(frozen)
+        faults += _stake_faults(frozen, grounds.grounds.stakes, read)
     except ChainError as e:
         notes.append(f"stakes at the freeze are as posted: no endpoint has the state of then ({str(e)[:200]})")
     return RecomputedReport(posted=posted, computed=computed, faults=tuple(faults), notes=tuple(notes))
+
+
+def _absent_faults(computed: Sequence[bytes], posted: Sequence[bytes]) -> Iterator[str]:
+    for operator in sorted(set(posted) - set(computed)):
+        yield f"{_hex(operator)} is named as absent, by its grounds it was not"
+    for operator in sorted(set(computed) - set(posted)):
+        yield f"{_hex(operator)} was absent by its grounds, and is not named"
+
+
+def _stake_faults(frozen: FrozenEpoch, posted: Sequence[Sequence[int]], read: Sequence[Sequence[int]]) -> Iterator[str]:
+    for operator, theirs, ours in zip(frozen.operators, posted, read, strict=True):
+        for source in range(max(len(theirs), len(ours))):
+            said, had = [of[source] if source < len(of) else None for of in (theirs, ours)]
+            if said != had:
+                text = f"stake of {_hex(operator)} in source {source} at the freeze is {had} wei, not {said}"
+                yield text.replace("None wei", "none").replace("not None", "not none")
 
 
 def _members(computed: EpochRewards) -> list[dict[str, Any]]:

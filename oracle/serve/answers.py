@@ -15,6 +15,7 @@ from oracle.serve.error_codes import ErrorCode
 from oracle.serve.evidence import explain_document
 from oracle.serve.interface import StoredRounds
 from oracle.serve.operator_documents import sealed_document
+from oracle.serve.security_documents import RecordSigners
 from oracle.serve.web import Body, HttpProblem
 
 MAX_ROUNDS = 10_000
@@ -76,6 +77,18 @@ def explain_answer(stored: StoredRounds, *, feed: str, round_s: int | None, newe
     if explanation is None:
         raise HttpProblem(404, ErrorCode.UNKNOWN_ROUND, f"round {round_s} of {feed} is not kept", "see .../history")
     return Body.json(explain_document(feed, explanation))
+
+
+def signers_of(stored: StoredRounds, *, round_s: int, target: str) -> RecordSigners | None:
+    """Who could sign a round for a target, and who did; None where that is not kept."""
+    agreement = stored.agreement(round_s, target)
+    if agreement is None:
+        return None
+    signers = agreement.signers
+    return RecordSigners(
+        epoch=signers.epoch, threshold=signers.threshold, weights=dict(signers.members),
+        signed=frozenset(a for a, _ in agreement.seals),
+    )  # fmt: skip
 
 
 def sealed_answer(stored: StoredRounds, *, round_s: int | None, target: str | None) -> Body:

@@ -77,6 +77,7 @@ def price_document(
         "onchain": [_onchain_document(o, now_ms) for o in onchain],
         "onchain_missing": list(missing_targets),
         "abstaining": _abstaining_document(abstaining, record.observed_at_ms, now_ms) if abstaining else None,
+        "security": feed_path(spec.feed) + "/security",
         "risk_codes": risk_codes,
         "risk": risk,
     }

@@ -14,6 +14,7 @@ from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.operators import OperatorsView
 from oracle.sign.messages import Agreement, SignedBatch
+from oracle.stake.follow import StakeView
 
 T = TypeVar("T")
 
@@ -119,6 +120,9 @@ class PriceInterface(Protocol):
 
     def operators(self) -> OperatorsView | None:
         """The operators of the home store as they are now; None where there are none."""
+
+    def stake(self) -> StakeView | None:
+        """What the contracts around the home store said last; None where there is no store."""
 
     def health(self) -> Health:
         """How the process is."""

@@ -18,7 +18,10 @@ from oracle.model.status import Status
 from oracle.model.types import Abstained
 from oracle.round.reference_divergence import Divergence
 from oracle.serve.gauges import ChainGauges
+from oracle.serve.keeper_gauges import KeeperGauges
 from oracle.serve.operator_gauges import OperatorGauges
+from oracle.serve.rewards_gauges import RewardsGauges
+from oracle.serve.stake_gauges import StakeGauges
 from oracle.serve.watch_gauges import WatchGauges
 from oracle.sign.messages import Refusal
 
@@ -37,8 +40,8 @@ class Metrics:
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
-        self._registry, self.watch = (registry := CollectorRegistry()), WatchGauges(registry)
-        self._totals: dict[tuple[str, ...], int] = {}
+        self._registry = registry = CollectorRegistry()
+        self._totals, self.rewards = dict[tuple[str, ...], int](), RewardsGauges(registry)
         self._observed_ms: dict[str, int] = {}
         self._source_observed_ms: dict[tuple[str, str], int] = {}
         feed, source, chain, target = ("feed",), ("feed", "source"), ("chain",), ("target",)
@@ -101,7 +104,10 @@ class Metrics:
         self._confirmed = self._gauge("clock_confirmed", "1 once our clock was confirmed", ())
         self._held = self._counter("rounds_held", "rounds that were not made, by reason", ("reason",))
         self._streams = self._gauge("stream_readers", "open event streams", ())
-        self.chains, self.operators = ChainGauges(self._registry), OperatorGauges(self._registry)
+        self.chains, self.operators, self.watch, self.stake, self.keeper = (
+            ChainGauges(registry), OperatorGauges(registry), WatchGauges(registry), StakeGauges(registry, now_ms),
+            KeeperGauges(registry),
+        )  # fmt: skip
         self._connections = self._gauge("connections", "open connections to the endpoint", ())
         self._refusals = self._counter("connections_refused", "connections refused, displaced or expired", ("how",))
         self._reads_refused = self._counter("long_reads_refused", "long reads that were refused", ())

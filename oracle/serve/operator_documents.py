@@ -15,6 +15,7 @@ from oracle.sign.eip712 import sealed_digest
 from oracle.sign.messages import Agreement
 
 _BPS = 10_000
+_STAKE_UNKNOWN: Document = {"stake": None, "stake_why": "only a running process reads the contracts of stake"}
 NOBODY: Document = {
     "target": None, "running": True, "epoch": None, "epoch_expires_s": None, "round": None, "weight": None, "threshold": None, "clock_offset_ms": None,
     "warnings": [], "rounds": None, "operators": [],
@@ -22,10 +23,10 @@ NOBODY: Document = {
 """Of a process that has no operators."""
 
 
-def operators_document(view: OperatorsView | None) -> Document:
-    """All operators of the home store."""
+def operators_document(view: OperatorsView | None, stake: Document = _STAKE_UNKNOWN) -> Document:
+    """All operators of the home store, and what the contracts of stake say (`stake_parts`)."""
     if view is None:
-        return NOBODY
+        return {**NOBODY, **stake}
     hour, newest = view.hour, view.hour.newest
     signers = newest.signers if newest is not None else None
     return {
@@ -46,6 +47,7 @@ def operators_document(view: OperatorsView | None) -> Document:
             "sealed_after_ms": _percentiles(hour.sealed_late),
         },
         "operators": [_row_document(r) for r in view.rows],
+        **stake,
     }
 
 

@@ -11,7 +11,14 @@ from aiohttp import hdrs, web
 
 from oracle.combine.error_budget import ErrorBudget, LegError, error_budget
 from oracle.model.spec import FeedSpec
-from oracle.serve.answers import MAX_ROUNDS, explain_answer, history_answer, sealed_answer, twap_answer
+from oracle.serve.answers import (
+    MAX_ROUNDS,
+    explain_answer,
+    history_answer,
+    sealed_answer,
+    signers_of,
+    twap_answer,
+)
 from oracle.serve.documents import feed_document, feed_path, transition_document
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.events import EventHub, frame
@@ -21,6 +28,8 @@ from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.operator_documents import operators_document
 from oracle.serve.price_cache import PriceCache
 from oracle.serve.readiness import health_document
+from oracle.serve.security_documents import security_document
+from oracle.serve.stake_documents import stake_parts
 from oracle.serve.web import Body, HttpProblem, Query, nearest_feeds
 
 MAX_WINDOW_S = 7 * 86_400
@@ -29,6 +38,8 @@ _PAGE = {
     "app.js": "text/javascript",
     "chart.js": "text/javascript",
     "operators.js": "text/javascript",
+    "dom.js": "text/javascript",
+    "stake.js": "text/javascript",
     "uplot.js": "text/javascript",
     "uplot.css": "text/css",
     "uplot.LICENSE.txt": "text/plain",
@@ -71,6 +82,7 @@ class Routes:
             web.get(f"{feed}/twap", self._get_twap),
             web.get(f"{feed}/explain", self._get_explain),
             web.get(f"{feed}/report", self._get_report),
+            web.get(f"{feed}/security", self._get_security),
             web.get("/v1/operators", self._get_operators),
             web.get("/v1/rounds/{round}/sealed", self._get_sealed),
             web.get("/v1/stream", self._get_stream, allow_head=False),
@@ -163,9 +175,23 @@ class Routes:
         seal = record.seal if record is not None and record.report.round_time_s == batch.round_time_s else None
         return Body.json(batch_document(spec.feed, batch, seal)).response(request)
 
+    async def _get_security(self, request: web.Request) -> web.Response:
+        spec, service = self._spec(request), self._service
+        Query(request, ())
+        record = service.record(spec.feed)
+        seal = record.seal if record is not None else None
+        signers = None
+        if record is not None and seal is not None:
+            read = partial(signers_of, round_s=record.report.round_time_s, target=seal.target)
+            signers = await service.read_stored(read)
+        document = security_document(spec.feed, record, signers, service.stake(), service.operators(), self._now_ms())
+        return Body.json(document).response(request)
+
     async def _get_operators(self, request: web.Request) -> web.Response:
         Query(request, ())
-        return Body.json(operators_document(self._service.operators())).response(request)
+        operators = self._service.operators()
+        stake = stake_parts(self._service.stake(), operators, self._now_ms())
+        return Body.json(operators_document(operators, stake)).response(request)
 
     async def _get_sealed(self, request: web.Request) -> web.Response:
         query, names = Query(request, ("target",)), self._service.targets()

@@ -24,6 +24,7 @@ from oracle.serve.live_risk import live_risks
 from oracle.serve.operators import OperatorsView, without_key
 from oracle.sign.messages import SignedBatch
 from oracle.sign.signed_batch import CollectedSignatures
+from oracle.stake.follow import StakeView
 from oracle.storage.database import Database
 
 T = TypeVar("T")
@@ -73,6 +74,7 @@ class PriceService:
         held: why no rounds are made, None while they are.
         risks: what a lender must know of each feed, as far as no round changes it.
         operators: those of the home store as they are; None where there are none.
+        stake: what the contracts around it say; None where there is no store.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class PriceService:
         held: Callable[[], str | None] = lambda: None,
         risks: Mapping[str, FeedRisk] | None = None,
         operators: Callable[[], OperatorsView | None] = lambda: None,
+        stake: Callable[[], StakeView | None] = lambda: None,
     ) -> None:
         self._specs, self._live, self._targets = specs, live, targets
         self._interval_s, self._now_ms, self._offset_ms = interval_s, now_ms, offset_ms
@@ -98,7 +101,7 @@ class PriceService:
         self._signs_reports, self._held = reports, held
         self._risks: Mapping[str, FeedRisk] = risks or {}
         self._live_risks: Mapping[str, LiveRisk] = {}
-        self.operators = operators
+        self.operators, self.stake = operators, stake
         self._records = {f: r for f in specs if (r := database.record(f)) is not None}
         self._abstaining: dict[str, Abstaining] = {}
         self._reports: dict[tuple[str, str], asyncio.Task[SignedBatch | NoReport]] = {}

@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from oracle.watch.duty import WatchDuty
+from oracle.watch.endpoint_words import counts_of
 
 
 class WatchGauges(Collector):
@@ -51,5 +52,23 @@ class WatchGauges(Collector):
         for name, chain in self.watch.chains.items():
             blocks.add_metric((name,), chain.read_block)
             unread.add_metric((name,), len(chain.unread))
+        for outcome, name, text in (
+            (
+                "heard",
+                "lrt_oracle_watch_endpoint_words",
+                "signatures that an operator's endpoint showed and that counted",
+            ),
+            (
+                "strange",
+                "lrt_oracle_watch_endpoint_strange",
+                "signatures that an endpoint showed and that are of no key of a set",
+            ),
+            ("failed", "lrt_oracle_watch_endpoint_failures", "answers of an endpoint that came to nothing"),
+        ):
+            counted = CounterMetricFamily(name, text, labels=("endpoint",))
+            for endpoint, counts in counts_of(self.watch.endpoints).items():
+                counted.add_metric((endpoint,), counts[outcome])
+            if self.watch.endpoints:
+                yield counted
         yield blocks
         yield unread

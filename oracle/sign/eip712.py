@@ -1,4 +1,4 @@
-"""EIP-712 digests of the seven things that report keys sign, and compact (EIP-2098) signatures over them.
+"""EIP-712 digests of the eight things that report keys sign, and compact (EIP-2098) signatures over them.
 
 ``Observed``: an operator's own values for a round_time, the input of the agreement; evidence against nobody.
 ``Sealed``: all items of a round that operators agreed on: its certificate, which no store takes.
@@ -8,8 +8,9 @@ equivocation.
 ``Announce``: where an operator is reached, and which key speaks for it between operators. It says nothing about any price.
 ``Attended``: in how many rounds of an epoch an operator saw each member's signature in time.
 ``Rewards``: what an epoch's members are owed, computed from what weight T attended.
+``EpochVote``: a word of the agreement on that report, which no contract takes.
 
-An eighth type, ``Check``, shows that a key is there: no store, no penalties and no operator take it.
+A ninth type, ``Check``, shows that a key is there: no store, no penalties and no operator take it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _ANNOUNCE = keccak(b"Announce(uint64 counter,bytes body)")
 _ARM = keccak(b"Arm(uint48 epoch,bytes32 set)")
 _ATTENDED = keccak(b"Attended(uint48 epoch,uint32 rounds,bytes counts)")
 _REWARDS = keccak(b"Rewards(uint48 epoch,bytes32 root,address[] absent,bytes32 grounds)")
+_VOTE = keccak(b"EpochVote(uint48 epoch,uint8 kind,uint16 step,bytes32 content)")
 _CHECK = keccak(b"Check(string says)")
 _WORTHLESS = "This signature is worth nothing: lrt-oracle check asked whether the key is there."
 _SIGNATURE = 64
@@ -142,6 +144,12 @@ def rewards_preimage(domain: Domain, epoch: int, root: bytes, absent: Sequence[b
     """
     listed = keccak(b"".join(a.rjust(32, b"\0") for a in absent))
     return _typed(domain, keccak(_REWARDS + epoch.to_bytes(32, "big") + root + listed + grounds))
+
+
+def vote_preimage(domain: Domain, epoch: int, kind: int, step: int, content: bytes) -> bytes:
+    """The 66 bytes whose keccak a member signs in the agreement on an epoch's report, see `oracle.sign.epoch_words`."""
+    words = b"".join(n.to_bytes(32, "big") for n in (epoch, kind, step))
+    return _typed(domain, keccak(_VOTE + words + content))
 
 
 def check_preimage(domain: Domain) -> bytes:

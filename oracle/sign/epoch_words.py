@@ -7,10 +7,11 @@ and what weight T of them say together is the same for everybody, see `oracle.re
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 from eth_hash.auto import keccak
 
-from oracle.sign.eip712 import BadSignature, Domain, attended_preimage, recover, rewards_preimage
+from oracle.sign.eip712 import BadSignature, Domain, attended_preimage, recover, rewards_preimage, vote_preimage
 
 MOST_ROUNDS = (1 << 24) - 1
 """Of an epoch: more than five years of rounds of ten seconds."""
@@ -76,6 +77,36 @@ class RewardsWord:
     def preimage(self) -> bytes:
         """The 66 bytes whose keccak is signed."""
         return rewards_preimage(self.domain, self.epoch, self.root, self.absent, self.grounds)
+
+
+class VoteKind(IntEnum):
+    """What a member says in the agreement on an epoch's report. Never renumbered: these are in journals and under signatures."""
+
+    PROPOSE = 1
+    READY = 2
+    COMMIT = 3
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return {VoteKind.PROPOSE: "its proposal", VoteKind.READY: "that it is ready", VoteKind.COMMIT: "its commit"}[
+            self
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochVote:
+    """A word of the agreement on an epoch's report: of an attempt, and of the report with this digest. It owes nobody anything."""
+
+    domain: Domain
+    epoch: int
+    kind: VoteKind
+    attempt: int
+    content: bytes
+
+    def preimage(self) -> bytes:
+        """The 66 bytes whose keccak is signed."""
+        return vote_preimage(self.domain, self.epoch, self.kind, self.attempt, self.content)
 
 
 def read_counts(raw: bytes) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import coincurve
 from eth_hash.auto import keccak
@@ -26,8 +26,8 @@ from oracle.sign.eip712 import (
     sealed_preimage,
     sign_compact,
 )
-from oracle.sign.epoch_lines import EpochKind, EpochLine, EpochRefused
-from oracle.sign.epoch_words import EpochAttendance, RewardsWord
+from oracle.sign.epoch_lines import EpochKind, EpochLine, EpochRefused, VoteLine
+from oracle.sign.epoch_words import EpochAttendance, EpochVote, RewardsWord
 from oracle.sign.messages import Refusal, RefusalCode, Signature, SignedValues, SignerSet
 from oracle.sign.sign_journal import EquivocationRefused, JournalError, SignJournal
 
@@ -225,16 +225,24 @@ class Operator:
         )
         return refusal or await self._sign_preimage(preimage)
 
+    async def request_vote(self, said: EpochVote, ended_s: int, *, now_ms: int, clock_ok: bool) -> Signature | Refusal:
+        """Sign a word of the agreement on an epoch's report: one of a kind in an attempt, in the journal first."""
+        domain = said.domain
+        line = VoteLine(domain.chain_id, domain.store, said.epoch, said.attempt, said.kind, said.content, ended_s)
+        refusal = self.unable(now_ms, clock_ok=clock_ok) or self._journalled(lambda: self.journal.record_vote(line))
+        return refusal or await self._sign_preimage(said.preimage())
+
     def _admit_epoch(
         self, kind: EpochKind, domain: Domain, epoch: int, preimage: bytes, ended_s: int, now_ms: int, *, clock_ok: bool
     ) -> Refusal | None:
         """As `_admit`, of a word about an epoch."""
-        refusal = self.unable(now_ms, clock_ok=clock_ok)
-        if refusal is not None:
-            return refusal
         line = EpochLine(domain.chain_id, domain.store, kind, epoch, keccak(preimage), ended_s)
+        return self.unable(now_ms, clock_ok=clock_ok) or self._journalled(lambda: self.journal.record_epoch(line))
+
+    def _journalled(self, record: Callable[[], None]) -> Refusal | None:
+        """Write a word about an epoch down; why it is not signed, None where it may be."""
         try:
-            self.journal.record_epoch(line)
+            record()
         except EpochRefused as e:
             return self.refuse(RefusalCode.EQUIVOCATION, str(e))
         except (JournalError, sqlite3.Error) as e:

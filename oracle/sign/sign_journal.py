@@ -15,7 +15,8 @@ from typing import NamedTuple
 from feeds.errors import LrtOracleError
 from oracle.sign.eip712 import Domain
 from oracle.sign.epoch_lines import SCHEMA as EPOCHS
-from oracle.sign.epoch_lines import EpochLine, EpochLines
+from oracle.sign.epoch_lines import EpochKind, EpochLine, EpochLines, VoteLine
+from oracle.sign.epoch_words import VoteKind
 from oracle.sign.journal_witness import JournalWitness, WitnessError, WitnessNote
 from oracle.sign.mute_period import MutePeriod
 
@@ -208,6 +209,20 @@ class SignJournal:
             JournalError: as of `record`.
         """
         self._write_down(lambda: self._epochs.holds(line), lambda: self._epochs.write(line, self._mute.floor_s))
+
+    def record_vote(self, line: VoteLine) -> None:
+        """As `record_epoch`, of a word of the agreement on an epoch's report."""
+        self._write_down(
+            lambda: self._epochs.holds_vote(line), lambda: self._epochs.write_vote(line, self._mute.floor_s)
+        )
+
+    def epoch_signed(self, domain: Domain, kind: EpochKind, epoch: int) -> bytes | None:
+        """Hash of what was signed of an epoch; None where nothing was."""
+        return self._epochs.signed(domain.chain_id, domain.store, kind, epoch)
+
+    def epoch_votes(self, domain: Domain, epoch: int) -> list[tuple[int, VoteKind, bytes]]:
+        """Attempt, kind and content of all that was said in the agreement on an epoch's report, the oldest attempt first."""
+        return self._epochs.votes(domain.chain_id, domain.store, epoch)
 
     def _write_down(self, is_there: Callable[[], bool], write: Callable[[], None]) -> None:
         """One transaction, and its witness."""

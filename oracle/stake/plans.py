@@ -154,23 +154,6 @@ class Planner:
             )
         ]  # fmt: skip
 
-    async def rotate(self) -> list[StakeStep]:
-        """Freeze stakes and make the next set of them.
-
-        Raises:
-            NothingToDo: it is not due.
-        """
-        (due_s,) = await self._reads.call(self._system.set, "StakedSet", "nextRotateAt")
-        if due_s > self._now_s:
-            raise NothingToDo(f"rotate is due at {moment(due_s)}")
-        return [
-            self._own(
-                self._system.set, "StakedSet", "rotate", (),
-                text="freezes stakes and makes the next signer set of them; its members have to arm it",
-                undo="never; a set that is not armed in time is replaced by the next one",
-            )
-        ]  # fmt: skip
-
     # ------------------------------------------------------------------------------------------------------ restakers
 
     def pool(self, source: str | None) -> str:

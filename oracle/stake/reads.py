@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from oracle.chain.rpc_answers import BlockHead, read_head, read_simulated
 from oracle.chain.store_abi import call_of, event_topic, selector
 
 ZERO = "0x" + "00" * 20
+_AT_ONCE = 64
 _ENDED = (
     "out of gas",
     "outofgas",
@@ -30,25 +32,28 @@ _ENDED = (
 
 
 class StakeReads:
-    """Calls at one block.
+    """Calls at one block. What was asked before is answered from memory: at one block a contract says one thing.
 
     Args:
         nodes: endpoints of the chain.
         head: the block.
+        at_once: calls that are under way at a time, for endpoints that others need as well.
     """
 
-    def __init__(self, nodes: QuorumRpc, head: BlockHead) -> None:
+    def __init__(self, nodes: QuorumRpc, head: BlockHead, at_once: int = _AT_ONCE) -> None:
         self.nodes, self.head = nodes, head
+        self._turn = asyncio.Semaphore(at_once)
+        self._said: dict[tuple[str, bytes], str | None] = {}
 
     @classmethod
-    async def open(cls, nodes: QuorumRpc) -> StakeReads:
+    async def open(cls, nodes: QuorumRpc, at_once: int = _AT_ONCE) -> StakeReads:
         """At the newest block that enough endpoints have reached.
 
         Raises:
             ChainError: they do not answer, or do not agree; so does each function here.
         """
         ((number, time_s),) = await nodes.newest_view(read_head)
-        return cls(nodes, BlockHead(number=number, time_s=time_s))
+        return cls(nodes, BlockHead(number=number, time_s=time_s), at_once)
 
     async def call(self, to: str, contract: str, function: str, *args: Any) -> tuple[Any, ...]:
         """What a function answers."""
@@ -61,6 +66,15 @@ class StakeReads:
         """The same; None where the contract refuses, or is another one."""
         data, outputs = call_of(contract, function, args)
         return await self._decoded(to, data, outputs)
+
+    async def would_take(self, to: str, contract: str, function: str, *args: Any, gas: int) -> bool:
+        """Whether a call would go through with so much gas. However it fails, it would not: nodes have many words for that."""
+        data, _ = call_of(contract, function, args)
+        call = {"to": to, "data": "0x" + data.hex(), "gas": hex(gas)}
+        try:
+            return await self.nodes.agreed_value("eth_call", call, hex(self.head.number), read=_answer) is not None
+        except ChainError:
+            return False
 
     async def of_token(self, token: str, function: str, kind: str, *args: str) -> Any:
         """What a token answers that takes addresses alone; None where it does not know the function."""
@@ -98,15 +112,35 @@ class StakeReads:
         except ChainError:
             return None
 
+    async def event_data(self, at: str, contract: str, event: str, topic: str) -> tuple[bytes, ...] | None:
+        """Data of all such events with this first topic of their own; None where endpoints do not look so far back."""
+        wanted = {
+            "address": at,
+            "topics": ["0x" + event_topic(contract, event).hex(), topic],
+            "fromBlock": "0x0",
+            "toBlock": hex(self.head.number),
+        }
+        try:
+            return await self.nodes.agreed_value("eth_getLogs", wanted, read=_data)
+        except ChainError:
+            return None
+
     async def _decoded(self, to: str, data: bytes, outputs: Sequence[str]) -> tuple[Any, ...] | None:
-        call = {"to": to, "data": "0x" + data.hex()}
-        raw = await self.nodes.agreed_value("eth_call", call, hex(self.head.number), read=_answer)
+        raw = await self._raw(to, data)
         if raw is None:
             return None
         try:
             return tuple(decode(list(outputs), bytes.fromhex(raw[2:])))
         except (DecodingError, ValueError):
             return None
+
+    async def _raw(self, to: str, data: bytes) -> str | None:
+        async with self._turn:
+            if (to, data) not in self._said:
+                call = {"to": to, "data": "0x" + data.hex()}
+                said = await self.nodes.agreed_value("eth_call", call, hex(self.head.number), read=_answer)
+                self._said[to, data] = said
+            return self._said[to, data]
 
 
 def _answer(answer: Any) -> str | None:
@@ -118,3 +152,7 @@ def _answer(answer: Any) -> str | None:
 
 def _topics(answer: Any) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(str(t) for t in log["topics"]) for log in answer)
+
+
+def _data(answer: Any) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(str(log["data"])[2:]) for log in answer)

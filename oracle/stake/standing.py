@@ -15,6 +15,8 @@ PLACES = ("member", "too new", "too little stake", "others have more")
 OUTCOMES = ("none", "disputed", "taken", "given back")
 WHOLE = 10**18
 NEVER_EXPIRES = (1 << 256) - 1
+_JAILED_AT = 2
+"""Its place in what the set says of a candidate."""
 EPOCHS_BACK = 32
 """So many of the newest epochs are searched for cases."""
 
@@ -159,7 +161,10 @@ async def _stakes(reads: StakeReads, source: str, operator: str, capture_s: int)
 async def cases_of(
     reads: StakeReads, system: StakeSystem, operator: str, back: int = EPOCHS_BACK
 ) -> list[dict[str, Any]]:
-    """Its newest case in each of the newest epochs, so many of them."""
+    """Its newest case in each of the newest epochs, so many of them. A case jails its operator: who was never jailed has none."""
+    candidate = await reads.call(system.set, "StakedSet", "candidateOf", operator)
+    if not candidate[_JAILED_AT]:
+        return []
     epoch, *_ = await reads.call(system.store, "PriceStore", "signerSet")
     epochs = range(max(1, epoch + 1 - back), epoch + 2)
     named = await asyncio.gather(*(reads.call(system.penalties, "Penalties", "caseIn", operator, e) for e in epochs))

@@ -22,6 +22,7 @@ from oracle.storage.limits import DatabaseLimits
 from oracle.storage.prune import Pruner
 from oracle.storage.push_rows import PushRows
 from oracle.storage.record_rows import RecordRows, sealed_words
+from oracle.storage.root_rows import RootRows
 from oracle.storage.round_rows import RoundRows
 from oracle.storage.schema import prepare
 from oracle.storage.withdrawn import Withdrawn
@@ -31,7 +32,7 @@ _MOST_LEARNED = 10_000
 """Records after the newest own round of a feed: a day of rounds that others made."""
 
 
-class Database(RoundRows, RecordRows, PushRows, AttendedRows):
+class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
     """The database of one process. Every write method returns once its rows are on disk.
 
     Args:

@@ -19,6 +19,7 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.signer_sets import SignerSets
 from oracle.chain.store_abi import event_topic
 from oracle.chain.store_reads import StoreReads
+from oracle.sign.eip712 import Domain
 from oracle.watch.kept import WatchRows
 from oracle.watch.push_input import FoundPush, find_push
 from oracle.watch.words import SignedWord, WordKind
@@ -26,6 +27,8 @@ from oracle.watch.words import SignedWord, WordKind
 _MOST_TRIES = 5
 """Looks at a transaction that no endpoint has, before the watch goes on without it."""
 _MOST_UNREAD = 100
+_KEYS_BLOCKS = 25
+"""So often it is asked who signs, whether somebody pushes or not."""
 _MOST_SPANS = 20
 """Ranges of blocks in one look: a long catch-up takes several."""
 _log = structlog.get_logger("oracle.watch.chain_words")
@@ -82,7 +85,19 @@ class ChainWords:
         self._sets = SignerSets(store)
         self._epochs: dict[int, Sequence[bytes]] = {}
         self._tries: dict[str, int] = {}
+        self._keys: set[bytes] = set()
+        self._keys_block: int | None = None
         self._span = self._blocks.span
+
+    @property
+    def domain(self) -> Domain:
+        """Of the store."""
+        return self._store.domain
+
+    @property
+    def keys(self) -> frozenset[bytes]:
+        """Of all sets that were in force since the watch began, and the one before."""
+        return frozenset(self._keys)
 
     async def look(self) -> None:
         """Read the pushes since the last look.
@@ -91,6 +106,9 @@ class ChainWords:
             ChainError: too few endpoints answer; the next look goes on from where this one came to.
         """
         head = (await self._store.head()).number
+        if self._keys_block is None or head >= self._keys_block + _KEYS_BLOCKS:
+            await self._learn_sets(head)
+            self._keys_block = head
         first = await self._first(head)
         for _ in range(_MOST_SPANS):
             if first > head:
@@ -192,10 +210,12 @@ class ChainWords:
         except ChainError:
             signers = await self._store.connect()
             self._epochs[signers.epoch] = signers.signers
+            self._keys.update(signers.signers)
             return
         for one in (state.before, state.present):
             if one is not None:
                 self._epochs[one.signers.epoch] = one.signers.signers
+                self._keys.update(one.signers.signers)
 
     def _words(self, found: FoundPush) -> Iterator[SignedWord]:
         for key, signature in found.signatures:

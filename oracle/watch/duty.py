@@ -14,10 +14,11 @@ from oracle.chain.store_reads import StoreReads
 from oracle.runtime.log_limit import LogBudget
 from oracle.runtime.schedule import every
 from oracle.watch.chain_words import ChainWords
+from oracle.watch.endpoint_words import EndpointWords
 from oracle.watch.prover import Prover
 from oracle.watch.watcher import Watcher
 
-_LOOK_S, _PROVE_S, _FLUSH_S, _KEYS_S = 4.0, 1.0, 2.0, 12.0
+_LOOK_S, _PROVE_S, _FLUSH_S, _KEYS_S, _ENDPOINT_S = 4.0, 1.0, 2.0, 12.0, 4.0
 _log = structlog.get_logger("oracle.watch.duty")
 
 
@@ -30,6 +31,7 @@ class WatchDuty:
         chains: the same followed.
         prover: of what is found; None: evidence is kept only.
         close_prover: closes its connections.
+        endpoints: public ones of operators, whose sealed rounds are compared.
         keep_s: words of older rounds are forgotten, seconds.
         now_ms: the clock.
     """
@@ -42,10 +44,11 @@ class WatchDuty:
         prover: Prover | None,
         *,
         close_prover: Callable[[], Awaitable[None]] | None = None,
+        endpoints: Sequence[EndpointWords] = (),
         keep_s: int,
         now_ms: Callable[[], int],
     ) -> None:
-        self.watcher, self.chains, self.prover = watcher, chains, prover
+        self.watcher, self.chains, self.prover, self.endpoints = watcher, chains, prover, tuple(endpoints)
         self._stores, self._close_prover, self._keep_s, self._now_ms = tuple(stores), close_prover, keep_s, now_ms
         self._told = LogBudget()
 
@@ -55,6 +58,7 @@ class WatchDuty:
             "watch: words": (_FLUSH_S, self.keep),
             **{f"watch: {name}": (_LOOK_S, chain.look) for name, chain in self.chains.items()},
         }
+        works |= {f"watch: endpoint {e.name}": (_ENDPOINT_S, e.look) for e in self.endpoints}
         if self.prover is not None:
             works["watch: proofs"] = (_PROVE_S, self.prover.tick)
             works["watch: keys"] = (_KEYS_S, self.learn_keys)
@@ -72,6 +76,8 @@ class WatchDuty:
         """Everything once, in order."""
         for name, chain in self.chains.items():
             await self._told_once(name, chain.look)
+        for endpoint in self.endpoints:
+            await endpoint.look()
         await self.keep()
         if self.prover is not None:
             await self._told_once("keys", self.learn_keys)
@@ -90,7 +96,7 @@ class WatchDuty:
     async def close(self) -> None:
         """Write what was heard, and close the connections."""
         self.watcher.flush()
-        await asyncio.gather(*(s.close() for s in self._stores))
+        await asyncio.gather(*(s.close() for s in self._stores), *(e.close() for e in self.endpoints))
         if self._close_prover is not None:
             await self._close_prover()
 

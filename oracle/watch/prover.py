@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 
 import structlog
 
+from oracle.chain.key_queue import KeyQueue
 from oracle.chain.node_refusals import SendOutcome
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.rpc_answers import BlockHead
@@ -38,6 +39,7 @@ class Prover:
         only: nothing but this evidence; None for all.
         is_patient: whether evidence that the contract refuses is tried again in later blocks.
         on_proven: called with evidence that landed.
+        queue: what else is sent with the gas key: a proof does not wait for it.
     """
 
     def __init__(
@@ -48,8 +50,11 @@ class Prover:
         only: Collection[bytes] | None = None,
         is_patient: bool = True,
         on_proven: Callable[[KeptEvidence], None] = lambda _kept: None,
+        queue: KeyQueue | None = None,
     ) -> None:
         self._contract, self._rows, self._only, self._on_proven = contract, rows, only, on_proven
+        self._queue = queue or KeyQueue()
+        self._queue.proofs_open = lambda: bool(rows.proofs())
         self._patience = _PATIENCE_BLOCKS if is_patient else 0
         self._head = 0
         self._judged: dict[bytes, int] = {}
@@ -122,9 +127,10 @@ class Prover:
         if verdict.refused is not None:
             await self._refused(kept, verdict, head)
         elif self._contract.signer is not None:
-            open_nonces = [p.nonce for p in self._rows.proofs()]
-            nonce = max([await self._contract.nonce(), *(n + 1 for n in open_nonces)])
-            await self._send(kept, nonce, None, head)
+            async with self._queue.lock:
+                open_nonces = [p.nonce for p in self._rows.proofs()]
+                nonce = max([await self._contract.nonce(), *(n + 1 for n in open_nonces)])
+                await self._send(kept, nonce, self._queue.waiting().get(nonce), head)
 
     def _cover(self, kept: KeptEvidence) -> KeptEvidence | None:
         """Other evidence against the same operator in the same epoch that is on its way or proven; not where one is asked for."""

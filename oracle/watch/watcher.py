@@ -31,6 +31,7 @@ class Watcher:
 
     Attributes:
         keys: that were heard.
+        on_word: called with each word.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Watcher:
     ) -> None:
         self.rows = rows
         self.heard = 0
+        self.on_word: Callable[[SignedWord], None] = lambda _word: None
         self._now_ms, self._own, self._on_own = now_ms, frozenset(own), on_own
         self.keys: set[bytes] = set(self._own)
         self._operators: dict[bytes, bytes] = {}
@@ -66,6 +68,7 @@ class Watcher:
     def hear(self, word: SignedWord) -> None:
         """A word whose signature was checked."""
         self.heard += 1
+        self.on_word(word)
         if len(self.keys) < _MOST_KEYS:
             self.keys.add(word.key)
         judged = self._compare.hear(word)

@@ -13,6 +13,7 @@ from eth_utils.crypto import keccak
 from web3 import Web3
 
 from oracle.chain.store_abi import abi_type
+from tests.contracts import trace_coverage
 from tests.contracts.evm_process import Evm
 
 
@@ -60,6 +61,7 @@ class NodeEvm(Evm):
         raw = code if isinstance(code, bytes) else bytes.fromhex(code[2:])
         receipt = self.transact("0x" + "a" * 40, None, raw + encode([abi_type(i) for i in inputs], args))
         at = str(receipt["contractAddress"])
+        trace_coverage.know(at, getattr(artifact, "name", ""))
         return self.know(at, artifact)
 
     def call(self, to: str, name: str, *args: Any, sender: str = "0x" + "a" * 40, value: int = 0) -> tuple[str, Any]:

@@ -43,7 +43,8 @@ def watch(provider: Any) -> None:
         answer = ask(method, params)
         if method in ("eth_call", "eth_estimateGas"):  # a transaction's gas is estimated before it is sent
             call = {k: v for k, v in dict(params[0]).items() if k not in ("gas", "nonce")}
-            _record(call.get("to"), ask("debug_traceCall", [call, "latest", _OPTIONS]))
+            at = {"blockOverrides": params[3]} if len(params) > 3 else {}
+            _record(call.get("to"), ask("debug_traceCall", [call, "latest", _OPTIONS | at]))
         return answer
 
     provider.make_request = traced

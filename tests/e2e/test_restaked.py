@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from demo.fleet.fleet import FIRST_PROVER, Fleet, running_fleet
+from demo.fleet.fleet import FIRST_POSTER, FIRST_PROVER, Fleet, running_fleet
 from demo.fleet.restaked import FINDER, FIRST_EPOCH, LIAR, RAISED, RestakedStory
 from demo.fleet.restaked_summary import restaked_lines, summarise_restaked
 from demo.fleet.rotation import arm_by_hand
@@ -21,14 +21,16 @@ from demo.fleet.stories import STORIES, plan_of
 from demo.world.chain import account
 from demo.world.restaking import GAS_MOST
 from oracle.chain.quorum_rpc import QuorumRpc
+from oracle.rewards.report import EpochRewards
 from oracle.sign.eip712 import Domain, batch_bytes, batch_digest, sign_compact
 from oracle.stake.discover import SourceKind, discover
 from oracle.stake.reads import StakeReads
-from oracle.stake.secured_price import price_security
+from oracle.stake.secured.price import price_security
 from oracle.storage.database import Database
 from tests.contracts.contract_tools import WAD, Item
+from tests.e2e.epoch_by_hand import epoch_report, posting
 
-PROVER = account(FIRST_PROVER + FINDER)
+PROVER, POSTER = account(FIRST_PROVER + FINDER), account(FIRST_POSTER)
 ROUNDS, CAUGHT, JUMP_S = 12, 3, 5
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 
@@ -61,6 +63,13 @@ class ByHand(RestakedStory):
         items = Item(0, market=market, redemption=WAD).packed()
         signed = sign_compact(self.fleet.keys[name], batch_digest(domain, FIRST_EPOCH, self.round_s, items))
         return 0, 0, batch_bytes(FIRST_EPOCH, self.round_s, items), signed[:32], signed[32:]
+
+    async def reported(self) -> EpochRewards:
+        """As `lrt-oracle report` does."""
+        honest = [o for o in self.fleet.operators.values() if o.behaviour == "honest"]
+        done = await epoch_report(self.fleet, self.made.rewards.address, FIRST_EPOCH, honest)
+        await self.send(POSTER, self.made.rewards, "post", *posting(done), gas=GAS_MOST)
+        return await self.recomputed()
 
     async def in_force(self, epoch: int) -> None:
         """And everybody has seen who signs: all, but the one that is cut signs the first rounds only."""
@@ -98,7 +107,7 @@ async def test_stake_decides_who_signs_a_lie_costs_some_of_it_and_signing_is_pai
     raised = [m for e in found["epochs"] for m in e["members"] if m["operator"] == list(fleet.operators)[RAISED]]
     assert int(raised[0]["weight"]) < int(raised[1]["weight"])
     assert int(found["rewards"]["paid"]) <= int(found["rewards"]["funded"])
-    assert len(restaked_lines(found)) == 5
+    assert len(restaked_lines(found)) == 6
 
 
 async def test_what_does_not_come_to_pass_is_a_problem(fleet: Fleet) -> None:

@@ -95,11 +95,6 @@ class TargetSection(RemoteSignerSection):
 
     chain: str = field(metadata=required("a `[chains.*]`"))
     store: str = field(metadata=required("address of the PriceStore", form=raw_address))
-    registry: str | None = key(
-        None,
-        "address of the OperatorRegistry over the store, on the same chain: `check` then knows the operators' bonds",
-        form=raw_address,
-    )
     gas_keyfile: str | None = key(
         None,
         "encrypted key that pays and has no authority; not a report key, nor another target's on the same chain. None: a"

@@ -34,6 +34,8 @@ class Renamed:
 
 
 _SECONDS = "in seconds"
+_BY_STAKE = "2026-12-01"
+"""When stake began to decide who signs."""
 RENAMED: Mapping[str, Mapping[str, Renamed]] = MappingProxyType({
     "OracleSection": {
         "round_deadline_ms": Renamed(None, "2026-11-21", "a round ends at its own time; leave it out"),
@@ -76,6 +78,12 @@ RENAMED: Mapping[str, Mapping[str, Renamed]] = MappingProxyType({
     "SourceSection": {
         "max_age_ms": Renamed("max_age_s", _ONE_UNIT, _SECONDS),
         "average_ms": Renamed("average_s", _ONE_UNIT, _SECONDS),
+    },
+    "TargetSection": {
+        "registry": Renamed(None, _BY_STAKE, "what decides who signs is found from the store's owner; leave it out"),
+    },
+    "StoreSection": {
+        "registry": Renamed("stake", _BY_STAKE, "a table of its own, see docs/config.md: what is bonded is `stake.delegated`"),
     },
 })  # fmt: skip
 """Old names by the record that the table is parsed into."""

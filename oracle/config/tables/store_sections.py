@@ -1,7 +1,7 @@
-"""[stores.NAME]: what a PriceStore, and a registry over it, are made with; and what of it is unsafe with real money.
+"""[stores.NAME]: what a PriceStore is made with, and what of it is unsafe with real money.
 
-The bounds are the contracts' own (PriceStore, StoreFeeds, StoreSigners, OperatorRegistry), so that a wrong setting is
-found before anything is sent.
+The bounds are the contracts' own (PriceStore, StoreFeeds, StoreSigners), so that a wrong setting is found before anything is
+sent. What decides by stake who signs for it is in `stake_sections`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from feeds.chains.abi import address
+from oracle.config.tables.stake_sections import StakeSection
 from oracle.model.agreement_bounds import bounds_text, least_threshold
 from oracle.model.keys import key, required
 
@@ -19,7 +20,6 @@ DAY_S = 86_400
 _MAX_SIGNERS, _MAX_CLASSES = 255, 8
 _MAX_WEIGHT = (1 << 96) - 1
 _LEAST_DELAY_S = DAY_S
-_LONGEST_UNBONDING_S = 365 * DAY_S
 _LONGEST_EPOCH_S = 365 * DAY_S
 _LEAST_TURN_S = 3_600
 """Beyond the delay, a longest epoch leaves at least this much time to name the next set."""
@@ -58,39 +58,6 @@ class LimitsSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrySection:
-    """[stores.NAME.registry]: an OperatorRegistry over the store: what operators bond, and who judges. Its owner is the store's."""
-
-    token: str = field(
-        metadata=required("address of an ERC-20 that does not rebase and takes no fee: what is bonded", form=address)
-    )
-    treasury: str = field(metadata=required("address that gets what was slashed and not given back", form=address))
-    arbiter: str | None = key(
-        None,
-        "address that may give a penalty back within `dispute_s`, and nothing else",
-        form=address,
-        shown="the owner",
-    )
-    curator: str | None = key(None, "address that makes the snapshots of weights", form=address, shown="the owner")
-    slasher: str | None = key(None, "address that is notified of each final penalty (EigenSlasher)", form=address)
-    epoch_s: int = key(
-        30 * DAY_S,
-        "the longest life of a signer set; with `overlap_s`, `max_push_age_s` and `dispute_s` at most a year, which is the"
-        " longest that the contract lets unbonding take",
-        least=1,
-        most=365 * DAY_S,
-    )
-    dispute_s: int = key(3 * DAY_S, "from a proof until the penalty is final", least=1, most=365 * DAY_S)
-    unbonding_s: int = key(
-        0,
-        "from a request to leave until the bond can be taken; 0: the least that covers an epoch, its overlap, a push and a"
-        " dispute",
-        least=0,
-        most=365 * DAY_S,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSection:
     """[stores.NAME]: a PriceStore as `lrt-oracle deploy` makes it. The key that deploys owns it until it is handed over."""
 
@@ -109,7 +76,8 @@ class StoreSection:
     owner: str | None = key(
         None,
         "address of a timelock or a Safe that the store is offered to once all is made; it takes it by `acceptOwnership()`."
-        " None: the deploying key stays owner",
+        " With `stake` the store is StakedSet's, and this is its timelock, which can register, pause and resume feeds and"
+        " migrate. None: the deploying key",
         form=address,
     )
     guardian: str | None = key(
@@ -117,7 +85,8 @@ class StoreSection:
     )
     set_owner: str | None = key(
         None,
-        "address that may replace signers after the delay and remove some at once, as the owner may. None: the owner alone",
+        "address that may replace signers after the delay and remove some at once, as the owner may; not with `stake`. None:"
+        " the owner alone",
         form=address,
         see="[trust.md](trust.md)",
     )
@@ -157,7 +126,7 @@ class StoreSection:
         see="[contracts.md](contracts.md#sets-that-expire)",
     )
     classes: tuple[LimitsSection, ...] = field(default_factory=lambda: (LimitsSection(),))
-    registry: RegistrySection | None = None
+    stake: StakeSection | None = None
 
     @property
     def all_weights(self) -> tuple[int, ...]:
@@ -167,12 +136,6 @@ class StoreSection:
     def class_of(self, feed: str) -> int:
         """The class that a feed is registered in."""
         return next((i for i, c in enumerate(self.classes) if feed in c.feeds), 0)
-
-    @property
-    def longest_s(self) -> int:
-        """For how long after a request to leave a key can still sign what the store takes."""
-        epoch_s = self.registry.epoch_s if self.registry is not None else 0
-        return epoch_s + self.overlap_s + self.max_push_age_s
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What is wrong with the keys together: the key, and what to write."""
@@ -185,7 +148,7 @@ class StoreSection:
             text = f"{self.longest_epoch_s} is out of range: write {least_s} to {_LONGEST_EPOCH_S}, or 0 for no end"
             yield "longest_epoch_s", f"{text}; who follows must be named rotation_delay_s before"
         yield from self._class_problems()
-        yield from self._unbonding_problems()
+        yield from self._stake_problems()
 
     def _signer_problems(self) -> Iterator[tuple[str, str]]:
         lower = [s.lower() for s in self.signers]
@@ -219,24 +182,13 @@ class StoreSection:
             for twice in sorted({n for n in names if names.count(n) > 1}):
                 yield "classes", f"more than one class {has} {twice!r}"
 
-    def _unbonding_problems(self) -> Iterator[tuple[str, str]]:
-        if self.registry is None:
+    def _stake_problems(self) -> Iterator[tuple[str, str]]:
+        if self.stake is None:
             return
-        if self.registry.epoch_s < self.longest_epoch_s:
-            text = f"{self.registry.epoch_s} is less than longest_epoch_s = {self.longest_epoch_s}: write at least that"
-            yield "registry.epoch_s", text
-        least_s = self.longest_s + self.registry.dispute_s
-        if least_s > _LONGEST_UNBONDING_S:
-            text = (
-                f"epoch_s, overlap_s, max_push_age_s and dispute_s add up to {least_s}: write less, as unbonding must cover"
-                f" them within {_LONGEST_UNBONDING_S} (a year)"
-            )
-            yield "registry", text
-        elif 0 < self.registry.unbonding_s < least_s:
-            yield (
-                "registry.unbonding_s",
-                f"{self.registry.unbonding_s} is out of range: write {least_s} to {_LONGEST_UNBONDING_S}, or 0 for the least",
-            )
+        if self.set_owner is not None:
+            text = "nobody may name signers where stake decides who signs: leave it out (--set-owner), or [stores.NAME.stake]"
+            yield "set_owner", text
+        yield from self.stake.problems_over(self)
 
 
 def cautions(

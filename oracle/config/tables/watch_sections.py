@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from oracle.config.tables.forms import raw_address
+from oracle.config.tables.forms import http_url, raw_address
 from oracle.config.tables.operator_sections import RemoteSignerSection
 from oracle.model.keys import key
 
@@ -24,8 +24,8 @@ class WatchSection(RemoteSignerSection):
     )
     penalties: str | None = key(
         None,
-        "address of the contract that takes evidence (Penalties, or an OperatorRegistry), on the chain of `target`. None:"
-        " evidence is kept, and proven by nobody here",
+        "address of the Penalties, which take evidence, on the chain of `target`. None: evidence is kept, and proven by nobody"
+        " here",
         form=raw_address,
     )
     target: str | None = key(
@@ -33,10 +33,17 @@ class WatchSection(RemoteSignerSection):
     )
     gas_keyfile: str | None = key(
         None,
-        "encrypted key that pays for proofs: no report key, and no target's gas key. None: evidence is kept, and carried by"
-        " `lrt-oracle evidence prove` or by anybody else",
+        "encrypted key that pays for proofs and for what [keeper] does: no report key, and no target's gas key. None: evidence is"
+        " kept, and carried by `lrt-oracle evidence prove` or by anybody else",
     )
     passphrase_env: str = key("LRT_ORACLE_WATCH_PASSPHRASE", "environment variable with the keyfile's passphrase")
+    endpoints: tuple[str, ...] = key(
+        (),
+        "public endpoints (the API) of operators, e.g. `https://oracle.example`, with `?target=NAME` where the store is not their"
+        " first: the sealed rounds that each shows are compared with what the others and the chains say. For a watch that is"
+        " in no network; each may lie, and what no key of a store's set has signed counts for nothing",
+        form=http_url,
+    )
     keep_days: int = key(
         7, "how long words are kept to be compared with; as long as the contract takes evidence of a round", least=1
     )
@@ -46,6 +53,4 @@ class WatchSection(RemoteSignerSection):
         """What is wrong with the keys together: the key, and what to write."""
         if self.signer_address is not None and self.gas_keyfile is not None:
             yield "gas_keyfile", "gas_keyfile and signer_url are two keys: write one of them"
-        if self.penalties is None and (self.gas_keyfile is not None or self.signer_url is not None):
-            yield "penalties", "there is a key that pays, and nothing to pay for: write the address of the contract"
         yield from self.remote_problems()

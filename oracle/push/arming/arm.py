@@ -153,7 +153,7 @@ class Arming:
         return True
 
     async def _send(self, coming: NextSignerSet, signed: Mapping[bytes, bytes], names: str) -> None:
-        row = await self._pusher.arm(coming.call(signed), f"arms epoch {coming.signers.epoch}: signed by {names}")
+        row = await self._pusher.carry(coming.call(signed), f"arms epoch {coming.signers.epoch}: signed by {names}")
         if row is not None:
             _log.warning("arming the next signer set", target=self._target, epoch=coming.signers.epoch, signers=names,
                          tx=row.tx_hash, takes_over_at=coming.from_s)  # fmt: skip

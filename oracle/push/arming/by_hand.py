@@ -154,7 +154,7 @@ class ManualArming:
         coming = signatures.coming
         row: PushRow | None = None
         for _ in range(_POLLS):
-            row = row or await pusher.arm(coming.call(signatures.signed), f"arms epoch {coming.signers.epoch}")
+            row = row or await pusher.carry(coming.call(signatures.signed), f"arms epoch {coming.signers.epoch}")
             await pusher.poll()
             if row is not None and (armed := _armed_row(journal, row)) is not None:
                 return armed

@@ -88,7 +88,7 @@ class PushRecords:
         self._ramp_pokes.note_outcome(row, receipt, stored)
         if state == PushState.REVERTED:
             _log.error(
-                "push reverted: " + (out_of_gas or "the store refused it"), target=self._target, tx=row.tx_hash,
+                "push reverted: " + (out_of_gas or ("the contract" if receipt.is_call else "the store") + " refused it"), target=self._target, tx=row.tx_hash,
                 round_time=row.round_s,
             )  # fmt: skip
         elif state == PushState.OVERTAKEN:
@@ -160,6 +160,8 @@ def outcome_of(row: PushRow, receipt: Receipt, held: Mapping[int, Report] | None
         receipt: of its transaction.
         held: what the store held of its items after that block, by feed index; None where nobody knows.
     """
+    if receipt.is_call:
+        return PushState.CALLED if receipt.succeeded else PushState.REVERTED
     if is_arming(row):
         return PushState.ARMED if receipt.succeeded and receipt.armed else PushState.REVERTED
     if not row.items:

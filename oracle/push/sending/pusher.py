@@ -164,13 +164,13 @@ class Pusher:
             signed, round_s, b"", "pokes: somebody else's push changed the direction of a ramp"
         )
 
-    async def arm(self, call: bytes, why: str) -> PushRow | None:
-        """Have the next signer set armed, in a transaction of its own. None while a push is under way: that goes first.
+    async def carry(self, call: bytes, why: str) -> PushRow | None:
+        """Have a call carried in a transaction of its own: the next signer set is armed, or a keeper's duty done.
 
-        It is journalled and watched as a push; too old for one, it is given up and can be made anew.
+        None while a push is under way: that goes first. It is journalled and watched as a push; too old for one, it is given up and can be made anew.
 
         Args:
-            call: calldata of PriceStore.arm.
+            call: calldata, as the client takes it.
             why: what is written down.
 
         Raises:

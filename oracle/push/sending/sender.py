@@ -9,11 +9,10 @@ import structlog
 
 from feeds.units import MS
 from oracle.chain.fees import FeeTooHigh
-from oracle.chain.multicall_push import unwrap
 from oracle.chain.node_refusals import ACTION_OF, SendAction, SendOutcome
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import NothingToPoke, StoreClient, StoreRefuses
-from oracle.chain.transaction import SignedTx, data_of
+from oracle.chain.transaction import SignedTx
 from oracle.model.publication import PushRow, PushState
 from oracle.push.sending.learned_limits import LearnedLimits
 from oracle.push.sending.push_records import MOST_NOTE, PushJournal, PushRecords
@@ -141,7 +140,7 @@ class Sender:
     async def remake(self, row: PushRow) -> None:
         """Same call, same nonce, simulated anew, with the fees of now, above what waits: only one of them can land."""
         try:
-            push, views = unwrap(data_of(row.raw))
+            push, views = self._client.call_in(row.raw)
             raised_tip = self.rebroadcast.last_refusal(row.id) in (
                 None,
                 SendOutcome.UNDERPRICED,

@@ -78,6 +78,7 @@ DOCUMENT: dict[str, Any] = {
         f"{_PRICE_PATH}/twap": _get("time-weighted means of a window", "Twap", *_FEED, _WINDOW, _END, _OF),
         f"{_PRICE_PATH}/explain": _get("every input of a round", "Explanation", *_FEED, _ROUND),
         f"{_PRICE_PATH}/report": _get("the signed report of one feed", "SignedReport", *_FEED, _TARGET),
+        f"{_PRICE_PATH}/security": _get("who answers for a price with what, and what a lie costs", "Security", *_FEED),
         "/v1/operators": _get("who agrees on the rounds, and who is missing", "Operators"),
         "/v1/rounds/{round}/sealed": _get("a sealed round with what proves it", "SealedRound", _SEALED, _OF_STORE),
         "/v1/stream": _get("events: live, final, status", "stream", media="text/event-stream"),

@@ -100,6 +100,8 @@ OPERATORS = object_of(
             )
         ),
         "operators": list_of(_OPERATOR),
+        "stake": or_null(ref("Stake")),
+        "stake_why": text("why `stake` is null; empty: it is not"),
     }
 )
 SEALED_ROUND = object_of(

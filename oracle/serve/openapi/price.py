@@ -52,6 +52,7 @@ PRICE_ANSWER = object_of(
         "onchain": list_of(_ONCHAIN),
         "onchain_missing": list_of(text("a target whose store should hold it and is not known to")),
         "abstaining": or_null(_ABSTAINING),
+        "security": text("path of what secures this price"),
         "risk_codes": RISK_CODES,
         "risk": or_null(PRICE_RISK),
     }

@@ -9,6 +9,8 @@ from oracle.serve.openapi.operators import OPERATORS, SEALED_ROUND
 from oracle.serve.openapi.price import PRICE_ANSWER
 from oracle.serve.openapi.record import PRICE, REASON, ROUND, SEAL, SIGNED, STATUS, TEXTS
 from oracle.serve.openapi.schema import Schema, flag, list_of, object_of, or_null, ref, text, whole
+from oracle.serve.openapi.security import SECURITY
+from oracle.serve.openapi.stake import STAKE
 
 SCHEMAS: dict[str, Schema] = {
     "Feeds": object_of({"feeds": list_of(FEED)}),
@@ -77,6 +79,8 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "Operators": OPERATORS,
+    "Stake": STAKE,
+    "Security": SECURITY,
     "SealedRound": SEALED_ROUND,
     "Health": HEALTH,
     "Error": object_of(

@@ -2,7 +2,9 @@
    computes no price of its own. */
 
 import { FeedChart } from "./chart.js";
+import { $, cell, el } from "./dom.js";
 import { showOperators } from "./operators.js";
+import { securedBy, showSecurity } from "./stake.js";
 
 const SPANS = [["5 min", 300], ["30 min", 1800], ["3 h", 10800], ["24 h", 86400]];
 const RANK = { ok: 0, watch: 1, depeg: 2, halt: 3 };
@@ -10,19 +12,11 @@ const MOST_ROUNDS = 10000;
 const RETRY_MS = 3000;
 /** What the newest round showed, and the lasting risk that says the same of a feed. */
 const LASTING = { ONE_CHAIN_NOW: "SINGLE_CHAIN", ONE_RATE_READING_NOW: "SINGLE_RATE_READING" };
-const $ = (id) => document.getElementById(id);
 
 const state = { prices: new Map(), missing: new Map(), live: new Map(), order: [], chosen: null, spanS: 300, rounds: [], risk: null, offsetMs: 0 };
 const chart = new FeedChart($("chart"), (text) => { $("reading").textContent = text; });
 
 // --- small helpers ---------------------------------------------------------------------------------------------------
-
-function el(tag, text, className) {
-  const node = document.createElement(tag);
-  if (text !== undefined && text !== null) node.textContent = text;
-  if (className) node.className = className;
-  return node;
-}
 
 /** Decimal text cut to what is worth reading. The exact text stays in the cell's title. */
 function short(text) {
@@ -67,6 +61,7 @@ function takePrices({ prices, missing }) {
   draw();
   extend();
   showOperators();
+  loadSecurity();
 }
 
 function worst() {
@@ -152,6 +147,7 @@ function draw() {
 }
 
 function drawRows() {
+  $("security-summary").textContent = securedBy() ?? "What secures this price";
   const body = $("rows");
   const rows = state.order.length ? state.order.map(rowOf) : [emptyRow("No feeds are configured.")];
   const same = body.children.length === rows.length && rows.every((r, i) => r.dataset.feed === body.children[i].dataset.feed);
@@ -181,18 +177,17 @@ function rowOf(feed) {
   return row;
 }
 
-function cell(label, text, className, title) {
-  const td = el("td", text, className);
-  if (label) td.dataset.label = label;
-  if (title) td.title = title;
-  return td;
-}
-
 function nameCell(feed, below) {
   const td = cell("", null, "name");
   const pick = el("button", feed, "pick");
   pick.type = "button";
   td.append(pick, el("small", below));
+  const secured = securedBy();
+  if (secured) {
+    const open = el("button", secured, "pick secured");
+    open.type = "button";
+    td.append(open);
+  }
   return td;
 }
 
@@ -243,7 +238,7 @@ function drawDetail() {
   $("facts").replaceChildren(...(p ? facts(p) : []));
   drawRisks();
   const link = (text, end) => Object.assign(el("a", text), { href: pathOf(feed) + end });
-  $("links").replaceChildren(link("price", ""), link("every input", "/explain"), link("history", "/history"),
+  $("links").replaceChildren(link("price", ""), link("every input", "/explain"), link("history", "/history"), link("what secures it", "/security"),
     ...(p?.legs.length ? [] : [link("signed report", "/report")]));
 }
 
@@ -281,6 +276,16 @@ function sealFacts(seal) {
     ...seal.missing.map((a) => [`${a.operator} did not sign`, a.why]),
     ...seal.refused.map((a) => [`${a.operator} does not vouch`, a.why]),
   ];
+}
+
+/** What a lender wants to know is asked for when it is opened, and again with each round while it is. */
+function loadSecurity() {
+  if (state.chosen && $("security").open) showSecurity(state.chosen, pathOf(state.chosen));
+}
+
+function openSecurity() {
+  $("security").open = true;
+  $("security").scrollIntoView({ block: "nearest" });
 }
 
 function drawRisks() {
@@ -336,6 +341,7 @@ function choose(feed) {
   draw();
   loadHistory();
   loadRisk();
+  loadSecurity();
 }
 
 function drawSpans() {
@@ -369,7 +375,11 @@ function connect() {
 
 async function start() {
   drawSpans();
-  $("rows").addEventListener("click", (e) => choose(e.target.closest("tr")?.dataset.feed));
+  $("rows").addEventListener("click", (e) => {
+    choose(e.target.closest("tr")?.dataset.feed);
+    if (e.target.closest(".secured")) openSecurity();
+  });
+  $("security").addEventListener("toggle", loadSecurity);
   try {
     const answer = await fetch("v1/prices");
     const stated = Date.parse(answer.headers.get("Date"));

@@ -1,19 +1,7 @@
 /* The operators of the home store: /v1/operators as a table, ours first. Text of others stays text. */
 
-const $ = (id) => document.getElementById(id);
-
-function el(tag, text, className) {
-  const node = document.createElement(tag);
-  if (text !== undefined && text !== null) node.textContent = text;
-  if (className) node.className = className;
-  return node;
-}
-
-function cell(label, text, className) {
-  const td = el("td", text, className);
-  if (label) td.dataset.label = label;
-  return td;
-}
+import { $, cell, el } from "./dom.js";
+import { drawStake } from "./stake.js";
 
 const share = (bps) => (bps === null ? "none" : `${(bps / 100).toFixed(1)} %`);
 const low = (bps) => (bps !== null && bps < 9900 ? "num loud" : "num");
@@ -67,6 +55,7 @@ function rowOf(o) {
 }
 
 function draw(said) {
+  drawStake(said.stake, said.stake_why);
   $("operators").hidden = !said.operators.length;
   if (!said.operators.length) return;
   const rounds = said.rounds;

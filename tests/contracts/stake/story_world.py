@@ -344,9 +344,7 @@ class StoryWorld:
         return {o: self.stake(o) for o in self.operators}
 
     def balance(self, who: str, token: str = "") -> int:
-        if token == ETHER:
-            return int(self.evm.evm.get_balance(who))
-        return int(self.ask(token or self.token, "balanceOf", who))
+        return int(self.evm.evm.get_balance(who) if token == ETHER else self.ask(token or self.token, "balanceOf", who))
 
     def value(self, tokens: int) -> int:
         return int(self.ask(self.values, "valueOf", self.token, tokens))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from demo.world import npm, symbiotic
-from demo.world.symbiotic import DelegatorKind
+from demo.world.symbiotic import DelegatorKind, SymbioticCore
 from tests.contracts.evm_process import OWNER
+from tests.contracts.stake.stake_world import error_in
 from tests.contracts.stake.symbiotic_world import (
     ANN,
     ANSWER_S,
@@ -180,12 +182,15 @@ def test_times_of_the_set_the_dispute_and_the_vaults_are_checked(world: Symbioti
         {name: 0} for name in ("dispute_s", "min_reach_s", "min_value_wei", "max_counted", "last_step_s", "lag_s")
     ] + [{"max_counted": 6}]
     for changes in (*bad, {"burners": [NOBODY]}, {"values": ANYBODY}):
-        _not_made(world, changes)
+        _not_made(world, world.core, changes)
+    for factory in ("vault_factory", "staker_rewards_factory"):
+        _not_made(world, replace(world.core, **{factory: ANYBODY}), {})
 
 
-def _not_made(world: SymbioticWorld, changes: dict[str, Any]) -> None:
-    with pytest.raises(RuntimeError):
-        world.run(symbiotic.deploy_source(world.core, world.terms(**changes), OWNER))
+def _not_made(world: SymbioticWorld, core: SymbioticCore, changes: dict[str, Any]) -> None:
+    with pytest.raises(RuntimeError) as refused:
+        world.run(symbiotic.deploy_source(core, world.terms(**changes), OWNER))
+    assert error_in(str(refused.value)) in {"BadSettings", "BadVaultSettings"}
 
 
 def test_nobody_but_the_network_slashes_for_it(world: SymbioticWorld) -> None:

@@ -40,7 +40,7 @@ from oracle.model.types import Report
 from oracle.report.wire import encode_items, split_items
 from oracle.sign.verified_values import VerifiedValues
 from tests.oracle.agree.schedule import Schedule, address, report_at, terms_of_schedule, values_of_reports
-from tests.oracle.agree.search_member import Local, Moves, Said
+from tests.oracle.agree.search_member import Local, Moves, Said, ending
 from tests.oracle.agree.search_states import Column, Known, Lists, Numbers, Packed, pack, unpack
 from tests.oracle.agree.search_words import PARTED, Uttered, Words
 
@@ -213,7 +213,16 @@ class Search:
     def stuck(self) -> list[str]:
         """Of the ends, those from which an honest leader does not seal in the next attempt, though all words arrive at once."""
         places = range(len(self.honest))
-        return [self.text(at) for at in sorted(self.ends) if not all(self._seals(at, last) for last in places)]
+        return [self.text(at) for at in self._kinds_of_ends() if not all(self._seals(at, last) for last in places)]
+
+    def _kinds_of_ends(self) -> list[_At]:
+        """One end of each kind: of what its members said before only their advances count from then on."""
+        if not self.ends:
+            return []
+        kinds: dict[object, int] = {}
+        kind = Column(lambda i: kinds.setdefault(ending(self.moves.locals[i]), len(kinds)))
+        _, first = np.unique(pack(kind.of(column) for column in np.array(self.ends).T), return_index=True)
+        return [self.ends[i] for i in first.tolist()]
 
     def _seals(self, at: _At, last: int) -> bool:
         """The liar's bare advance comes first, and those of the member at one place last. It is ready for anything, and signs nothing."""

@@ -73,6 +73,7 @@ class Moves:
         """The state after a turn of the machine, with its own words said to itself."""
         state, effects = turn
         said = local.said
+        message: _Message
         for effect in effects:
             if isinstance(effect, Say):
                 said |= {self._uttered(local.member, effect.said)}
@@ -247,7 +248,7 @@ def _pruned(state: Instance) -> Instance:
     )
 
 
-def _shown(local: Local) -> object:
+def _shown(local: Local) -> tuple[object, ...]:
     """What others, or the member's own later acts, could see of it."""
     state = local.state
     held = frozenset((s, p.content.hash()) for s, p in state.proposals.items())
@@ -265,10 +266,27 @@ def _shown(local: Local) -> object:
 
 def _key(local: Local) -> object:
     state = local.state
+    return (local.member, _shown(local), *_heard_of(state), state.said, state.signed, _values(state))
+
+
+def _heard_of(state: Instance) -> tuple[object, object, object]:
     readies = frozenset((s, r) for s, by in state.readies.items() for r in by.values())
     advances = frozenset((s, a) for s, by in state.advances.items() for a in by.values())
     held = frozenset((s, p.content.hash(), p.certificate is None) for s, p in state.proposals.items())
-    return (local.member, _shown(local), held, readies, advances, state.said, state.signed, _values(state))
+    return held, readies, advances
+
+
+def ending(local: Local) -> object:
+    """What counts of a state at the end of a search, where steps only rise and of what was said the advances are heard.
+
+    The machine asks whether it is ready in the step that it is in, or has signed in it, and of former steps what its key is bound to.
+    """
+    state = local.state
+    advances = frozenset(w for w in local.said if w.kind == "A")
+    said = frozenset(s for s in state.said if s >= state.step)
+    signed = frozenset(key for key in state.signed if key[0] >= state.step)
+    bound = frozenset(state.bound.items())
+    return (local.member, advances, _shown(local)[1:], *_heard_of(state), said, signed, bound, _values(state))
 
 
 def _values(state: Instance) -> frozenset[bytes]:

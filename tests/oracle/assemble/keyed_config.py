@@ -23,14 +23,14 @@ ENVIRON = {"LRT_ORACLE_PASSPHRASE": "word"}
 _SYMBOLS = {"coinbase": "ETH-USD", "kraken": "ETH/USD"}
 
 
-def keyed_config(folder: Path) -> ResolvedConfig:
-    """The first target, home, seals."""
+def keyed_config(folder: Path, endpoint: str = "http://127.0.0.1:1") -> ResolvedConfig:
+    """The first target, home, seals. ``endpoint``: of the chain, where nobody listens unless it is given."""
     save(folder / "a.json", KEY, "word", iterations=2)
     SignJournal(folder / "a.db", address_of(KEY), now_ms=0, mute_ms=0, newborn=True).close()
     target = {"chain": "local", "store": "0x" + "55" * 20}
     return small_config(
         folder / "o.db",
-        chains={"local": {"chain_id": 31337, "endpoints": ["http://127.0.0.1:1"]}},
+        chains={"local": {"chain_id": 31337, "endpoints": [endpoint]}},
         operators=[{"name": "a", "keyfile": str(folder / "a.json"), "journal": str(folder / "a.db")}],
         targets={"home": target, "other": {**target, "store": "0x" + "66" * 20}},
     )

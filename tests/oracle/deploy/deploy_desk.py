@@ -50,10 +50,6 @@ min_gap_s = 20
 step_bps = 800
 step_wait_s = 60
 feeds = ["ETH/USD"]
-[stores.main.registry]
-token = "{TOKEN}"
-treasury = "{TREASURY}"
-epoch_s = 864000
 [feeds."ETH/USD"]
 sources = [{{ type = "coinbase", symbol = "ETH-USD" }}, {{ type = "kraken", symbol = "ETH/USD" }}]
 [feeds."wX/ETH"]

@@ -95,10 +95,8 @@ def test_a_second_section_of_the_same_chain_is_that_chain(desk: DeployDesk) -> N
 
 
 def test_a_chain_that_refuses_or_goes_away_is_one_line(desk: DeployDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        store_sections, "_LONGEST_UNBONDING_S", 10**9
-    )  # a bound of the contract that the config did not know
-    desk.change("epoch_s = 864000", "epoch_s = 31536000")
+    monkeypatch.setattr(store_sections, "_AHEAD_S", 0)  # a bound of the contract that the config did not know
+    desk.change("rotation_delay_s = 172800", "rotation_delay_s = 30")
     done = desk.deploy("main")
     assert done.exit_code == 1
     assert "a contract does not take these settings" in done.output

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from demo.world.chain import account
 from oracle.__main__ import main
-from tests.oracle.deploy.deploy_desk import CONFIG, GUARDIAN, MORE, SAFE, SIGNERS, TOKEN, TREASURY, DeployDesk
+from tests.oracle.deploy.deploy_desk import CONFIG, GUARDIAN, MORE, SAFE, SIGNERS, TREASURY, DeployDesk
 
 pytestmark = pytest.mark.chain
 
@@ -32,11 +32,6 @@ def test_everything_in_the_section_is_on_the_chain(desk: DeployDesk) -> None:
     assert (usd, rate) == (1 << 13, 0)
     assert store.limitsOf(usd).call() == (20, 800, 60)
     assert store.limitsOf(rate).call() == (10, 400, 900)
-    registry = desk.contract("OperatorRegistry", held["registry"])
-    parties = (registry.curator().call(), registry.arbiter().call(), registry.treasury().call())
-    assert parties == (SAFE.address, SAFE.address, TREASURY), "who is not named is the owner"
-    assert (registry.token().call(), registry.store().call()) == (TOKEN, held["store"])
-    assert registry.unbondingS().call() == 864_000 + 300 + 90 + 3 * 86_400, "the least that covers all of it"
     assert held["settings"]["classes"][1] == {"min_gap_s": 20, "step_bps": 800, "step_wait_s": 60}
     assert held["deployer"] == account(0).address
     assert f"it calls acceptOwnership() on {held['store']}" in done.stderr
@@ -70,8 +65,6 @@ def test_settings_that_nobody_can_change_any_more_are_an_error_that_names_them(d
     assert "step_bps 801" in desk.deploy("main").output
     desk.config.write_text(desk.text)
     assert "salt: lrt-oracle -> other" in desk.deploy("main", "--salt", "other").output
-    desk.change("epoch_s = 864000", "epoch_s = 864001")
-    assert "bonds stay where they are" in desk.deploy("main").output
     assert desk.held == held
     assert desk.web3.eth.get_transaction_count(account(0).address) == nonce, "nothing was sent"
 
@@ -145,7 +138,7 @@ def test_nor_is_a_local_chain(desk: DeployDesk) -> None:
     assert done.exit_code == 0, done.output
     assert "warning" not in done.stderr
     assert int(desk.store.guardian().call(), 16) == 0
-    assert "registry" not in desk.held
+    assert "stake" not in desk.held
 
 
 def test_a_directory_is_at_one_address_for_every_store_and_stays_in_the_file(desk: DeployDesk) -> None:
@@ -160,16 +153,6 @@ def test_a_directory_is_at_one_address_for_every_store_and_stays_in_the_file(des
     assert desk.held["directory"] == where
     other = desk.deploy("main", "--directory", "--salt", "other", "--out", "other.toml", "--json")
     assert json.loads(other.stdout)["directory"] == where, "of no store, whatever its salt"
-
-
-def test_a_registry_by_the_command_line_alone_is_bound_to_the_store(desk: DeployDesk) -> None:
-    args = ["--rpc", desk.url, "--signers", ",".join(SIGNERS), "--threshold", "2", "--one-party", "--overlap", "90"]
-    done = desk.deploy(*args, "--registry", TOKEN, "--treasury", TREASURY, "--arbiter", GUARDIAN)
-    assert done.exit_code == 0, done.output
-    registry = desk.contract("OperatorRegistry", desk.held["registry"])
-    assert (registry.store().call(), registry.chainId().call()) == (desk.held["store"], 31_337)
-    assert (registry.arbiter().call(), registry.curator().call()) == (GUARDIAN, account(0).address)
-    assert registry.unbondingS().call() == (30 + 3) * 86_400 + 90 + 60
 
 
 def test_a_threshold_that_is_too_low_is_refused_with_what_to_write(desk: DeployDesk) -> None:
@@ -194,13 +177,23 @@ def test_a_threshold_that_is_too_low_is_refused_with_what_to_write(desk: DeployD
         (["main", "--rotation-delay", "9999999"], "rotation_delay_s: 9999999 is out of range: write 0 to 2592000"),
         (["main", "--longest-epoch", "31536001"], "longest_epoch_s: 31536001 is out of range: write 0 to 31536000"),
         (["main", "--longest-epoch", "176399"], "176399 is out of range: write 176400 to 31536000, or 0 for no end"),
-        (["main", "--longest-epoch", "864001"], "864000 is less than longest_epoch_s = 864001: write at least that"),
+        (["main", "--stake", GUARDIAN[:-1]], "stake.delegated.token: '0x"),
+        (["main", "--stake", GUARDIAN], "stores.main.stake.delegated.treasury: is missing"),
+        (
+            ["main", "--arbiter", GUARDIAN],
+            "stores.main.stake: has no source of stake: write [stores.NAME.stake.delegated] (--stake TOKEN)",
+        ),
+        (
+            ["main", "--stake", GUARDIAN, "--treasury", GUARDIAN, "--longest-epoch", "0"],
+            "longest_epoch_s: is 0, and sets that stake decides on must expire, or stake could leave while they sign: write more than",
+        ),
+        (
+            ["main", "--stake", GUARDIAN, "--treasury", GUARDIAN, "--set-owner", GUARDIAN],
+            "set_owner: nobody may name signers where stake decides who signs: leave it out (--set-owner)",
+        ),
         (["main", "--min-gap", "0"], "min_gap_s: 0 is out of range: write 1 to 3600"),
         (["main", "--weights", "1,2"], "weights: 2 for 3 signers"),
         (["main", "--weights", "1,x"], "write whole numbers"),
-        (["main", "--registry", TOKEN[:-1]], "registry"),
-        (["--signers", SIGNERS[0], "--threshold", "1", "--registry", TOKEN], "store.registry.treasury: is missing"),
-        (["long"], "epoch_s, overlap_s, max_push_age_s and dispute_s add up to 31795"),
         (["main", "--guardian", "0x12"], "guardian: '0x12' is not an address"),
         (["--signers", f"{SIGNERS[0]},{SIGNERS[0]}", "--threshold", "2"], "is listed twice"),
         (["--signers", SIGNERS[0]], "store.threshold: is missing"),
@@ -212,8 +205,6 @@ def test_what_can_not_be_is_refused_with_what_to_write(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text = CONFIG.replace("URL", "http://127.0.0.1:9").replace("CHAIN", "1")
-    if args == ["long"]:
-        text = text.replace("864000", "31536000")
     (tmp_path / "config.toml").write_text(text)
     done = CliRunner().invoke(main, ["deploy", "--keyfile", "k", *args])
     assert done.exit_code == 2, done.output

@@ -132,7 +132,7 @@ async def test_a_push_under_way_goes_first(tmp_path: Path) -> None:
         assert arms(here) == [], "its nonce is taken"
         coming = await waiting(here.clients[0])
         assert coming is not None
-        assert await here.targets[0].pusher.arm(coming.call({}), "by hand") is None, "nor may anybody else"
+        assert await here.targets[0].pusher.carry(coming.call({}), "by hand") is None, "nor may anybody else"
         await here.mine()
         await here.targets[0].tick()
         (row,) = arms(here)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,11 @@ from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from oracle.sign.signed_batch import packed_signatures
 from oracle.storage.database import Database
-from tests.contracts.contract_tools import Bench, compiled, connected
+from tests.contracts.contract_tools import Bench, connected
 from tests.oracle.cli.command import run
-from tests.oracle.rewards.rewards_epoch import ALL_KEYS
+from tests.oracle.rewards.chain_epoch import KEYS, POT, THRESHOLD, WEIGHTS, ChainEpoch
 
 pytestmark = pytest.mark.chain
-KEYS = ALL_KEYS[:4]
-WEIGHTS, THRESHOLD, POT = (40, 25, 20, 15), 67, 10**18
-STAND_INS = "tests/contracts/solidity/RewardsStandIn.sol"
 CONFIG = """
 [oracle]
 database = "o.db"
@@ -53,59 +50,6 @@ store = "{store}"
 [feeds."ETH/USD"]
 sources = [{{ type = "coinbase", symbol = "ETH-USD" }}, {{ type = "kraken", symbol = "ETH/USD" }}]
 """
-
-
-class ChainEpoch:
-    """Epoch 1 of a store, funded and ended, with four members; stakes changed after the freeze."""
-
-    def __init__(self, bench: Bench, url: str) -> None:
-        self.bench, self.url = bench, url
-        signers = [Web3.to_checksum_address(address_of(k)) for k in KEYS]
-        self.operators = [Web3.to_checksum_address(keccak(address_of(k))[:20]) for k in KEYS]
-        who = (bench.owner.address, bench.owner.address, 3_600, 0, 0, 0)
-        strong = [(1, 9_999, 1)], signers, list(WEIGHTS), THRESHOLD, THRESHOLD
-        self.store = bench.create("PriceStore", who, *strong)
-        stand_ins = compiled(STAND_INS)
-        self.set = bench.deploy(stand_ins["FrozenSetStandIn"], self.store.address)
-        self.sources = [bench.deploy(stand_ins["SourceStandIn"]) for _ in range(2)]
-        self.rewards = bench.create(
-            "Rewards", self.set.address, [s.address for s in self.sources], ["0x" + "00" * 20], 3_600
-        )
-        self._stake(3)
-        until = bench.now + 1_000_000
-        bench.send(self.set.functions.freeze(1, signers, self.operators, list(WEIGHTS), THRESHOLD, until))
-        self.capture_s = bench.now
-        bench.at(bench.now + 60)
-        self._stake(1)
-        fund = self.rewards.functions.fund(1, "0x" + "00" * 20, POT)
-        call = {"from": bench.owner.address, "value": POT}
-        bench.web3.eth.wait_for_transaction_receipt(fund.transact(call))
-        bench.send(self.store.functions.setSigners(signers, list(WEIGHTS), THRESHOLD, THRESHOLD))
-        self.domain = Domain(chain_id=31337, store=bytes.fromhex(self.store.address[2:]))
-
-    def _stake(self, part: int) -> None:
-        """Of each operator so many parts in the first source, and one in the other."""
-        for operator in self.operators:
-            for source, stake in zip(self.sources, (part, 1), strict=True):
-                self.bench.send(source.functions.setStake(operator, stake))
-
-    def read(self) -> tuple[FrozenEpoch, tuple[tuple[int, ...], ...], Mapping[bytes, int]]:
-        async def reading() -> tuple[FrozenEpoch, tuple[tuple[int, ...], ...], Mapping[bytes, int]]:
-            nodes = QuorumRpc([self.url], chain_id=31337)
-            try:
-                reads = await RewardsReads.open(nodes, bytes.fromhex(self.rewards.address[2:]), self.domain)
-                assert await reads.frozen(9) is None
-                frozen = await reads.frozen(1)
-                assert frozen is not None
-                return frozen, await reads.stakes(frozen), await reads.pots(1)
-            finally:
-                await nodes.close()
-
-        return asyncio.run(reading())
-
-    def post(self, said: RewardsWord, grounds: bytes, signatures: bytes) -> None:
-        absent = [Web3.to_checksum_address(a) for a in said.absent]
-        self.bench.send(self.rewards.functions.post(said.epoch, said.root, absent, grounds, signatures))
 
 
 def operator(folder: Path, member: int) -> Operator:
@@ -225,12 +169,19 @@ def test_a_report_that_does_not_follow_is_told(epoch: ChainEpoch, shell: Any, tm
     told = shell()
     assert told.exit_code == 1, told.output
     expected = {
-        "root": f"OTHER  its grounds give root 0x{report.word.root.hex()}",
-        "absent": f"OTHER  its grounds give as absent: 0x{frozen.operators[2].hex()}",
-        "stakes": "OTHER  its stakes are not those that the sources had at the freeze",
-        "grounds": "OTHER  its grounds: version 77: another version of this program made them",
+        "root": [f"OTHER  its grounds give root 0x{report.word.root.hex()}"],
+        "absent": [
+            f"OTHER  0x{frozen.operators[3].hex()} is named as absent, by its grounds it was not",
+            f"OTHER  0x{frozen.operators[2].hex()} was absent by its grounds, and is not named",
+        ],
+        "stakes": [
+            f"OTHER  stake of 0x{o.hex()} in source {i} at the freeze is {had} wei, not {1 + i}"
+            for o in frozen.operators
+            for i, had in enumerate((3, 1))
+        ],
+        "grounds": ["OTHER  its grounds: version 77: another version of this program made them"],
     }
-    assert [row for row in told.stdout.splitlines()[1:] if row.startswith("OTHER")] == [expected[kind]]
+    assert [row for row in told.stdout.splitlines()[1:] if row.startswith("OTHER")] == expected[kind]
     assert json.loads(shell("--json").stdout)["same"] is False
 
 

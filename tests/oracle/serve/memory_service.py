@@ -25,6 +25,7 @@ from oracle.serve.interface import Health, NoReport, StoredRounds, Update
 from oracle.serve.operators import OperatorsView
 from oracle.sign.eip712 import Domain, address_of, sealed_digest, sign_compact
 from oracle.sign.messages import Agreement, SignedBatch
+from oracle.stake.follow import StakeView
 from tests.oracle.oracle_build import T0, outcomes, spec, wad
 from tests.oracle.sign.sign_world import KEYS, SIGNERS
 
@@ -108,6 +109,7 @@ class MemoryService:
         self.risks: dict[str, FeedRisk] = {}
         self.live_risks: dict[str, LiveRisk] = {}
         self.seen: OperatorsView | None = None
+        self.staked: StakeView | None = None
         self.sealed: dict[tuple[int, str], Agreement] = {}
 
     def put(self, *records: Record) -> None:
@@ -176,6 +178,9 @@ class MemoryService:
 
     def operators(self) -> OperatorsView | None:
         return self.seen
+
+    def stake(self) -> StakeView | None:
+        return self.staked
 
     def targets(self) -> tuple[str, ...]:
         return tuple(self.stores)

@@ -29,6 +29,7 @@ from tests.oracle.serve.memory_service import (
     specs,
 )
 from tests.oracle.serve.operators_world import DIALLING, seen
+from tests.oracle.serve.stake_world import stake_view
 
 pytestmark = [
     pytest.mark.loopback,
@@ -217,3 +218,31 @@ async def test_risks_are_shown_with_their_source_and_what_is_unknown_is_named(tm
             "one chain is said once"
         )
         assert page.complaints == []
+
+
+async def test_what_secures_a_price_opens_at_the_price(tmp_path: Path) -> None:
+    service = half_an_hour(now_ms() // MS, depeg=False)
+    service.seen, service.staked = seen(), stake_view(read_ms=now_ms())
+    async with shown(service, tmp_path) as (_, page):
+        await has(page, "secured by 104 ETH")
+        assert "To seal one false price" not in await page.text(), "folded"
+        await page.value("document.querySelectorAll('#rows .secured')[1].click()")
+        text = await has(page, "nothing is taken for it")
+        assert await page.value("document.getElementById('detail-title').textContent") == STRANGE
+        assert "who signed the last record is not kept" in text
+        assert await page.value("document.querySelectorAll('#stake-rows tr').length") == 4
+        assert await page.value("document.querySelectorAll('#stake b').length") == 0, "a name stays text"
+        assert page.complaints == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+async def test_stake_is_no_wider_than_the_screen(tmp_path: Path, width: int) -> None:
+    service = half_an_hour(now_ms() // MS, depeg=False)
+    service.seen, service.staked = seen(), stake_view(read_ms=now_ms())
+    async with shown(service, tmp_path, width=width, height=844) as (_, page):
+        await has(page, "104 ETH can be slashed")
+        await page.value("document.getElementById('security').open = true")
+        await has(page, "To stop it")
+        assert await page.value("document.documentElement.scrollWidth") <= width
+        card = "document.querySelector('#stake .card')"
+        assert await page.value(f"{card}.scrollWidth <= {card}.clientWidth")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,60 +14,14 @@ from eth_hash.auto import keccak
 from oracle.sign.eip712 import Domain, recover
 from oracle.sign.epoch_lines import EpochKind, EpochLine, EpochRefused
 from oracle.sign.epoch_words import EpochAttendance, RewardsWord
-from oracle.sign.journal_witness import JournalWitness
 from oracle.sign.messages import Refusal, RefusalCode, Signature
 from oracle.sign.operator import Operator
-from oracle.sign.sign_journal import SignJournal
-from tests.oracle.sign.sign_world import DOMAIN, KEYS, NOW_MS, ROUND_S
+from tests.oracle.sign.epoch_journal import ENDED_S, MUTE_MS, Crash, FailingJournal, operator
+from tests.oracle.sign.sign_world import DOMAIN, NOW_MS, ROUND_S
 
-ENDED_S = ROUND_S - 100
-MUTE_MS = 60_000
 ROOT_A = RewardsWord(domain=DOMAIN, epoch=4, root=keccak(b"a"), absent=(), grounds=keccak(b"words"))
 ROOT_B = replace(ROOT_A, root=keccak(b"b"))
 SEEN = EpochAttendance(domain=DOMAIN, epoch=4, rounds=9, counts=(9, 8, 0))
-
-
-class Crash(Exception):
-    """The process ends here."""
-
-
-class _Failing:
-    """A connection whose process ends at the n-th statement, before it is executed."""
-
-    def __init__(self, inner: sqlite3.Connection, crash_at: int) -> None:
-        self.inner, self.left = inner, crash_at
-
-    def execute(self, *args: Any) -> sqlite3.Cursor:
-        self.left -= 1
-        if self.left < 0:
-            raise Crash
-        return self.inner.execute(*args)
-
-    def __enter__(self) -> None:
-        self.inner.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        if self.left < 0:
-            self.inner.close()  # what is not committed is gone, as when the process ends
-            return
-        self.left -= 1
-        if self.left < 0:
-            self.inner.close()
-            raise Crash
-        self.inner.__exit__(*error)
-
-    def close(self) -> None:
-        self.inner.close()
-
-
-@contextmanager
-def operator(path: Path, *, witness: Path | None = None, now_ms: int = NOW_MS) -> Iterator[Operator]:
-    address = Operator("", KEYS[0], None, bound_bps=0).address  # type: ignore[arg-type]
-    newborn = not path.exists()
-    seen = JournalWitness(witness, address) if witness is not None else None
-    journal = SignJournal(path, address, now_ms=now_ms, mute_ms=MUTE_MS, newborn=newborn, witness=seen)
-    yield Operator("a", KEYS[0], journal, bound_bps=100)
-    journal.close()
 
 
 def ask(who: Operator, said: RewardsWord, *, now_ms: int = NOW_MS, ended_s: int = ENDED_S) -> Signature | Refusal:
@@ -87,7 +38,7 @@ def test_a_key_signs_one_root_an_epoch(tmp_path: Path, crash_at: int) -> None:
     path, signed = tmp_path / "j.db", set()
     with operator(path) as who:
         inner = who.journal._db
-        failing: Any = _Failing(inner, crash_at)
+        failing: Any = FailingJournal(inner, crash_at)
         who.journal._db = who.journal._epochs._db = failing
         try:
             answer = ask(who, ROOT_A)
@@ -114,7 +65,7 @@ def test_every_crash_is_looked_at(tmp_path: Path) -> None:
     for crash_at in range(12):
         with operator(tmp_path / f"{crash_at}.db") as who:
             inner = who.journal._db
-            failing: Any = _Failing(inner, crash_at)
+            failing: Any = FailingJournal(inner, crash_at)
             who.journal._db = who.journal._epochs._db = failing
             try:
                 ask(who, ROOT_A)

@@ -29,7 +29,12 @@ from tests.contracts.evm_process import word_digest, word_evidence
 
 T = TypeVar("T")
 WORD = "a passphrase"
-ENV = {"LRT_ORACLE_PASSPHRASE": WORD, "LRT_ORACLE_WALLET_PASSPHRASE": WORD, "LRT_ORACLE_GAS_PASSPHRASE": WORD}
+ENV = {
+    "LRT_ORACLE_PASSPHRASE": WORD,
+    "LRT_ORACLE_WALLET_PASSPHRASE": WORD,
+    "LRT_ORACLE_GAS_PASSPHRASE": WORD,
+    "LRT_ORACLE_OWNER_PASSPHRASE": WORD,
+}
 OWNER, FUNDER = account(0), account(1)
 OTHERS = tuple(account(i) for i in (3, 4, 5))
 OTHER_KEYS = tuple(coincurve.PrivateKey(bytes([n]) * 32) for n in (11, 12, 13))
@@ -58,7 +63,7 @@ class People:
     async def _deploy(self, chain: LocalChain) -> staking.StakingWorld:
         diva = await chain.create(OWNER, npm.own("DivETH"))
         token = await chain.create(OWNER, npm.own("WdivETH"), diva.address)
-        world = await staking.deploy_staking(chain, OWNER, token, OTHER_KEYS, ["wdivETH/ETH"])
+        world = await staking.deploy_staking(chain, self.url, OWNER, token, OTHER_KEYS, ["wdivETH/ETH"])
         for who, key, stake in zip(OTHERS, OTHER_KEYS, STAKES, strict=True):
             await chain.pay(who, token.address, 2 * stake * ETHER)
             await chain.settle()

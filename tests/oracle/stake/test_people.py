@@ -11,7 +11,8 @@ from typing import Any
 import coincurve
 import pytest
 
-from demo.world import anvil, staking
+import contracts
+from demo.world import anvil, npm
 from demo.world.chain import account
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
@@ -297,7 +298,9 @@ def test_a_store_that_an_account_owns_is_not_staked(people: People) -> None:
         me = OWNER.address
         signer = account(9).address
         roles = (me, me, 60, 0, 0, 0)
-        return await chain.create(OWNER, staking.artifact("PriceStore"), roles, [(1, 9_999, 1)], [signer], [1], 1, 1)
+        made = contracts.load("PriceStore")
+        code = npm.NpmArtifact(made.abi, "0x" + made.bytecode.hex())
+        return await chain.create(OWNER, code, roles, [(1, 9_999, 1)], [signer], [1], 1, 1)
 
     kept, people.world = people.world, replace(people.world, store=people.on_chain(plain))
     try:

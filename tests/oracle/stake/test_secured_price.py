@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.stake.coalitions import MOST_OPERATORS, WeighedStake, cheapest
-from oracle.stake.secured_facts import SecuringOperator
-from oracle.stake.secured_price import NATIVE, LieCost, counted_once, fraction_due, judge
-from oracle.stake.secured_text import security_document, security_lines
+from oracle.stake.secured.coalitions import MOST_OPERATORS, WeighedStake, cheapest
+from oracle.stake.secured.facts import SecuringOperator
+from oracle.stake.secured.price import NATIVE, LieCost, counted_once, fraction_due, judge
+from oracle.stake.secured.text import security_document, security_lines
 from tests.oracle.stake.secured import EIGEN, ETHER, POOLS, TOKEN, VAULTS, facts, operator, part, who
 
 WHOLE = 10**18
@@ -81,7 +81,7 @@ def test_costs_never_use_capped_weights() -> None:
     assert (found.two_contents.coalition.wei, found.two_contents.coalition.operators) == (50 * ETHER, (who(2), who(3)))
 
 
-def test_stake_is_counted_once() -> None:
+def test_nobody_s_stake_is_summed_twice() -> None:
     """A vault that has less than its operators answer for: together they have what it has, and a coalition no more than is taken of it."""
     vault = who(50)
     members = [

@@ -33,6 +33,10 @@ async def test_a_process_with_operators_watches_its_stores_and_itself(tmp_path: 
     assert 'lrt_oracle_watch_evidence{state="found"} 1.0' in text
     assert "lrt_oracle_watch_words_total 4.0" in text
     assert 'lrt_oracle_watch_block{target="home"} 0.0' in text
+    assert 'lrt_oracle_keeper_due_seconds{duty="rotate",target="home"} 0.0' in text
+    assert 'lrt_oracle_keeper_gas_left{target="home"} 0.0' in text, "it has no key"
+    assert made.keeper is not None
+    assert list(made.keeper.tasks(lambda _name, _error: None)) == ["keeper"]
     await made.close()
 
 
@@ -50,13 +54,18 @@ async def test_a_chain_that_does_not_answer_is_told_and_ends_nothing(tmp_path: P
 
 async def test_who_turns_it_off_or_signs_nothing_has_none(tmp_path: Path) -> None:
     resolved = keyed_config(tmp_path)
-    off = replace(resolved.config, watch=replace(resolved.config.watch, on=False))
+    off = replace(
+        resolved.config,
+        watch=replace(resolved.config.watch, on=False),
+        keeper=replace(resolved.config.keeper, on=False),
+    )
     for config in (
         replace(resolved, config=off),
         small_config(tmp_path / "x.db"),
     ):
         made = build(config, environ=ENVIRON)
         assert made.watch is None
+        assert made.keeper is None
         assert b"lrt_oracle_watch" not in made.metrics.render()
         await made.close()
 

@@ -28,7 +28,7 @@ from oracle.sign.eip712 import (
     sealed_digest,
     sealed_preimage,
 )
-from oracle.sign.epoch_words import EpochAttendance, RewardsWord
+from oracle.sign.epoch_words import EpochAttendance, EpochVote, RewardsWord, VoteKind
 from oracle.sign.keyfiles import LocalSigner
 from oracle.sign.remote.open_key import open_key
 from oracle.sign.remote.remote_key import RemoteKey, checked_signature
@@ -45,8 +45,9 @@ DOMAIN = Domain(chain_id=31337, store=b"\x66" * 20)
 ITEMS, SET = b"\x01" * 60, b"\x07" * 32
 SAID = Announcement(counter=7, network_key=b"\x08" * 20, urls=("wss://a.example:1/",), certificate=b"\x09" * 32)
 SEEN = EpochAttendance(domain=DOMAIN, epoch=3, rounds=9, counts=(9, 8))
+VOTE = EpochVote(domain=DOMAIN, epoch=3, kind=VoteKind.READY, attempt=1, content=SET)
 OWED = RewardsWord(domain=DOMAIN, epoch=3, root=SET, absent=(), grounds=SET)
-SEVEN = {
+EIGHT = {
     "Observed": (
         observed_preimage(DOMAIN, 3, 1_700_000_000, ITEMS, terms=SET),
         observed_digest(DOMAIN, 3, 1_700_000_000, ITEMS, terms=SET),
@@ -56,6 +57,7 @@ SEVEN = {
     "Arm": (arm_preimage(DOMAIN, 4, SET), arm_digest(DOMAIN, 4, SET)),
     "Announce": (announcement_preimage(DOMAIN, SAID), announce_digest(DOMAIN, 7, SAID.body())),
     "Attended": (SEEN.preimage(), keccak(SEEN.preimage())),
+    "EpochVote": (VOTE.preimage(), keccak(VOTE.preimage())),
     "Rewards": (OWED.preimage(), keccak(OWED.preimage())),
 }
 TRANSACTION = Unsigned(
@@ -112,7 +114,7 @@ async def test_every_kind_signs_all_that_a_report_key_signs(kind: Any, tmp_path:
     async with AsyncExitStack() as stack:
         key = await stack.enter_async_context(kind(tmp_path))
         stack.push_async_callback(key.close)
-        for name, (preimage, digest) in SEVEN.items():
+        for name, (preimage, digest) in EIGHT.items():
             assert recover(digest, await key.sign_compact(preimage)) == ADDRESS, name
 
 

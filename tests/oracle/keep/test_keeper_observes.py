@@ -1,0 +1,54 @@
+"""A freeze that does not fit in a transaction is prepared: operators are observed in parts, then stakes are frozen within the hour."""
+
+from __future__ import annotations
+
+import pytest
+
+import contracts
+from oracle.stake.due import reads as duty_reads
+from tests.oracle.keep.keeper_world import FUNDER, OPERATORS, KeeperWorld
+
+pytestmark = pytest.mark.chain
+
+
+async def gas_of(world: KeeperWorld, contract: str, function: str, *args: object) -> int:
+    bound = getattr(getattr(world.contracts, contract).functions, function)(*args)
+    return int(await bound.estimate_gas({"from": FUNDER.address}))
+
+
+async def test_operators_are_observed_in_parts_where_a_freeze_is_too_big(
+    world: KeeperWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction is taken for smaller than it is: too small for a freeze that asks, not for one of what was observed."""
+    await world.by_stake()
+    windows = world.chain.contract(contracts.load("StakeWindows").abi, await world.read("set", "windows"))
+    await world.rotate_due()
+    asks = await gas_of(world, "set", "rotate")
+    before = await world.chain.rpc("evm_snapshot")
+    everybody = [o.address for o in OPERATORS]
+    await world.chain.send(FUNDER, windows, "observe", everybody, gas=3_000_000)
+    await world.block()
+    knows = await gas_of(world, "set", "rotate")
+    await world.chain.rpc("evm_revert", before)
+    world.now_s = await world.chain.block_time_s()
+    two, three = [
+        int(await windows.functions.observe(everybody[:n]).estimate_gas({"from": FUNDER.address})) for n in (2, 3)
+    ]
+    assert knows < asks
+    monkeypatch.setattr(duty_reads, "_FREEZE_GAS", (asks + knows) // 2)
+    monkeypatch.setattr(duty_reads, "_OBSERVE_GAS", (two + three) // 2)
+    world.all_keep(listen_s=75)
+    await world.until(lambda: bool(world.done("rotate")))
+    observed = [int(r.why.split()[1]) for _, r in sorted(world.done("observe"), key=lambda c: c[1].made_ms)]
+    assert observed == [2, 1, 2], "of five, three and two that wait as many as fit, by halves"
+    assert len(world.calls("observe")) == 3
+    await world.turns(8)
+    assert len(world.calls("rotate")) == 1
+
+
+async def test_nothing_is_observed_for_a_freeze_that_fits(world: KeeperWorld) -> None:
+    await world.by_stake()
+    world.all_keep()
+    await world.rotate_due()
+    await world.until(lambda: bool(world.done("rotate")))
+    assert world.calls("observe") == []

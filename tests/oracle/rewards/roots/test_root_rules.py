@@ -1,0 +1,349 @@
+"""What a member of the agreement on a report does and refuses, word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from eth_hash.auto import keccak
+
+from oracle.rewards.grounds import encoded_word, make_grounds
+from oracle.rewards.report import EpochRewards, epoch_rewards
+from oracle.rewards.roots import voting
+from oracle.rewards.roots.book import RootBook
+from oracle.rewards.roots.terms import MOST_ATTEMPTS, RootTerms, RootTiming, timing_of_epoch
+from oracle.rewards.roots.voting import OwnVotes, SayPropose, SayVote, SignReport, next_word
+from oracle.rewards.roots.words import (
+    AttendedWords,
+    RefusedWord,
+    RootFault,
+    RootProposal,
+    RootSigned,
+    RootVotes,
+    RootWord,
+    UnsoundRootWord,
+    decode_word,
+)
+from oracle.sign.epoch_words import EpochAttendance, SignedAttendance, VoteKind
+from tests.oracle.rewards.rewards_epoch import ALL_KEYS, DOMAIN, EPOCH, POTS, frozen_of, signed_attendance
+from tests.oracle.rewards.roots.roots_world import ATTEMPT_MS, RootsWorld, signed_root, signed_vote
+
+READY, COMMIT, PROPOSE = VoteKind.READY, VoteKind.COMMIT, VoteKind.PROPOSE
+FROZEN = frozen_of([1, 1, 1, 1])
+TERMS = RootTerms(
+    frozen=FROZEN, timing=RootTiming(base_ms=0, attempt_ms=ATTEMPT_MS), stakes=((1, 2),) * 4, pots=dict(POTS)
+)
+ORDER = [FROZEN.keys.index(k) for k in TERMS.order]
+FIRST, SECOND = ORDER[:2]
+NOW_MS = ATTEMPT_MS // 2
+"""In the first attempt, after its proposal."""
+
+
+def word_of(number: int, count: int = 5) -> SignedAttendance:
+    said = EpochAttendance(domain=DOMAIN, epoch=EPOCH, rounds=9, counts=(count,) * 4)
+    return signed_attendance(said, number)
+
+
+def report_of(*numbers: int, **counts: int) -> EpochRewards:
+    words = {FROZEN.keys[n]: word_of(n, counts.get(f"of{n}", 5)) for n in numbers or range(4)}
+    return epoch_rewards(make_grounds(FROZEN, TERMS.stakes, words), TERMS.pots)
+
+
+def digest(report: EpochRewards) -> bytes:
+    return keccak(report.word.preimage())
+
+
+def proposal(report: EpochRewards, attempt: int = 0, ready: RootVotes | None = None) -> RootProposal:
+    content = digest(report)
+    leader = FROZEN.keys.index(TERMS.leader(attempt))
+    signature = signed_vote(leader, PROPOSE, attempt, content)
+    return RootProposal(attempt, content, report.grounds.raw, signature, ready)
+
+
+def votes(kind: VoteKind, report: EpochRewards, *numbers: int, attempt: int = 0, grounds: bool = False) -> RootVotes:
+    content = digest(report)
+    signed = tuple((FROZEN.keys[n], signed_vote(n, kind, attempt, content)) for n in sorted(numbers))
+    return RootVotes(kind, attempt, content, signed, report.grounds.raw if grounds else b"")
+
+
+def book_with(*words: RootWord, now_ms: int = NOW_MS, heard: dict[int, int] | None = None) -> RootBook:
+    """``heard``: of whose attendance, and when."""
+    book = RootBook(TERMS)
+    for number, at_ms in (heard or {}).items():
+        book.hear_attendance(word_of(number), at_ms)
+    for word in words:
+        tell(book, word, now_ms)
+    return book
+
+
+def tell(book: RootBook, word: RootWord, now_ms: int = NOW_MS) -> None:
+    match word:
+        case RootProposal():
+            book.hear_proposal(word, now_ms)
+        case RootVotes():
+            book.hear_votes(word, now_ms)
+        case RootSigned():
+            book.hear_signed(word)
+        case AttendedWords():
+            book.hear_words(word, now_ms)
+
+
+def others(*numbers: int) -> list[int]:
+    return [n for n in range(4) if n not in numbers]
+
+
+# --- locks --------------------------------------------------------------------------------------------------------------
+
+
+def locked_and_tempted() -> tuple[RootBook, OwnVotes, int]:
+    """A member that has committed to one report, and a proposal of another one in the next attempt, without a certificate."""
+    first, second = report_of(), report_of(**{f"of{SECOND}": 4})
+    member = ORDER[2]
+    own = OwnVotes(votes=((0, READY, digest(first)), (0, COMMIT, digest(first))))
+    now_ms = ATTEMPT_MS + NOW_MS
+    return book_with(proposal(second, 1), now_ms=now_ms), own, member
+
+
+def test_a_lock_holds_until_a_later_certificate_is_shown() -> None:
+    """`no_two_roots_of_an_epoch`: who has committed to a report readies no other one that carries no certificate."""
+    book, own, member = locked_and_tempted()
+    now_ms = ATTEMPT_MS + NOW_MS
+    assert next_word(book, FROZEN.keys[member], own, now_ms) is None
+    second = report_of(**{f"of{SECOND}": 4})
+    certified = votes(READY, second, *others(member), attempt=1)
+    later = book_with(proposal(second, 2, certified), now_ms=now_ms + ATTEMPT_MS)
+    assert next_word(later, FROZEN.keys[member], own, now_ms + ATTEMPT_MS) == SayVote(READY, 2, digest(second))
+
+
+def test_without_locks_it_would_ready_another_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voting, "_is_free", lambda _own, _said: True)
+    book, own, member = locked_and_tempted()
+    assert isinstance(next_word(book, FROZEN.keys[member], own, ATTEMPT_MS + NOW_MS), SayVote)
+
+
+def test_a_leader_proposes_again_what_the_highest_certificate_is_for() -> None:
+    first = report_of(*others(ORDER[3]))
+    book = book_with(votes(READY, first, *ORDER[:3], grounds=True), heard=dict.fromkeys(range(4), -1))
+    said = next_word(book, FROZEN.keys[SECOND], OwnVotes(), ATTEMPT_MS + NOW_MS)
+    assert isinstance(said, SayPropose)
+    assert (said.content, said.certificate) == (digest(first), book.certificate)
+
+
+def test_a_key_that_signed_by_hand_votes_for_nothing_else() -> None:
+    """`no_honest_key_with_two_roots`: whatever way it has signed."""
+    by_hand = OwnVotes(signed=digest(report_of(**{f"of{FIRST}": 1})))
+    report = report_of()
+    book = book_with(proposal(report))
+    assert next_word(book, FROZEN.keys[SECOND], by_hand, NOW_MS) is None
+    book = book_with(votes(READY, report, *range(3), grounds=True))
+    assert next_word(book, FROZEN.keys[SECOND], by_hand, NOW_MS) is None
+    tell(book, votes(COMMIT, report, *range(3)))
+    assert next_word(book, FROZEN.keys[SECOND], by_hand, NOW_MS) is None
+    assert next_word(book, FROZEN.keys[SECOND], OwnVotes(), NOW_MS) == SignReport(report)
+
+
+def test_nothing_is_signed_before_it_is_decided() -> None:
+    report = report_of()
+    book = book_with(votes(READY, report, *range(3), grounds=True), votes(COMMIT, report, 0, 1))
+    said = next_word(book, FROZEN.keys[3], OwnVotes(), NOW_MS)
+    assert said == SayVote(COMMIT, 0, digest(report))
+    assert next_word(book, FROZEN.keys[3], OwnVotes(votes=((0, COMMIT, digest(report)),)), NOW_MS) is None
+
+
+# --- who is left out ----------------------------------------------------------------------------------------------------
+
+
+def test_a_word_that_was_heard_in_time_is_not_left_out() -> None:
+    """`nobody_s_word_is_left_out`: what came before the attempt must be in it, what came later need not."""
+    without = report_of(*others(ORDER[3]))
+    in_time = book_with(proposal(without), heard={ORDER[3]: -1})
+    assert next_word(in_time, FROZEN.keys[SECOND], OwnVotes(), NOW_MS) is None
+    assert in_time.doubts[0] == (f"the word of 0x{FROZEN.keys[ORDER[3]].hex()} is left out",)
+    late = book_with(proposal(without), heard={ORDER[3]: 1})
+    assert next_word(late, FROZEN.keys[SECOND], OwnVotes(), NOW_MS) == SayVote(READY, 0, digest(without))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_a_leader_that_leaves_words_out_only_loses_its_attempt(seed: int) -> None:
+    """`a_liar_costs_one_attempt`: from a calm start each honest member's word is in what is decided."""
+    world = RootsWorld(seed, calm_ms=-ATTEMPT_MS)
+    for liar in world.liars.values():
+        liar.manner = "leaves out"
+    for _ in world.run((len(world.liars) + 2) * ATTEMPT_MS):
+        world.check()
+        if world.is_signed:
+            break
+    assert world.is_signed
+    for member in world.honest.values():
+        assert member.book.decided is not None
+        used = {w.address for w in member.book.decided.grounds.grounds.words}
+        assert {m.key for m in world.honest.values()} <= used
+
+
+# --- what is refused ----------------------------------------------------------------------------------------------------
+
+
+def stranger() -> RootWord:
+    content = digest(report_of())
+    return RootVotes(READY, 0, content, ((keccak(b"nobody")[:20], signed_vote(5, READY, 0, content)),))
+
+
+def replayed() -> RootWord:
+    """A vote of one attempt in another one."""
+    said = votes(READY, report_of(), 1, attempt=0)
+    return RootVotes(said.kind, 1, said.content, said.signatures)
+
+
+def of_another_epoch() -> RootWord:
+    said = EpochAttendance(domain=DOMAIN, epoch=EPOCH + 1, rounds=9, counts=(5,) * 4)
+    return AttendedWords(encoded_word(FROZEN, signed_attendance(said, 1)))
+
+
+def other_grounds() -> RootWord:
+    """A leader's proposal whose grounds give another report."""
+    report = report_of()
+    said = proposal(report)
+    return RootProposal(0, said.content, report_of(*others(ORDER[3])).grounds.raw, said.signature)
+
+
+def other_stakes() -> RootWord:
+    words = {FROZEN.keys[n]: word_of(n) for n in range(4)}
+    return proposal(epoch_rewards(make_grounds(FROZEN, ((2, 2),) * 4, words), TERMS.pots))
+
+
+def not_the_leader() -> RootWord:
+    said = proposal(report_of(), 1)
+    return RootProposal(0, said.content, said.grounds, said.signature)
+
+
+def without_weight() -> RootWord:
+    return votes(READY, report_of(), 0, 1, grounds=True)
+
+
+def with_a_small_certificate() -> RootWord:
+    return proposal(report_of(), 1, votes(READY, report_of(), 0, 1))
+
+
+REFUSED: dict[Callable[[], RootWord], RefusedWord] = {
+    stranger: RefusedWord.STRANGER,
+    replayed: RefusedWord.BAD_SIGNATURE,
+    lambda: votes(READY, report_of(), 1, attempt=9): RefusedWord.AHEAD,
+    lambda: proposal(report_of(), 9): RefusedWord.AHEAD,
+    of_another_epoch: RefusedWord.BAD_ATTENDANCE,
+    lambda: AttendedWords(b"\x00" * 7): RefusedWord.BAD_ATTENDANCE,
+    other_grounds: RefusedWord.BAD_GROUNDS,
+    other_stakes: RefusedWord.BAD_GROUNDS,
+    not_the_leader: RefusedWord.NOT_THE_LEADER,
+    without_weight: RefusedWord.TOO_LITTLE_WEIGHT,
+    with_a_small_certificate: RefusedWord.TOO_LITTLE_WEIGHT,
+    lambda: replace_signature(signed_root(1, report_of())): RefusedWord.BAD_SIGNATURE,
+    lambda: votes(PROPOSE, report_of(), 1): RefusedWord.UNREADABLE,
+}
+
+
+def replace_signature(said: RootSigned) -> RootSigned:
+    return RootSigned(said.address, said.root, said.absent, said.grounds, signed_root(2, report_of()).signature)
+
+
+@pytest.mark.parametrize("made", REFUSED, ids=[w.name + str(i) for i, w in enumerate(REFUSED.values())])
+def test_a_word_that_proves_nothing_is_refused_and_not_kept(made: Callable[[], RootWord]) -> None:
+    """`words_prove_themselves`: each refusal has its type, and nothing of the word counts."""
+    book = RootBook(TERMS)
+    with pytest.raises(UnsoundRootWord) as refused:
+        tell(book, made(), ATTEMPT_MS + NOW_MS)
+    assert refused.value.why is REFUSED[made]
+    assert not book.proposals
+    assert not book.words
+    assert not book.signed
+    assert book.certificate is None
+    assert book.decision is None
+
+
+@pytest.mark.parametrize("raw", [b"", b"\x93\x02\x07", b"\x91\x09", b"\xff" * 40, b"\x95\x04" + b"\x00" * 5])
+def test_bytes_that_are_no_word_are_refused(raw: bytes) -> None:
+    with pytest.raises(UnsoundRootWord):
+        decode_word(raw)
+
+
+def test_votes_come_one_by_one_or_together() -> None:
+    report = report_of()
+    book = book_with(proposal(report), *(votes(READY, report, n) for n in range(3)))
+    assert book.certificate is not None
+    assert book.certificate.signatures == votes(READY, report, 0, 1, 2).signatures
+    whole = book_with(votes(READY, report, 0, 1, 2, grounds=True))
+    assert whole.certificate == book.certificate
+
+
+# --- who says two things ------------------------------------------------------------------------------------------------
+
+
+def test_two_words_of_a_key_are_kept_as_evidence() -> None:
+    """`two_words_of_an_epoch_are_kept`: of each kind; the first one counts, and of votes either."""
+    one, other = report_of(), report_of(*others(ORDER[3]))
+    book = book_with(
+        proposal(one), proposal(other), votes(READY, one, 1), votes(READY, other, 1), votes(COMMIT, one, 2),
+        votes(COMMIT, other, 2), signed_root(3, one), signed_root(3, other), heard={0: 0},
+    )  # fmt: skip
+    book.hear_attendance(word_of(0, 4), 5)
+    book.hear_attendance(word_of(0, 3), 6)
+    found = {(kind, FROZEN.keys.index(key)) for kind, key in book.evidence}
+    assert found == {
+        (RootFault.TWO_PROPOSALS, FIRST), (RootFault.TWO_READIES, 1), (RootFault.TWO_COMMITS, 2), (RootFault.TWO_ROOTS, 3),
+        (RootFault.TWO_ATTENDANCES, 0),
+    }  # fmt: skip
+    assert book.proposals[0].content == digest(one)
+    assert len(book.all_words().words) == 2 * len(encoded_word(FROZEN, word_of(0)))
+    for evidence in book.evidence.values():
+        assert decode_word(evidence.first) != decode_word(evidence.second)
+
+
+def test_the_same_word_again_is_no_evidence() -> None:
+    report = report_of()
+    told = (proposal(report), votes(READY, report, 1), votes(COMMIT, report, 1), signed_root(1, report))
+    assert not book_with(*told, *told, heard={1: 0}).evidence
+
+
+# --- times --------------------------------------------------------------------------------------------------------------
+
+
+def test_attempts_follow_each_other_and_grow() -> None:
+    timing = RootTiming(base_ms=7, attempt_ms=1_000)
+    for attempt in range(MOST_ATTEMPTS):
+        start_ms, end_ms = timing.start_ms(attempt), timing.start_ms(attempt + 1)
+        assert end_ms - start_ms == timing.length_ms(attempt)
+        assert [timing.attempt_at(t) for t in (start_ms, end_ms - 1)] == [attempt, attempt]
+        assert start_ms < timing.proposes_ms(attempt) < timing.ends_ms(attempt) < end_ms
+    assert timing.attempt_at(6) == -1
+    assert timing.attempt_at(timing.start_ms(MOST_ATTEMPTS)) == MOST_ATTEMPTS
+    assert timing.length_ms(40) == 2_000
+
+
+def test_all_lead_once_before_anybody_leads_twice() -> None:
+    assert sorted(TERMS.order) == sorted(FROZEN.keys)
+    assert [TERMS.leader(n) for n in range(8)] == [*TERMS.order, *TERMS.order]
+    other = replace(TERMS, frozen=replace(FROZEN, epoch=EPOCH + 1))
+    assert any(replace(TERMS, frozen=replace(FROZEN, epoch=e)).order != other.order for e in range(20))
+    assert len(ALL_KEYS) > len(FROZEN.keys)
+
+
+def test_nothing_is_said_in_the_last_part_of_an_attempt_or_of_one_that_was_left() -> None:
+    report = report_of()
+    book = book_with(proposal(report))
+    assert next_word(book, FROZEN.keys[SECOND], OwnVotes(), TERMS.timing.ends_ms(0)) is None
+    later = OwnVotes(votes=((1, READY, digest(report)),))
+    assert next_word(book, FROZEN.keys[SECOND], later, NOW_MS) is None
+
+
+def test_words_are_said_a_whole_attempt_before_the_first_one() -> None:
+    timing = timing_of_epoch(1_000, interval_s=10, attempt_s=60)
+    assert (timing.words_ms, timing.base_ms) == (1_030_000, 1_090_000)
+
+
+def test_nothing_new_is_readied_in_an_attempt_that_began_before_words_were_heard() -> None:
+    """`nobody_s_word_is_left_out`: whoever begins in the middle of an attempt does not know yet who was heard."""
+    report = report_of()
+    late = RootBook(TERMS, 1)
+    tell(late, proposal(report))
+    assert next_word(late, FROZEN.keys[SECOND], OwnVotes(), NOW_MS) is None
+    assert late.doubts[0] == ("it began before words were heard here",)

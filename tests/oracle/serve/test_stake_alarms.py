@@ -1,0 +1,108 @@
+"""Alarms of stake: each fires for what it is about and for nothing else, has a line of what to do, and names a metric that is there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from feeds.units import MS
+from oracle.serve.metrics import Metrics
+from oracle.stake.follow import StakeView
+from tests.oracle.serve.alarms import OVER_TIME, PATH, alarm_rules
+from tests.oracle.serve.exposition import samples
+from tests.oracle.serve.memory_service import ROUND_S
+from tests.oracle.serve.operators_world import seen
+from tests.oracle.serve.stake_world import READ_MS, case, epoch, found, row, stake_view
+
+OPERATE_MD = (Path(__file__).parents[3] / "docs" / "operate.md").read_text(encoding="utf-8")
+ALL_WELL = {"operators": [row(1, 32, 40), row(2, 30, 34), row(3, 30, 30)], "cases": []}
+"""Alice signs here."""
+
+
+def firing(view: StakeView, after_s: int = 5) -> set[str]:
+    metrics = Metrics(lambda: READ_MS + after_s * MS)
+    metrics.stake.view, metrics.stake.operators = lambda: view, seen
+    found_samples = samples(metrics)
+    return {r.name for r in alarm_rules() if OVER_TIME not in r.expr and r.fires(found_samples, ROUND_S + after_s)}
+
+
+def whole(**more: object) -> StakeView:
+    return stake_view(found(**{**ALL_WELL, **more}))
+
+
+def alice(**more: object) -> StakeView:
+    return whole(operators=[row(1, 32, 40, **more), *ALL_WELL["operators"][1:]])
+
+
+NO_SET = {"threshold": "9", "total": "8", "members": 3, "least_members": 3, "can_be_made": False}
+CASES: dict[str, tuple[Callable[[], StakeView], set[str]]] = {
+    "all is well": (whole, set()),
+    "never read": (lambda: StakeView(target="home", error="no endpoint answers"), {"StakeNotRead"}),
+    "no stake": (lambda: StakeView(target="home", not_staked="an owner names the signers"), set()),
+    "rotation overdue": (lambda: whole(rotate_due_s=ROUND_S - 3_700), {"RotationOverdue"}),
+    "just due": (lambda: whole(rotate_due_s=ROUND_S - 60), set()),
+    "expires": (lambda: whole(expires_s=ROUND_S + 80_000), {"EpochExpiresSoon"}),
+    "never expires": (lambda: whole(expires_s=None), set()),
+    "no set": (lambda: whole(next=NO_SET), {"SetSilent"}),
+    "too few": (lambda: whole(next={**NO_SET, "can_be_made": True, "members": 2}), {"SetSilent"}),
+    "nobody can say": (lambda: whole(next=None), set()),
+    "not armed": (lambda: whole(scheduled={"epoch": 3, "at_s": ROUND_S + 9, "armed": False}), {"SetNotArmed"}),
+    "armed": (lambda: whole(scheduled={"epoch": 3, "at_s": ROUND_S + 9, "armed": True}), set()),
+    "cut": (lambda: whole(frozen_total=str(122 * 10**18)), {"WeightWasCut"}),
+    "hardly T": (lambda: whole(threshold=str(85 * 10**18)), {"LittleWeightToSpare"}),
+    "another's case": (lambda: whole(cases=[case("0x" + "ab" * 32, 2)]), {"CaseOpen"}),
+    "settled": (lambda: whole(cases=[case("0x" + "ab" * 32, 2, is_open=False)]), set()),
+    "own case": (
+        lambda: whole(cases=[case("0x" + "ab" * 32, 2, operator=row(1, 1, 1)["operator"])]),
+        {"CaseOpen", "CaseAgainstOwnOperator"},
+    ),
+    "own jail": (
+        lambda: alice(jailed_until_s=ROUND_S + 9, why_not="in jail"), {"OwnOperatorJailed", "OwnOperatorNotInNextSet"},
+    ),
+    "own stake": (lambda: alice(stake=str(9 * 10**18)), {"OwnStakeBelowMinimum", "OwnStakeNearMinimum"}),
+    "own stake near": (lambda: alice(stake=str(105 * 10**17)), {"OwnStakeNearMinimum"}),
+    "passed over": (lambda: alice(why_not="others have more"), {"OwnOperatorNotInNextSet"}),
+    "no report": (
+        lambda: whole(rewards=[epoch(1, ended=True, root=None, posted_s=None, missing=True)]), {"RewardReportMissing"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_alarm_fires_for_what_it_is_about_alone(name: str) -> None:
+    view, fired = CASES[name]
+    assert firing(view()) == fired
+
+
+def test_a_reading_that_grew_old_and_a_silent_source_are_alarms_too() -> None:
+    assert firing(replace(whole(), error="timeout"), after_s=901) == {"StakeNotRead"}
+    assert firing(replace(whole(), error="timeout"), after_s=899) == set()
+    view = whole()
+    assert view.security is not None
+    assert firing(replace(view, security=replace(view.security, is_complete=False))) == {"StakeIncomplete"}
+
+
+def test_every_alarm_is_tried_names_a_metric_and_has_a_line_of_what_to_do() -> None:
+    metrics = Metrics(lambda: READ_MS)
+    metrics.stake.view, metrics.stake.operators = stake_view, seen
+    there = {series.split("{")[0] for series in samples(metrics)}
+    rules = alarm_rules()
+    assert len({r.name for r in rules}) == len(rules)
+    assert all(r.metrics <= there for r in rules)
+    section = OPERATE_MD.split("## Alarms of stake\n")[1].split("\n## ")[0]
+    rows = [name for line in section.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line.split("|")[1])]  # fmt: skip
+    assert sorted(rows) == sorted(r.name for r in rules)
+    tried = {name for _, fired in CASES.values() for name in fired} | {"StakeIncomplete"}
+    assert tried == {r.name for r in rules if OVER_TIME not in r.expr}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: it comes with prometheus")
+def test_prometheus_reads_the_rules() -> None:
+    done = subprocess.run(["promtool", "check", "rules", str(PATH)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
