@@ -176,8 +176,8 @@ def test_as_many_penalties_as_may_wait_in_a_vault_can_be_carried_out(world: Symb
     args = (ANN, WAD // 100, capture, case_id(most + 1))
     assert world.refused(world.source, "seize", *args, sender=PENALTIES) == "NothingSlashable"
     world.evm.jump(DISPUTE_S)
-    args = (case_id(most), ANYBODY, 0)
-    assert world.with_gas(2_000_000, world.source, "take", *args, sender=PENALTIES) == due[-1]
+    last = (case_id(most), ANYBODY, 0)
+    assert world.with_gas(2_000_000, world.source, "take", *last, sender=PENALTIES) == due[-1]
     assert [world.take(case) for case in range(1, most + 1)] == due
     assert world.balance(BURNER) == sum(due)
 
