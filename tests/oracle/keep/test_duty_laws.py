@@ -48,6 +48,9 @@ def test_a_freeze_is_due_at_its_time_and_never_where_it_would_fail() -> None:
     assert observed is not None
     assert (observed.kind, observed.hindered, observed.step.to) == (DutyKind.OBSERVE, "", TWO)
     assert freeze_duty(AT, replace(FREEZE, batch=(ONE,), windows=TWO)) == due, "it fits"
+    both = freeze_duty(AT, replace(FREEZE, again=(ONE, TWO)))
+    assert both is not None
+    assert (both.kind, both.subject, both.step.name) == (DutyKind.ROTATE, due.subject, "observeAndRotate")
 
 
 @pytest.mark.parametrize(

@@ -52,3 +52,19 @@ async def test_nothing_is_observed_for_a_freeze_that_fits(world: KeeperWorld) ->
     await world.rotate_due()
     await world.until(lambda: bool(world.done("rotate")))
     assert world.calls("observe") == []
+
+
+async def test_a_keeper_s_freeze_takes_no_moment_that_others_chose(world: KeeperWorld) -> None:
+    """All were observed half an hour before, at whatever moment somebody liked: the freeze asks them again."""
+    await world.by_stake()
+    windows = world.chain.contract(contracts.load("StakeWindows").abi, await world.read("set", "windows"))
+    everybody = [o.address for o in OPERATORS]
+    await world.to(await world.read("set", "nextRotateAt") - 1_800)
+    await world.chain.send(FUNDER, windows, "observe", everybody, gas=3_000_000)
+    await world.block()
+    early_s = world.now_s
+    await world.rotate_due()
+    world.all_keep()
+    await world.until(lambda: bool(world.done("rotate")))
+    captures = {await world.read("set", "captureOf", 3, o) for o in everybody}
+    assert min(captures) > early_s + 1_000
