@@ -26,7 +26,7 @@ OWNER, FUNDER = account(0), account(1)
 OPERATORS = tuple(account(i) for i in (2, 3, 4, 5, 6))
 REPORT_KEYS = tuple(coincurve.PrivateKey(bytes([n]) * 32) for n in range(31, 36))
 GAS_KEYS = tuple(coincurve.PrivateKey(bytes([n]) * 32) for n in range(41, 48))
-JOIN_S = 7_200
+JOIN_S = 2 * 3_600
 """From joining to the first freeze that counts an operator."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import contracts
-from oracle.stake import duty_reads
+from oracle.stake.due import reads as duty_reads
 from tests.oracle.keep.keeper_world import FUNDER, OPERATORS, KeeperWorld
 
 pytestmark = pytest.mark.chain

@@ -12,11 +12,11 @@ from eth_hash.auto import keccak
 
 from oracle.chain.quorum_rpc import ChainError
 from oracle.model.duty_kind import DutyKind
-from oracle.stake.case_duties import CaseFacts, CaseOutcome, SeizedStep, case_duties, is_over, open_retries
 from oracle.stake.discover import SourceKind, StakeSystem
-from oracle.stake.duties import Duty, SystemAt
+from oracle.stake.due.at_the_penalties import CaseFacts, CaseOutcome, SeizedStep, case_duties, is_over, open_retries
+from oracle.stake.due.at_the_set import FreezeFacts, MemberFacts, RateFacts, freeze_duty, refresh_duties, removal_duties
+from oracle.stake.due.duties import Duty, SystemAt
 from oracle.stake.reads import ZERO, StakeReads
-from oracle.stake.set_duties import FreezeFacts, MemberFacts, RateFacts, freeze_duty, refresh_duties, removal_duties
 from oracle.stake.standing import EPOCHS_BACK
 
 _STAKES_S, _KEYS_S, _ALL_CASES_S = 240, 240, 3_600

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from oracle.model.duty_kind import DutyKind
-from oracle.stake.duties import Duty, SystemAt, duty_step
+from oracle.stake.due.duties import Duty, SystemAt, duty_step
 
 LATEST_RECORD_S = 42 * 3_600
 """A rate that has fallen is recorded this long after the last one: what is two days old counts no more."""
