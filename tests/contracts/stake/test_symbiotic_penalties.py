@@ -167,6 +167,30 @@ def test_an_older_penalty_whose_time_is_over_holds_up_no_newer_one(world: Symbio
     assert world.balance(BURNER) == 25 * WAD
 
 
+def test_a_penalty_that_was_carried_out_holds_up_no_other(world: SymbioticWorld) -> None:
+    world.counted({ANN: 1}, 100 * WAD)
+    for case in (1, 2):
+        world.seize(ANN, world.capture(), WAD // 2, case=case)
+    world.evm.jump(DISPUTE_S)
+    assert [world.take(1), world.take(2)] == [50 * WAD, 25 * WAD]
+
+
+def test_what_the_gas_is_too_little_for_is_left_to_the_next_call(world: SymbioticWorld) -> None:
+    """However many vaults have hooks that burn what they are given: a call that can slash one of them slashes one."""
+    hook = world.evm.create(compiled(STAND_INS)["HostileHook"])
+    world.evm.ok(hook, "aim", world.source, case_id(1), True)
+    for _ in range(3):
+        world.counted({ANN: 1}, 100 * WAD, hook=hook)
+    world.seize(ANN, world.capture())
+    world.evm.jump(DISPUTE_S)
+    args = (case_id(1), ANYBODY, 0)
+    answers = [
+        world.with_gas(gas, world.source, "take", *args, sender=PENALTIES)
+        for gas in range(1_000_000, 3_000_000, 50_000)
+    ]
+    assert list(dict.fromkeys(answers)) == [None, 100 * WAD, 200 * WAD, 300 * WAD]
+
+
 def test_as_many_penalties_as_may_wait_in_a_vault_can_be_carried_out(world: SymbioticWorld) -> None:
     """And no more are put aside there: each one looks at all that wait."""
     world.counted({ANN: 1}, 100 * WAD)
