@@ -21,9 +21,6 @@ contract SymbioticVaults {
     uint256 private constant VERSION_GAS = 100_000;
     /// @dev What both ways to value collateral may need: whoever calls with less does not decide which of them it is.
     uint256 private constant VALUE_GAS = 130_000;
-    /// @dev A set takes what was observed within so long. All of that was bound by one full hour, which any two of its moments share.
-    uint256 private constant SHOWN_S = 1 hours;
-    uint64 private constant NETWORK_RESTAKE = 0;
     uint64 private constant FULL_RESTAKE = 1;
     uint64 private constant OPERATOR_NETWORK = 3;
     uint64 private constant VETO = 1;
@@ -55,7 +52,6 @@ contract SymbioticVaults {
     /// @param shared whether other networks can slash the same stake
     /// @param version of the vault's code as it was looked at
     /// @param vetoS how long a request waits, if the slasher takes requests
-    /// @param movable whether a curator can move stake from one operator to another
     struct Vault {
         ISymbioticDelegator delegator;
         uint48 countedAt;
@@ -67,7 +63,6 @@ contract SymbioticVaults {
         address collateral;
         uint64 version;
         uint32 vetoS;
-        bool movable;
     }
 
     /// @notice The network, which is its own middleware: it made this contract.
@@ -143,7 +138,7 @@ contract SymbioticVaults {
         (uint64 kind, uint64 slasherKind) = (v.delegator.TYPE(), v.slasher.TYPE());
         if (kind == FULL_RESTAKE || kind > OPERATOR_NETWORK || slasherKind > VETO) revert UnfitVault(vault);
         if (!values.isCollateral(v.collateral) || !isBurner[at.burner()]) revert UnfitVault(vault);
-        (v.vetoes, v.shared, v.movable) = (slasherKind == VETO, kind != OPERATOR_NETWORK, kind == NETWORK_RESTAKE);
+        (v.vetoes, v.shared) = (slasherKind == VETO, kind != OPERATOR_NETWORK);
         uint48 vetoS = v.vetoes ? v.slasher.vetoDuration() : 0;
         if (v.epochS < minReachS || vetoS > disputeS || vetoS > type(uint32).max) revert UnfitVault(vault);
         v.vetoS = uint32(vetoS);
@@ -239,12 +234,8 @@ contract SymbioticVaults {
         if (v.countedAt == 0 || v.retiredAt != 0 || ISymbioticVault(vault).version() != v.version) return 0;
         uint256 amount = v.delegator.stake(subnetwork, operator);
         if (amount <= gone || block.timestamp == v.countedAt) return 0;
-        uint256 at = block.timestamp - 1;
-        amount = _least(amount, v, operator, at);
-        if (v.movable) {
-            at -= at % SHOWN_S;
-            amount = _least(_least(amount, v, operator, at), v, operator, at - SHOWN_S);
-        }
+        uint256 before = v.delegator.stakeAt(subnetwork, operator, uint48(block.timestamp) - 1, "");
+        if (before < amount) amount = before;
         if (amount <= gone) return 0;
         if (gasleft() < VALUE_GAS) revert GasTooLow();
         uint256 value = valueIn(vault, amount - gone);
@@ -303,12 +294,6 @@ contract SymbioticVaults {
         } catch {
             return values.recordedValueOf(collateral, amount);
         }
-    }
-
-    function _least(uint256 amount, Vault storage v, address operator, uint256 at) private view returns (uint256) {
-        if (amount == 0) return 0;
-        uint256 then = v.delegator.stakeAt(subnetwork, operator, uint48(at), "");
-        return then < amount ? then : amount;
     }
 
     /// @dev Whether the vault counted at a capture.

@@ -26,8 +26,6 @@ ANSWER_S, DISPUTE_S, LAST_STEP_S, LAG_S = 2 * DAY_S, 3 * DAY_S, 3_600, 600
 KEEPS_S = 2 * 3_600
 REACH_S = KEEPS_S + ANSWER_S + DISPUTE_S + LAST_STEP_S + 1
 EPOCH_S = 7 * DAY_S
-SHOWN_S = 2 * 3_600 + 1
-"""After it all counts that was there before."""
 MIN_VALUE, SHARED_BPS, MAX_COMMISSION_BPS = 50 * WAD, 5_000, 3_000
 
 
@@ -162,7 +160,7 @@ class SymbioticWorld:
         if deposit:
             self.deposit(RITA, made, deposit)
         self.act(self.vaults, "addVault", made.vault, NOBODY)
-        self.evm.jump(SHOWN_S)
+        self.evm.jump(1)
         return made
 
     def join(self, operator: str, made: Sequence[SymbioticVault]) -> None:
