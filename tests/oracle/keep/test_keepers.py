@@ -160,15 +160,18 @@ async def test_nobody_has_an_operator_cut_by_two_moments_an_hour_apart(world: Ke
     await world.turns()
     who, weight = OPERATORS[4], await weight_of(world, 4)
     shares = (await world.read("source", "positionOf", who.address, who.address))[0]
-    for _ in range(2):
+
+    async def dip(number: int) -> None:
         await world.send(who, "source", "requestExit", who.address, shares)
         await world.send(who, "set", "remove", who.address)
         await world.send(who, "source", "requestExit", who.address, 0)
         assert await world.read("set", "emptiedAt", who.address) > 0
-        seen = len(world.done("remove"))
-        await world.until(lambda seen=seen: len(world.done("remove")) == seen + 1, 60)
+        await world.until(lambda: len(world.done("remove")) == number, 60)
         assert await world.read("set", "emptiedAt", who.address) == 0
-        await world.block(3_600)
+
+    await dip(1)
+    await world.block(3_600)
+    await dip(2)
     assert await weight_of(world, 4) == weight
 
 
