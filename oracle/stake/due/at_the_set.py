@@ -10,6 +10,8 @@ from oracle.stake.due.duties import Duty, SystemAt, duty_step
 
 LATEST_RECORD_S = 42 * 3_600
 """A rate that has fallen is recorded this long after the last one: what is two days old counts no more."""
+FORGET_WITHIN_S = 2_700
+"""After a first look a second one cuts nobody for an hour; a call may take a while to land."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,8 @@ class MemberFacts:
         jailed_at_s: when it was last jailed; 0: never.
         captured_s: when the oldest of these sets was frozen.
         poor_since_s: since when all that was read of its stake was below the least; None: it is not.
-        removable: whether the set would cut it now.
+        removable: whether the set would cut it now, or forget that it was seen with too little.
+        emptied_s: when the set last saw too little of it, and nobody more since; 0: it did not.
     """
 
     operator: str
@@ -90,14 +93,28 @@ class MemberFacts:
     captured_s: int
     poor_since_s: int | None
     removable: bool
+    emptied_s: int = 0
 
 
 def removal_duties(at: SystemAt, members: Sequence[MemberFacts], poor_for_s: int) -> Iterator[Duty]:
     """Cut who is in jail, and whose stake has been below the least for long.
 
     A token's rate may dip for a call, and some stake that cannot be read counts nothing: an honest operator is not cut for a block.
+    Two such moments an hour apart would do at the set: it is made to forget the first, well within that hour, as such a call can cut nobody.
     """
     for one in members:
+        if one.removable and at.now_s < one.emptied_s + FORGET_WITHIN_S:
+            step = duty_step(
+                at.set,
+                "StakedSet",
+                "remove",
+                (one.operator,),
+                f"has the set see that {one.operator} has its stake",
+                "never",
+            )
+            subject = f"{one.operator} seen with too little {one.emptied_s}"
+            yield Duty(kind=DutyKind.REMOVE, subject=subject, since_s=one.emptied_s, step=step)
+            continue
         jailed = one.jailed_at_s >= one.captured_s and one.jailed_at_s > 0
         poor = one.poor_since_s is not None and at.now_s >= one.poor_since_s + poor_for_s
         if not one.removable or not (jailed or poor):

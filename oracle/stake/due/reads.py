@@ -51,6 +51,7 @@ class DutyReads:
     def __init__(self, system: StakeSystem, *, poor_for_s: int, refresh_s: int) -> None:
         self._system, self._poor_for_s, self._refresh_s = system, poor_for_s, refresh_s
         self._poor_since: dict[str, int] = {}
+        self._emptied: dict[str, int] = {}
         self._stakes_s = self._all_cases_s = self._keys_s = -_ALL_CASES_S
         self.trouble: list[str] = []
         self._keys: frozenset[bytes] = frozenset()
@@ -175,13 +176,14 @@ class DutyReads:
         rows = []
         for operator, jailed_s in (await self._jailed(reads, newest)).items():
             poor_s = self._poor_since.get(operator)
-            if not jailed_s and poor_s is None:
+            emptied_s = await self._emptied_s(reads, operator) if self._emptied.get(operator) else 0
+            if not jailed_s and poor_s is None and not emptied_s:
                 continue
             removable = await _asked(reads, self._system.set, "StakedSet", "remove", operator) is not None
             rows.append(
                 MemberFacts(
                     operator=operator, epoch=newest[operator], jailed_at_s=jailed_s, captured_s=captured[operator],
-                    poor_since_s=poor_s, removable=removable,
+                    poor_since_s=poor_s, removable=removable, emptied_s=emptied_s,
                 )
             )  # fmt: skip
         return rows
@@ -195,7 +197,7 @@ class DutyReads:
         return epoch, int(frozen[0]), tuple(operators)
 
     async def _look_at_stakes(self, reads: StakeReads, operators: list[str]) -> None:
-        """Since when a stake is below the least. A source that does not answer leaves what is known as it is."""
+        """Since when a stake is below the least, and what the set noted of it. A source that does not answer leaves what is known."""
         now_s = reads.head.time_s
         if now_s < self._stakes_s + _STAKES_S:
             return
@@ -207,7 +209,14 @@ class DutyReads:
                 self._poor_since.pop(operator, None)
             else:
                 self._poor_since.setdefault(operator, now_s)
+            self._emptied[operator] = await self._emptied_s(reads, operator)
         self._poor_since = {o: s for o, s in self._poor_since.items() if o in operators}
+        self._emptied = {o: s for o, s in self._emptied.items() if o in operators}
+
+    async def _emptied_s(self, reads: StakeReads, operator: str) -> int:
+        """When the set noted that it saw too little of an operator; 0: it did not, or is one that notes nothing."""
+        noted = await reads.tried(self._system.set, "StakedSet", "emptiedAt", operator)
+        return 0 if noted is None else int(noted[0])
 
     # --- penalties -------------------------------------------------------------------------------------------------------
 

@@ -69,6 +69,20 @@ def test_who_is_cut(jailed_at_s: int, poor_since_s: int | None, removable: bool,
 
 
 @pytest.mark.parametrize(
+    ("ago_s", "removable", "is_due"), [(0, True, True), (60, False, False), (2_699, True, True), (2_700, True, False)]
+)
+def test_a_moment_that_the_set_noted_is_forgotten_while_a_second_look_cuts_nobody(
+    ago_s: int, removable: bool, is_due: bool
+) -> None:
+    """Later a call that was meant to have it forget could cut the operator, if somebody has its stake dip around it."""
+    facts = MemberFacts(
+        operator=ONE, epoch=3, jailed_at_s=0, captured_s=NOW_S - 9_000, poor_since_s=None, removable=removable,
+        emptied_s=NOW_S - ago_s,
+    )  # fmt: skip
+    assert bool(list(removal_duties(AT, [facts], 600))) is is_due
+
+
+@pytest.mark.parametrize(
     ("changes", "kinds"),
     [
         ({}, []),
