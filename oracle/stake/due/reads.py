@@ -12,11 +12,11 @@ from eth_hash.auto import keccak
 
 from oracle.chain.quorum_rpc import ChainError
 from oracle.model.duty_kind import DutyKind
-from oracle.stake.case_duties import CaseFacts, CaseOutcome, SeizedStep, case_duties, is_over, open_retries
 from oracle.stake.discover import SourceKind, StakeSystem
-from oracle.stake.duties import Duty, SystemAt
+from oracle.stake.due.at_the_penalties import CaseFacts, CaseOutcome, SeizedStep, case_duties, is_over, open_retries
+from oracle.stake.due.at_the_set import FreezeFacts, MemberFacts, RateFacts, freeze_duty, refresh_duties, removal_duties
+from oracle.stake.due.duties import Duty, SystemAt
 from oracle.stake.reads import ZERO, StakeReads
-from oracle.stake.set_duties import FreezeFacts, MemberFacts, RateFacts, freeze_duty, refresh_duties, removal_duties
 from oracle.stake.standing import EPOCHS_BACK
 
 _STAKES_S, _KEYS_S, _ALL_CASES_S = 240, 240, 3_600
@@ -121,26 +121,43 @@ class DutyReads:
             waiting = waiting[: len(waiting) // 2]
         return windows, tuple(waiting)
 
+    async def _observed_by_freeze(self, reads: StakeReads) -> tuple[str, ...] | None:
+        """Candidates that a freeze can observe in its own transaction: all, or half of them, and so on; None: it would not go through."""
+        (candidates,) = await reads.call(self._system.set, "StakedSet", "candidates")
+        again = sorted(candidates)
+        if again and await self._would_freeze(reads, "observeAndRotate", again):
+            return tuple(again)
+        if not await self._would_freeze(reads, "rotate"):
+            return None
+        while again := again[: len(again) // 2]:
+            if await self._would_freeze(reads, "observeAndRotate", again):
+                break
+        return tuple(again)
+
+    async def _would_freeze(self, reads: StakeReads, function: str, *args: list[str]) -> bool:
+        return await reads.would_take(self._system.set, "StakedSet", function, *args, gas=_FREEZE_GAS)
+
     async def _freeze(self, reads: StakeReads, at: SystemAt) -> list[Duty]:
         (due_s,) = await reads.call(self._system.set, "StakedSet", "nextRotateAt")
         if at.now_s < due_s:
             return []
-        signers, (least,), coming, would = await asyncio.gather(
+        signers, (least,), coming, again = await asyncio.gather(
             reads.call(self._system.store, "PriceStore", "signerSet"),
             reads.call(self._system.set, "StakedSet", "minMembers"),
             _asked(reads, self._system.set, "StakedSet", "preview"),
-            reads.would_take(self._system.set, "StakedSet", "rotate", gas=_FREEZE_GAS),
+            self._observed_by_freeze(reads),
         )
-        windows, batch = ("", ()) if would else await self._to_observe(reads)
+        windows, batch = await self._to_observe(reads) if again is None else ("", ())
         members = None if coming is None else sum(r[2] == 0 for r in coming[0])
         facts = FreezeFacts(
             epoch=signers[0],
             due_s=due_s,
             members=members,
             least_members=least,
-            would_work=would,
+            would_work=again is not None,
             windows=windows,
             batch=batch,
+            again=again or (),
         )
         duty = freeze_duty(at, facts)
         return [] if duty is None else [duty]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from oracle.model.duty_kind import DutyKind
-from oracle.stake.duties import Duty, SystemAt, duty_step
+from oracle.stake.due.duties import Duty, SystemAt, duty_step
 
 LATEST_RECORD_S = 42 * 3_600
 """A rate that has fallen is recorded this long after the last one: what is two days old counts no more."""
@@ -24,6 +24,7 @@ class FreezeFacts:
         would_work: whether a transaction could do it in this block.
         windows: the contract that observes; "" where a set has none.
         batch: operators that have to be observed before it, as many as one transaction can.
+        again: operators that the transaction of the freeze can observe itself.
     """
 
     epoch: int
@@ -33,13 +34,15 @@ class FreezeFacts:
     would_work: bool
     windows: str = ""
     batch: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
 
 
 def freeze_duty(at: SystemAt, facts: FreezeFacts) -> Duty | None:
     """Freeze stakes and make the next set, as soon as that can be done; again where a set was not armed in time.
 
     Where sources need more gas than a transaction has, operators are observed in parts before it: what was said of them within the
-    hour counts for the freeze.
+    hour counts for the freeze. A moment at which somebody made a stake small, and had it observed, would count for the next window too;
+    so the freeze itself observes whom it can.
     """
     if at.now_s < facts.due_s:
         return None
@@ -59,8 +62,9 @@ def freeze_duty(at: SystemAt, facts: FreezeFacts) -> Duty | None:
         )
     elif not facts.would_work:
         hindered = "the set refuses it now"
+    function, arguments = ("observeAndRotate", (list(facts.again),)) if facts.again else ("rotate", ())
     step = duty_step(
-        at.set, "StakedSet", "rotate", (), "freezes stakes and makes the next signer set of them; its members have to arm it",
+        at.set, "StakedSet", function, arguments, "freezes stakes and makes the next signer set of them; its members have to arm it",
         "never; a set that is not armed in time is replaced by the next one",
     )  # fmt: skip
     subject = f"after epoch {facts.epoch}, due {facts.due_s}"
