@@ -74,7 +74,7 @@ class WatchDuty:
 
     async def look(self) -> tuple[str, ...]:
         """Everything once, in order; the chains that could not be read to their heads."""
-        unread = tuple([name for name, chain in self.chains.items() if not await self._told_once(name, chain.look)])
+        unread = tuple([name for name, chain in self.chains.items() if not await self._done(name, chain.look)])
         for endpoint in self.endpoints:
             await endpoint.look()
         await self.keep()
@@ -100,7 +100,10 @@ class WatchDuty:
         if self._close_prover is not None:
             await self._close_prover()
 
-    async def _told_once(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
+    async def _told_once(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        await self._done(name, work)
+
+    async def _done(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
         """Whether it was done. A chain that does not answer is told once a minute; the next run goes on from there."""
         try:
             await work()
