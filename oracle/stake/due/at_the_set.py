@@ -59,9 +59,7 @@ def freeze_duty(at: SystemAt, facts: FreezeFacts) -> Duty | None:
     if facts.members is None:
         hindered = "what would be frozen cannot be read now"
     elif facts.members < facts.least_members:
-        hindered = (
-            f"{facts.members} operators could be members, {facts.least_members} are needed: more must join or bond"
-        )
+        hindered = f"{facts.members} operators could be members, {facts.least_members} are needed: more must join or bond, or wait out the delay of joining"
     elif not facts.would_work:
         hindered = "the set refuses it now"
     function, arguments = ("observeAndRotate", (list(facts.again),)) if facts.again else ("rotate", ())
