@@ -89,7 +89,7 @@ def call(world: ChainEpoch) -> bytes:
 
 
 def test_two_in_one_block_one_lands_and_neither_goes_on(world: ChainEpoch, call: bytes) -> None:
-    """`who_comes_second_pays_little`: a revert because another was first is no error, and is not tried again."""
+    """`two_in_one_block_one_lands_and_neither_goes_on`: a revert because another was first is no error, and is not tried again."""
     request(world, "evm_setAutomine", False)
     first, second = Poster(world, 0), Poster(world, 1)
     sent = [Web3.keccak(p.post(call)) for p in (first, second)]

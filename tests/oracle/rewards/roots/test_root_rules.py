@@ -106,7 +106,7 @@ def locked_and_tempted() -> tuple[RootBook, OwnVotes, int]:
 
 
 def test_a_lock_holds_until_a_later_certificate_is_shown() -> None:
-    """`no_two_roots_of_an_epoch`: who has committed to a report readies no other one that carries no certificate."""
+    """`no_two_roots_and_one_within_n_attempts`: who has committed to a report readies no other one that carries no certificate."""
     book, own, member = locked_and_tempted()
     now_ms = ATTEMPT_MS + NOW_MS
     assert next_word(book, FROZEN.keys[member], own, now_ms) is None

@@ -24,7 +24,7 @@ def played(seed: int, *, wild: int = WILD) -> tuple[RootsWorld, int]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_two_roots_and_one_within_n_attempts(seed: int) -> None:
-    """`no_two_roots_of_an_epoch`, `no_honest_key_with_two_roots`, `a_root_within_n_attempts`: `check` holds at each moment."""
+    """`no_two_roots_and_one_within_n_attempts`, `no_honest_key_with_two_roots`, `a_root_within_n_attempts`: `check` holds at each moment."""
     world, attempts = played(seed)
     assert world.is_signed, f"seed {seed}: no root after {attempts} calm attempts with {len(world.liars)} liars"
     assert attempts <= len(world.liars) + 1
