@@ -1,7 +1,8 @@
 """Which lines and branches of the contracts the tests run, by traces of every call and the compiler's source maps.
 
 ``LRT_ORACLE_CONTRACT_COVERAGE=FILE pytest tests/contracts -n0`` traces every call and transaction that a test makes on its
-node and adds to FILE what ran; ``python tests/contracts/trace_coverage.py FILE`` reports. Measured on the code as shipped,
+node, or that `mirror` makes beside the EVM in this process (then with ``--force-enable-socket``), and adds to FILE what ran;
+``python tests/contracts/trace_coverage.py FILE [contracts/stake]`` reports, of sources in that folder only. Files of parts are joined by ``cat``. Measured on the code as shipped,
 optimised; what runs only in a constructor is not counted, neither as there nor as run.
 
 A line counts if code was made of a statement that begins there. A branch is a conditional jump that the compiler made of an
@@ -87,7 +88,7 @@ class Walk:
             self.made.add(holder)
 
 
-def walk(steps: Sequence[Any], to: str | None) -> Walk:
+def walk(steps: Sequence[Any], to: str | None) -> Walk:  # noqa: C901 - one pass over millions of steps
     """Go along a trace: address of the code, place in it, the next place in the same frame if it is a conditional jump."""
     out, calling = Walk(), Frame("", "", [])
     frames = [Frame(to or "", to or "", out.at_top, makes=not to)]
@@ -151,7 +152,7 @@ def places(code: bytes) -> list[int]:
     return out
 
 
-def report(file: Path) -> dict[str, tuple[int, int, int, int, list[int]]]:
+def report(file: Path, folder: str = "") -> dict[str, tuple[int, int, int, int, list[int]]]:
     """By source file: lines run and there, branches run and there, lines that never ran."""
     ran: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
     for line in file.read_text("utf-8").splitlines():
@@ -161,7 +162,7 @@ def report(file: Path) -> dict[str, tuple[int, int, int, int, list[int]]]:
     branches: dict[str, dict[tuple[int, int], set[bool]]] = defaultdict(lambda: defaultdict(set))
     for artifact in sorted((ROOT / "contracts" / "artifacts").glob("*.json")):
         made = json.loads(artifact.read_text("utf-8"))
-        if "runtime" in made:
+        if made.get("runtime") and made["source"].startswith(folder):
             _add(made["name"], made["source"], ran[made["name"]], lines, branches)
     out = {}
     for source, found in sorted(lines.items()):
@@ -192,7 +193,7 @@ def _add(name: str, file: str, ran: dict[int, set[int]], lines: Any, branches: A
 
 if __name__ == "__main__":
     total = [0, 0, 0, 0]
-    for source, (run, there, both, ways, never) in report(Path(sys.argv[1])).items():
+    for source, (run, there, both, ways, never) in report(Path(sys.argv[1]), *sys.argv[2:3]).items():
         total = [a + b for a, b in zip(total, (run, there, both, ways), strict=True)]
         sys.stdout.write(f"{source:44} lines {run:3}/{there:3}  branches {both:3}/{ways:3}  never {never}\n")
     sys.stdout.write("all: lines {}/{}, branches {}/{}\n".format(*total))
