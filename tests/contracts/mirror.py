@@ -52,7 +52,8 @@ class Mirrored:
     """
 
     def __init__(self, evm: pyrevm.EVM, chain_id: int) -> None:
-        self._evm, self._chain_id = evm, chain_id
+        self._evm: Any = evm
+        self._chain_id = chain_id
         self._http: http.client.HTTPConnection | None = None
         self._path = b""
         self._told: dict[Key, Any] = {}
@@ -106,7 +107,7 @@ class Mirrored:
         """What the node does with this call, and whether it fails; nothing stays of it."""
         block = self._evm.env.block
         told = call | {"gas": hex(min(gas or MOST_GAS, MOST_GAS))}
-        at = {"blockOverrides": {"number": hex(block.number or 0), "time": hex(block.timestamp or 0)}}
+        at = {"blockOverrides": {"number": hex(block.number), "time": hex(block.timestamp)}}
         (answer,) = self._ask([("debug_traceCall", [told, "latest", _TRACE | at])])
         return trace_coverage.walk(answer["structLogs"], call.get("to", "").lower()), bool(answer["failed"])
 

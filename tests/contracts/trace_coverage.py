@@ -2,8 +2,9 @@
 
 ``LRT_ORACLE_CONTRACT_COVERAGE=FILE pytest tests/contracts -n0`` traces every call and transaction that a test makes on its
 node, or that `mirror` makes beside the EVM in this process (then with ``--force-enable-socket``), and adds to FILE what ran;
-``python tests/contracts/trace_coverage.py FILE [contracts/stake]`` reports, of sources in that folder only. Files of parts are joined by ``cat``. Measured on the code as shipped,
-optimised; what runs only in a constructor is not counted, neither as there nor as run.
+``python tests/contracts/trace_coverage.py FILE [FOLDER]`` reports, of sources in FOLDER only; files of several runs are joined
+with ``cat``. Measured on the code as shipped, optimised; what runs only in a constructor is not counted, neither as there nor
+as run.
 
 A line counts if code was made of a statement that begins there. A branch is a conditional jump that the compiler made of an
 if, for, &&, || or ?: in the source; it is run if both ways were taken.
