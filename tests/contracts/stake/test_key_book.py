@@ -123,3 +123,10 @@ def test_a_consent_is_for_one_chain(world: StakeWorld) -> None:
     fork.evm.insert_account_info(world.book, pyrevm.AccountInfo(code=world.evm.evm.get_code(world.book)))
     fork.abis = world.evm.abis
     assert fork.ok(world.book, "consentDigest", ANNA, 7, 12345) == typed_digest(world.book, ANNA, 7, 12345, chain_id=5)
+
+
+def test_nobody_is_connected_to_nothing(world: StakeWorld) -> None:
+    for missing in range(3):
+        book = world.evm.create(contracts.load("KeyBook"), OWNER)
+        told = [ZERO if i == missing else known for i, known in enumerate((world.set, PENALTIES, REWARDS))]
+        assert world.evm.call(book, "connect", *told)[0] == "BadConnection"
