@@ -56,7 +56,7 @@ contract StakedSet is SetPlan {
     ///         was not armed in time. Of operators that were observed within the hour the newest observation counts; sources of the
     ///         others are asked now, which takes gas for all of them (`GasTooLow`).
     /// @return epoch of the set that was made; 0 if too much stake has left
-    function rotate() external returns (uint48 epoch) {
+    function rotate() public returns (uint48 epoch) {
         if (address(set) == address(0)) revert BadConnection();
         (uint48 inForce, Reference memory before) = _reference();
         uint256 due = _nextRotateAt(inForce);
@@ -66,6 +66,14 @@ contract StakedSet is SetPlan {
         if (next.members.length < minMembers) revert TooFewMembers(next.members.length, minMembers);
         frozenAt = uint48(block.timestamp);
         return next.threshold > next.total ? _stayed(next, inForce) : _made(next, inForce + 1);
+    }
+
+    /// @notice `rotate`, and right before it `observe` of these operators: what others made sources say of them since they were observed
+    ///         last lowers one epoch and not two. Where all of them are too many for one transaction the others are observed before it.
+    /// @return epoch of the set that was made; 0 if too much stake has left
+    function observeAndRotate(address[] calldata operators) external returns (uint48 epoch) {
+        windows.observe(operators);
+        return rotate();
     }
 
     /// @inheritdoc IStakedSet

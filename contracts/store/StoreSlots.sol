@@ -21,7 +21,6 @@ abstract contract StoreSlots is IPriceStoreErrors {
     uint256 internal constant HAS_MARKET = 1 << 168;
     uint256 internal constant HAS_REDEMPTION = 1 << 80;
     uint256 internal constant FIELD = 1 << 16; // from a token's market word of `held` to its redemption word
-    uint256 internal constant HELD_AT = 1 << 17; // storage slot of the first word of `held`
 
     /// @dev A fixed array: no hashing on the write path.
     uint256[65536] internal slots;

@@ -18,8 +18,8 @@ from oracle.check.store_facts import SignerGroup, StoreFacts
 from oracle.config.tables.store_sections import LOCAL_CHAINS, cautions
 from oracle.stake.discover import NotStaked
 from oracle.stake.moments import units
-from oracle.stake.secured_price import LieCost
-from oracle.stake.secured_text import security_document
+from oracle.stake.secured.price import LieCost
+from oracle.stake.secured.text import security_document
 
 _NEVER_STRONG = "S is out of reach: each crash waits"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from feeds.chains.abi import checksummed
-from oracle.stake.secured_price import PriceSecurity
+from oracle.stake.secured.price import PriceSecurity
 
 _SOURCES = ("DelegatedStake", "SymbioticStake", "EigenStake")
 _CONNECTED = ("StakedSet", "KeyBook", *_SOURCES)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from oracle.chain.quorum_rpc import ChainError
 from oracle.check.corruption_cost import WeighedSigner
 from oracle.stake.discover import NotStaked
-from oracle.stake.secured_price import PriceSecurity
+from oracle.stake.secured.price import PriceSecurity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from oracle.config.tables.operator_sections import TargetSection
 from oracle.sign.eip712 import Domain
 from oracle.stake.discover import NotStaked, discover
 from oracle.stake.reads import StakeReads
-from oracle.stake.secured_price import PriceSecurity, price_security
+from oracle.stake.secured.price import PriceSecurity, price_security
 
 _CLASS_SHIFT = 13
 _NO_CODE = ("0x", "0x0", "")

@@ -47,8 +47,8 @@ async def _status(
     from oracle.stake.elsewhere import elsewhere
     from oracle.stake.holdings import holdings_document
     from oracle.stake.reads import ZERO
-    from oracle.stake.secured_price import price_security
-    from oracle.stake.secured_text import doubt_lines, security_document, security_lines
+    from oracle.stake.secured.price import price_security
+    from oracle.stake.secured.text import doubt_lines, security_document, security_lines
     from oracle.stake.standing import operator_document, set_document
 
     async with opened_desk(config_path, target) as desk:
@@ -167,7 +167,7 @@ def keep(config_path: Path, /, *, wallet: Wallet, only: tuple[str, ...]) -> None
 
 async def _keep(config_path: Path, wallet: Wallet, only: tuple[str, ...]) -> None:
     from oracle.model.duty_kind import DutyKind
-    from oracle.stake.duty_plans import duty_steps
+    from oracle.stake.due.plans import duty_steps
 
     known = {k.value: k for k in DutyKind}
     if unknown := [n for n in only if n not in known]:
@@ -178,7 +178,7 @@ async def _keep(config_path: Path, wallet: Wallet, only: tuple[str, ...]) -> Non
 
 
 async def _rotate(config_path: Path, wallet: Wallet) -> None:
-    from oracle.stake.duty_plans import freeze_steps
+    from oracle.stake.due.plans import freeze_steps
 
     async with opened_actor(config_path, wallet) as actor:
         await carry_out(actor, wallet, await freeze_steps(actor.desk.reads, actor.desk.system))

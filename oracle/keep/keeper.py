@@ -30,8 +30,8 @@ from oracle.push.settings import PushRules
 from oracle.runtime.log_limit import LogBudget
 from oracle.runtime.schedule import every
 from oracle.stake.discover import NotStaked, StakeSystem, discover
-from oracle.stake.duties import DutiesDue, Duty
-from oracle.stake.duty_reads import DutyReads
+from oracle.stake.due.duties import DutiesDue, Duty
+from oracle.stake.due.reads import DutyReads
 from oracle.stake.reads import StakeReads
 
 JOURNAL = "keeper"

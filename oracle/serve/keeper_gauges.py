@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from oracle.model.duty_kind import DutyKind
-from oracle.stake.duties import DutiesDue
+from oracle.stake.due.duties import DutiesDue
 
 
 class DutiesShown(Protocol):

@@ -11,7 +11,7 @@ from oracle.serve.documents import Document
 from oracle.serve.operators import OperatorsView
 from oracle.serve.stake_documents import address, age_s, why_unknown
 from oracle.stake.follow import LOOK_S, StakeView
-from oracle.stake.secured_price import LieCost, PriceSecurity
+from oracle.stake.secured.price import LieCost, PriceSecurity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

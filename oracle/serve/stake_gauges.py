@@ -15,7 +15,7 @@ from feeds.units import MS, WAD
 from oracle.serve.operators import OperatorsView
 from oracle.serve.stake_documents import makes_no_set, names_of
 from oracle.stake.follow import StakeView
-from oracle.stake.secured_price import PriceSecurity
+from oracle.stake.secured.price import PriceSecurity
 
 _OP = ("operator",)
 Values = Mapping[tuple[str, ...], float]

@@ -16,7 +16,7 @@ from oracle.stake.case_memory import CaseMemory
 from oracle.stake.discover import NotStaked, discover
 from oracle.stake.overview import overview
 from oracle.stake.reads import StakeReads
-from oracle.stake.secured_price import PriceSecurity, price_security
+from oracle.stake.secured.price import PriceSecurity, price_security
 
 LOOK_S = 120
 """Pause between two looks."""

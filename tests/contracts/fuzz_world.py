@@ -122,10 +122,14 @@ class World:
             who = list(range(len(signers.keys)))
         self.send(batch, signers, who)
 
+    def digest(self, batch: bytes) -> bytes:
+        """What a report key signs for it."""
+        return word_digest(self.domain, 0, batch)
+
     def send(self, batch: bytes, signers: Signers, who: list[int]) -> None:
         """Sign, maybe spoil, push, and compare with what the model says."""
         rng = self.rng
-        digest = word_digest(self.domain, 0, batch)
+        digest = self.digest(batch)
         raw = [bytes([i]) + signature(signers.keys[i], digest) for i in who]
         valid = [True] * len(who)
         spoil = rng.random()

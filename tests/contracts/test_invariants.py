@@ -198,9 +198,9 @@ def test_every_invariant_of_the_docs_has_its_test() -> None:
     listed = re.findall(r"^- `(\w+)`", DOC.read_text(encoding="utf-8"), re.MULTILINE)
     others = [
         Path(__file__).parent.parent / "oracle" / room
-        for room in ("agree", "rewards", "serve", "sign", "stake", "watch")
+        for room in ("agree", "deploy", "keep", "rewards", "serve", "sign", "stake", "watch")
     ]
-    files = (*Path(__file__).parent.rglob("test_*.py"), *(p for room in others for p in room.glob("test_*.py")))
+    files = (*Path(__file__).parent.rglob("test_*.py"), *(p for room in others for p in room.rglob("test_*.py")))
     tests = "".join(p.read_text(encoding="utf-8") for p in files)
     assert len(listed) == len(set(listed)) >= 55
     assert [name for name in listed if f"def test_{name}(" not in tests] == []

@@ -38,7 +38,7 @@ def test_a_rotation_cannot_be_told_in_less_than_the_store_takes() -> None:
 def test_the_story_of_stake_has_operators_of_its_own_and_a_most_of_them() -> None:
     done = run("demo", "--scenario", "restaked", "--seconds", "20")
     assert done.exit_code == 2
-    assert "write --seconds 225 or more" in done.stderr
+    assert "write --seconds 250 or more" in done.stderr
     done = run("demo", "--scenario", "restaked", "--operators", "10")
     assert done.exit_code == 2
     assert "write --operators 9 or fewer" in done.stderr

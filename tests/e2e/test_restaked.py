@@ -25,7 +25,7 @@ from oracle.rewards.report import EpochRewards
 from oracle.sign.eip712 import Domain, batch_bytes, batch_digest, sign_compact
 from oracle.stake.discover import SourceKind, discover
 from oracle.stake.reads import StakeReads
-from oracle.stake.secured_price import price_security
+from oracle.stake.secured.price import price_security
 from oracle.storage.database import Database
 from tests.contracts.contract_tools import WAD, Item
 from tests.e2e.epoch_by_hand import epoch_report, posting

@@ -12,6 +12,7 @@ import {
     IWrappedEther
 } from "../../interfaces/ISymbiotic.sol";
 import {IStakeSource} from "../../interfaces/IStakeSource.sol";
+import {IStoreEpochs} from "../../interfaces/IStoreEpochs.sol";
 import {Connected} from "../Connected.sol";
 import {SymbioticVaults} from "./SymbioticVaults.sol";
 
@@ -223,16 +224,8 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
 
     function _share(address operator, address asset, uint256 amount) private {
         address[] memory all = vaults.vaults();
-        uint48 asOf = uint48(block.timestamp);
-        (uint256[] memory worth, uint256 total) = _worths(all, operator, 0);
-        if (total == 0) {
-            // all of it has left: whoever had it when the operator was last frozen in a set
-            uint256 bound = set.boundUntil(operator);
-            if (bound != 0) asOf = uint48(bound - set.answerS());
-            if (bound != 0) (worth, total) = _worths(all, operator, asOf);
-            if (total == 0) revert NothingStaked(operator);
-            asOf -= 1;
-        }
+        (uint256[] memory worth, uint256 total, uint48 asOf) = _earning(all, operator);
+        if (total == 0) revert NothingStaked(operator);
         for (uint256 i; i < all.length; ++i) {
             if (worth[i] == 0) continue;
             stakers[all[i]].asOf = asOf;
@@ -242,6 +235,29 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
             unpaid[all[i]][asset] += part;
             _payStakers(all[i], asset);
         }
+    }
+
+    /// @dev The stake that a reward was earned with: what has left since has its part of it, what came since has none, whoever chooses the
+    ///      moment. A reward is for an epoch that has ended, so it is the stake of the set before the one in force. Of who was not in
+    ///      that one, or not with stake from here, it is what was bound last; of who was never bound, what counts now.
+    /// @return worth of each vault
+    /// @return total of them
+    /// @return asOf when the stakers had the shares that are paid
+    function _earning(address[] memory all, address operator)
+        private
+        view
+        returns (uint256[] memory worth, uint256 total, uint48 asOf)
+    {
+        (uint48 epoch,,,) = IStoreEpochs(set.store()).signerSet();
+        if (epoch != 0) asOf = set.captureOf(epoch - 1, operator);
+        if (asOf != 0) (worth, total) = _worths(all, operator, asOf);
+        if (total != 0) return (worth, total, asOf - 1);
+        uint256 bound = set.boundUntil(operator);
+        if (bound != 0) asOf = uint48(bound - set.answerS());
+        if (bound != 0) (worth, total) = _worths(all, operator, asOf);
+        if (total != 0) return (worth, total, asOf - 1);
+        (worth, total) = _worths(all, operator, 0);
+        asOf = uint48(block.timestamp);
     }
 
     /// @param capture by which stake is read; 0: what counts now

@@ -184,9 +184,11 @@ class StoryHistory:
             for operator in world.weights(epoch):
                 assert world.ask(world.set, "captureOf", epoch, operator) == captures[operator]
         for (place, operator), asked in self.exits.items():
-            if asked.seen_s == captures[operator]:
-                self.exits[place, operator] = asked._replace(epochs=(*asked.epochs, epoch))
-                self.counts["counted after it was asked back"] += 1
+            # a set that nobody armed is replaced under its number
+            others = tuple(e for e in asked.epochs if e != epoch)
+            counted = asked.seen_s == captures[operator]
+            self.exits[place, operator] = asked._replace(epochs=(*others, epoch) if counted else others)
+            self.counts["counted after it was asked back"] += counted
         self.was_silent = False
         if self.rng.random() < 0.15:
             world.until(int(world.ask(world.set, "nextRotateAt")))
@@ -253,6 +255,8 @@ class StoryHistory:
         epoch = self.world.epoch
         if self.case is not None or not self.world.weights(epoch).get(LIAR):
             return "not now"
+        if self.world.frozen(epoch)[1] < self.world.evm.now:
+            return "of no use: no set was armed for days"
         self.case = self.world.prove(self.world.lie(self.member_key(epoch, LIAR), epoch))
         return "proven"
 

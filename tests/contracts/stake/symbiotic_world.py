@@ -183,13 +183,13 @@ class SymbioticWorld:
         """Ether to wdivETH."""
         self.evm.evm.message_call(who, token or self.wdiv, b"", value=amount)
 
-    def deposit(self, who: str, made: SymbioticVault, amount: int) -> None:
+    def deposit(self, who: str, made: SymbioticVault, amount: int, then_s: int = 1) -> None:
         token = made.terms.collateral
         self.wrap(who, 2 * amount, token)
         self.know(token, npm.own("WdivETH"))
         self.act(token, "approve", made.vault, 2**256 - 1, sender=who)
         self.act(made.vault, "deposit", who, amount, sender=who)
-        self.evm.jump(1)
+        self.evm.jump(then_s)
 
     # --------------------------------------------------------------------------------------------------------- calls
 

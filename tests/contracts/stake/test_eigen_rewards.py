@@ -152,6 +152,8 @@ def test_a_reward_keeps_eigenlayer_s_bounds(terms: EigenTerms, longest: int) -> 
         assert 0 < duration <= longest
         assert start + duration < evm.now
         evm.jump(50 * DAY_S)
+    evm.jump(-evm.now % terms.interval_s)
+    assert pay(world, 7, NOBODY, 7) == "", "in the second in which a day begins"
 
 
 def test_a_strategy_that_cannot_earn_takes_no_other_along() -> None:

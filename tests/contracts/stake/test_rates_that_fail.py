@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 
 import pytest
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
 
 from tests.contracts.contract_tools import WAD, compiled
+from tests.contracts.evm_process import STRANGER
 from tests.contracts.stake.eigen_world import REVERTS
 from tests.contracts.stake.stake_world import DAY_S, HOUR_S, SOURCES
 from tests.contracts.stake.story_sources import KINDS, SOURCE_GAS, EigenPart
@@ -100,6 +104,24 @@ def test_a_rate_that_was_not_recorded_for_two_days_counts_nothing(world: Fragile
     assert set(world.stakes().values()) == {0}
     world.tell(RATE)
     assert min(world.stakes().values()) > 0
+
+
+def test_a_caller_with_little_gas_gets_no_stake(world: FragileWorld) -> None:
+    """Otherwise it would decide whether the rate of now counts or one that was recorded."""
+    operator = OPERATORS[1]
+    world.tell(2 * RATE)
+    world.evm.jump(DAY_S)
+    data = keccak(text="stakeOf(address)")[:4] + encode(["address"], [operator])
+    for part in world.parts:
+        if operator not in part.served:
+            continue
+        right = world.ask(part.source, "stakeOf", operator)
+        told: set[int] = set()
+        for gas in range(30_000, 600_000, 1_000):
+            with suppress(RuntimeError):
+                answer = world.evm.evm.message_call(STRANGER, part.source, data, gas=gas, is_static=True)
+                told.add(int.from_bytes(answer, "big"))
+        assert told == {right}, part.source
 
 
 def test_who_is_emptied_for_a_moment_is_not_removed(world: FragileWorld) -> None:

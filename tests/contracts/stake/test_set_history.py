@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from copy import deepcopy
 from fractions import Fraction
 
 from tests.contracts.evm_process import STRANGER
@@ -135,11 +136,19 @@ class History:
         rows, threshold, total = self.world.preview()
         assert {w: rows[w].weight for w in members} == dict(zip(members, weighed.weights, strict=True))
         assert (threshold, total) == (weighed.threshold, weighed.total)
-        if len(members) < MIN_MEMBERS:
-            assert self.world.rotation()[0] == "TooFewMembers"
+        again = self.rng.sample(OPERATORS, self.rng.choice((0, 0, 4, 10)))
+        before = deepcopy(self.model)
+        for who in filter(self.model.is_open, again):
+            self.model.observe(who, self.now)
+        how = ("observeAndRotate", again) if again else ("rotate",)
+        error, epoch = self.world.evm.call(self.world.set, *how, sender=STRANGER)
+        if len(self.model.chosen(self.now)) < MIN_MEMBERS:
+            assert error == "TooFewMembers"
+            self.model = before
             return
+        assert not error
         made = self.model.rotate(self.now)
-        epoch = self.world.rotate()
+        self.seen["observed and made"] += bool(made and again)
         self.seen["made" if made else "silent"] += 1
         if made is None:
             assert epoch == 0
@@ -181,7 +190,17 @@ def test_every_weight_follows_from_stakes_alone() -> None:
         seen += history.seen
     missed = [
         k
-        for k in ("join", "removed", "made", "silent", "unarmed", "compared", "observed", "seen before")
+        for k in (
+            "join",
+            "removed",
+            "made",
+            "silent",
+            "unarmed",
+            "compared",
+            "observed",
+            "seen before",
+            "observed and made",
+        )
         if seen[k] < 5
     ]
     assert not missed, seen

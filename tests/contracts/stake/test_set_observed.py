@@ -122,6 +122,41 @@ def test_a_dip_that_is_observed_is_mended_by_who_looks_again(world: StakeWorld) 
     assert world.preview()[0][who[0]].stake == 90 * ETHER
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_no_dip_comes_between_an_observation_and_its_freeze(world: StakeWorld, at_once: bool) -> None:
+    """Where both are one call: it lowers the window in which it was seen, and not the next. Others were observed before it."""
+    who = world.enter_all(90, 80, 70, 60)
+    world.change()
+    due(world)
+    early_s = observe(world, *who)
+    world.evm.jump(60)
+    borrower = world.evm.create(compiled(SOURCES)["Borrower"])
+    world.evm.ok(borrower, "observeWith", world.sources[0], who[0], 20 * ETHER, world.windows)
+    now = world.evm.now
+    if at_once:
+        epoch = int(world.evm.ok(world.set, "observeAndRotate", [who[0], who[1], STRANGER], sender=STRANGER))
+    else:
+        epoch = world.rotate()
+    assert world.weights(epoch)[who[0]] == 20 * ETHER
+    captures = [now, now, early_s, early_s] if at_once else [now, early_s, early_s, early_s]
+    assert [world.evm.ok(world.set, "captureOf", epoch, w) for w in who] == captures
+    world.arm()
+    assert world.preview()[0][who[0]].stake == (90 if at_once else 20) * ETHER
+    assert seen(world, STRANGER) == (0, False, 0)
+
+
+def test_observing_hurries_no_freeze(world: StakeWorld) -> None:
+    """And nothing is observed where stakes cannot be frozen yet."""
+    who = world.enter_all(90, 80, 70, 60)
+    world.change()
+    due(world, before_s=1)
+    kept = [seen(world, w) for w in who]
+    assert world.evm.call(world.set, "observeAndRotate", who, sender=STRANGER)[0] == "TooEarly"
+    assert [seen(world, w) for w in who] == kept
+    due(world)
+    assert int(world.evm.ok(world.set, "observeAndRotate", who, sender=STRANGER)) == world.epoch + 1
+
+
 @pytest.mark.parametrize("manner", [REVERTS, BURNS])
 def test_no_observation_makes_a_source_fail(manner: int) -> None:
     """Who finds a moment in which a source fails replaces no answer with it, and any answer replaces that."""
@@ -192,9 +227,10 @@ def test_who_joins_was_observed_then() -> None:
     assert len(world.weights(epoch)) == len(who) + 1
 
 
-def test_who_comes_back_was_seen_after_its_jail() -> None:
-    """Who is in jail loses the sets for which it was seen before, and no other."""
-    world = StakeWorld(capBps=10_000, joinDelayS=1)
+@pytest.mark.parametrize("manner", [ANSWERS, REVERTS])
+def test_who_comes_back_was_seen_after_its_jail(manner: int) -> None:
+    """Who is in jail loses the sets for which it was seen before, and no other; also if a source that it has nothing in is silent then."""
+    world = StakeWorld(sources=2, capBps=10_000, joinDelayS=1)
     who = world.enter_all(90, 90, 90, 90, 90)
     world.change()
     due(world, before_s=100)
@@ -202,6 +238,7 @@ def test_who_comes_back_was_seen_after_its_jail() -> None:
     world.evm.jump(1)
     world.evm.ok(world.set, "jail", who[0], world.evm.now + 1, sender=PENALTIES)
     world.evm.jump(1)
+    world.behave(who[0], manner, source=1)
     world.evm.ok(world.set, "join", sender=who[0])
     due(world)
     epoch = world.rotate()

@@ -180,6 +180,7 @@ def test_a_caller_with_little_gas_makes_no_source_fail(world: StakeWorld) -> Non
     calls = {
         "rotate": (world.set, keccak(text="rotate()")[:4]),
         "observe": (world.windows, keccak(text="observe(address[])")[:4] + encode(["address[]"], [who])),
+        "both": (world.set, keccak(text="observeAndRotate(address[])")[:4] + encode(["address[]"], [who])),
         "remove": (world.set, keccak(text="remove(address)")[:4] + encode(["address"], [who[0]])),
     }
     for name, (to, data) in calls.items():

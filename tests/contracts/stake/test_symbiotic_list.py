@@ -80,6 +80,23 @@ def test_the_network_is_the_resolver_from_the_first_capture_on(world: SymbioticW
     assert world.refused(world.source, "adopt", made.delegator, made.slasher, True) == "NotAllowed"
 
 
+def test_a_vault_answers_for_what_it_counted_and_for_nothing_before(world: SymbioticWorld) -> None:
+    """In the second in which it is added nothing of it counts, and nothing is slashed for that capture."""
+    made = world.vault()
+    world.join(ANN, [made])
+    world.act(world.vaults, "prepare", made.vault)
+    world.run(symbiotic.give_stake(made, world.source, limit=10**24, shares={ANN: 1}))
+    world.deposit(RITA, made, 100 * WAD)
+    world.act(world.vaults, "addVault", made.vault, NOBODY)
+    added = world.evm.now
+    assert world.stake(ANN) == 0
+    world.evm.jump(1)
+    assert world.stake(ANN) == 50 * WAD
+    world.evm.jump(12)
+    assert [world.slashable(ANN, capture) for capture in (added - 1, added, added + 1)] == [0, 0, 100 * WAD]
+    assert world.refused(world.source, "seize", ANN, WAD, added, bytes(32), sender=PENALTIES) == "NothingSlashable"
+
+
 def test_the_list_is_short_and_the_best_are_on_it(world: SymbioticWorld) -> None:
     """Five count. A sixth takes the place of one that gave less than half as much, whose captures stay slashable."""
     made = [world.counted({ANN: 1}, (60 + i) * WAD) for i in range(5)]
@@ -127,7 +144,9 @@ def test_worthless_vaults_are_not_counted_and_do_not_stay(world: SymbioticWorld)
     assert world.refused(world.vaults, "addVault", empty.vault, NOBODY) == "WrongValue", "its curator gave us nothing"
     made = world.counted({ANN: 1}, MIN_VALUE)
     assert world.refused(world.vaults, "retireVault", made.vault) == "WrongValue"
-    world.act(made.vault, "withdraw", RITA, MIN_VALUE * 2 // 3, sender=RITA)
+    world.act(made.vault, "withdraw", RITA, MIN_VALUE // 2, sender=RITA)
+    assert world.refused(world.vaults, "retireVault", made.vault) == "WrongValue"
+    world.act(made.vault, "withdraw", RITA, MIN_VALUE * 2 // 3 - MIN_VALUE // 2, sender=RITA)
     world.act(world.vaults, "retireVault", made.vault)
     assert world.stake(ANN) == 0
     assert world.refused(world.vaults, "retireVault", made.vault) == "WrongState"

@@ -145,6 +145,67 @@ def test_a_request_that_cannot_wait_out_its_veto_is_not_made(world: SymbioticWor
     assert not world.logs("RequestFailed")
 
 
+@pytest.mark.parametrize("veto_s", [None, DAY_S])
+def test_a_penalty_is_taken_to_the_last_second_of_the_vault_s_time(world: SymbioticWorld, veto_s: int | None) -> None:
+    world.counted({ANN: 1}, 100 * WAD, veto_s=veto_s)
+    capture = world.capture()
+    world.seize(ANN, capture)
+    world.evm.jump(capture - 1 + EPOCH_S - world.evm.now)
+    assert world.take() == world.balance(BURNER) == 100 * WAD
+
+
+def test_an_older_penalty_whose_time_is_over_holds_up_no_newer_one(world: SymbioticWorld) -> None:
+    """Nobody has carried it out, and who delays it shields nothing by it."""
+    world.counted({ANN: 1}, 100 * WAD)
+    old = world.capture()
+    world.seize(ANN, old, WAD // 2, case=1)
+    world.evm.jump(EPOCH_S // 2)
+    world.seize(ANN, world.capture(), WAD // 2, case=2)
+    world.evm.jump(old + EPOCH_S - world.evm.now)
+    assert world.take(2) == 25 * WAD
+    assert world.take(1) == 0
+    assert world.balance(BURNER) == 25 * WAD
+
+
+def test_a_penalty_that_was_carried_out_holds_up_no_other(world: SymbioticWorld) -> None:
+    world.counted({ANN: 1}, 100 * WAD)
+    for case in (1, 2):
+        world.seize(ANN, world.capture(), WAD // 2, case=case)
+    world.evm.jump(DISPUTE_S)
+    assert [world.take(1), world.take(2)] == [50 * WAD, 25 * WAD]
+
+
+def test_what_the_gas_is_too_little_for_is_left_to_the_next_call(world: SymbioticWorld) -> None:
+    """However many vaults have hooks that burn what they are given: a call that can slash one of them slashes one."""
+    hook = world.evm.create(compiled(STAND_INS)["HostileHook"])
+    world.evm.ok(hook, "aim", world.source, case_id(1), True)
+    for _ in range(3):
+        world.counted({ANN: 1}, 100 * WAD, hook=hook)
+    world.seize(ANN, world.capture())
+    world.evm.jump(DISPUTE_S)
+    args = (case_id(1), ANYBODY, 0)
+    answers = [
+        world.with_gas(gas, world.source, "take", *args, sender=PENALTIES)
+        for gas in range(1_000_000, 3_000_000, 50_000)
+    ]
+    assert list(dict.fromkeys(answers)) == [None, 100 * WAD, 200 * WAD, 300 * WAD]
+
+
+def test_as_many_penalties_as_may_wait_in_a_vault_can_be_carried_out(world: SymbioticWorld) -> None:
+    """And no more are put aside there: each one looks at all that wait."""
+    world.counted({ANN: 1}, 100 * WAD)
+    capture = world.capture()
+    most = world.ask(world.source, "MAX_OPEN")
+    due = [world.seize(ANN, capture, WAD // 100, case=case) for case in range(1, most + 1)]
+    args = (ANN, WAD // 100, capture, case_id(most + 1))
+    assert world.refused(world.source, "seize", *args, sender=PENALTIES) == "NothingSlashable"
+    world.evm.jump(DISPUTE_S)
+    last = (case_id(most), ANYBODY, 0)
+    assert world.with_gas(2_000_000, world.source, "take", *last, sender=PENALTIES) == due[-1]
+    assert [world.take(case) for case in range(1, most + 1)] == due
+    assert world.balance(BURNER) == sum(due)
+
+
 def test_a_vault_whose_time_is_over_lapses(world: SymbioticWorld) -> None:
     """What nobody carried out in time is stake again."""
     made = world.counted({ANN: 1}, 100 * WAD)

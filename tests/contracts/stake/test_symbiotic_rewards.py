@@ -121,12 +121,16 @@ def test_operator_and_restakers_claim_what_was_paid_to_the_wei(world: SymbioticW
     assert [world.balance(at) for at in (world.operator_rewards, staker_rewards(world, made))] == [0, 0]
 
 
-def test_vaults_share_by_what_counts_of_the_operator_in_them(world: SymbioticWorld) -> None:
+@pytest.mark.parametrize("frozen", [False, True])
+def test_vaults_share_by_what_counts_of_the_operator_in_them(world: SymbioticWorld, frozen: bool) -> None:
     shared = world.counted({ANN: 1, BOB: 3}, 200 * WAD)
     alone = world.counted({ANN: 1}, 75 * WAD, kind=DelegatorKind.OPERATOR_NETWORK, operator=ANN, network=world.source)
     other = world.counted({BOB: 1}, 100 * WAD)
     world.evm.jump(LAG_S + 1)
     assert world.stake(ANN) == 100 * WAD
+    if frozen:
+        world.act(world.set, "freeze", ANN)
+        world.evm.jump(12)
     reward(world, ANN, 10 * WAD)
     assert [world.balance(staker_rewards(world, one)) for one in (shared, alone)] == [
         9 * WAD // 4,
@@ -175,12 +179,12 @@ def test_stakers_that_cannot_be_paid_yet_wait(world: SymbioticWorld) -> None:
 
 @pytest.mark.parametrize("way", ["a withdrawal", "a curator", "the operator", "a retired vault"])
 def test_what_was_earned_is_paid_after_all_stake_has_left(world: SymbioticWorld, way: str) -> None:
-    """To who had the stake when the operator was last frozen, and not to who came meanwhile."""
+    """To who had the stake when the operator was last frozen, and not to who came in that second or later."""
     made = world.counted({ANN: 1}, 100 * WAD)
     world.evm.jump(100)
     world.act(world.set, "freeze", ANN)
-    world.evm.jump(12)
     if way != "a withdrawal":
+        world.deposit(SAM, made, 10_000 * WAD, then_s=12)
         world.deposit(SAM, made, 10_000 * WAD)
     if way == "the operator":
         world.leave(ANN, world.source)
@@ -200,6 +204,31 @@ def test_what_was_earned_is_paid_after_all_stake_has_left(world: SymbioticWorld,
     assert world.balance(LATER) == WAD
     assert staker_claim(world, made, RITA, world.wdiv) == 9 * WAD
     assert world.balance(world.source) == 0
+
+
+@pytest.mark.parametrize("observed", [False, True])
+def test_a_reward_goes_to_the_stake_that_earned_it(world: SymbioticWorld, observed: bool) -> None:
+    """Of the epoch that ended: whatever left meanwhile, came, was frozen since or is looked at in a moment that suits somebody."""
+    large, small = world.counted({ANN: 1}, 270 * WAD), world.counted({ANN: 1}, 90 * WAD)
+    world.evm.jump(100)
+    world.act(world.set, "freeze", ANN)
+    world.deposit(SAM, small, 10_000 * WAD, then_s=0)
+    world.act(world.set, "begin")
+    world.evm.jump(12)
+    world.act(large.vault, "withdraw", RITA, 270 * WAD, sender=RITA)
+    world.deposit(SAM, small, 10_000 * WAD)
+    late = world.counted({ANN: 1}, 500 * WAD)
+    world.evm.jump(DAY_S)
+    world.act(world.set, "freeze", ANN)
+    world.act(world.set, "begin")
+    if observed:
+        world.act(world.set, "observe", ANN)
+    world.evm.jump(12)
+    reward(world, ANN, 10 * WAD)
+    assert staker_claim(world, large, RITA, world.wdiv) == 27 * WAD // 4
+    assert staker_claim(world, small, RITA, world.wdiv) == 9 * WAD // 4
+    assert staker_claim(world, small, SAM, world.wdiv) == 0
+    assert world.ask(world.source, "stakerRewardsOf", late.vault) == ETHER
 
 
 def test_who_was_never_frozen_with_stake_earns_nothing(world: SymbioticWorld) -> None:

@@ -35,6 +35,8 @@ from tests.contracts.stake.symbiotic_world import (
 
 OTHER = account(0x0E)
 """Another network, and its middleware."""
+VERSION_SLOT = 0xF0C57E16840DF040F15088DC2F81FE391C3923BEC73E23A9662EFC9C229C6A00
+"""Where OpenZeppelin's Initializable keeps it."""
 
 
 @pytest.fixture
@@ -166,6 +168,31 @@ def test_another_network_that_slashes_first_leaves_what_is_left(world: Symbiotic
     world.act(again.slasher, "slash", sub, BOB, 90 * WAD, capture, b"", sender=OTHER)
     assert world.take(2) == 10 * WAD
     assert world.balance(BURNER) == 200 * WAD
+
+
+def test_what_leaves_with_an_older_epoch_is_not_put_aside_for_a_newer_capture(world: SymbioticWorld) -> None:
+    """The vault has it still, and a slash of a newer capture does not take it, by Symbiotic's rule."""
+    made = world.counted({ANN: 1}, 100 * WAD)
+    other_network(world, made, {ANN: 1})
+    world.act(made.vault, "withdraw", RITA, 40 * WAD, sender=RITA)
+    world.evm.jump(EPOCH_S)
+    capture = world.capture()
+    assert world.slashable(ANN, capture) == 60 * WAD
+    world.act(made.slasher, "slash", symbiotic.subnetwork(OTHER), ANN, 50 * WAD, capture, b"", sender=OTHER)
+    assert world.ask(made.vault, "totalStake") == 50 * WAD
+    assert world.slashable(ANN, capture) == world.seize(ANN, capture) == 10 * WAD
+    world.evm.jump(DISPUTE_S)
+    assert world.take() == 10 * WAD
+
+
+def test_a_vault_of_other_code_counts_no_more(world: SymbioticWorld) -> None:
+    """Whatever it says: here nothing of it is another but the version."""
+    made = world.counted({ANN: 1}, 100 * WAD)
+    assert world.stake(ANN) == 50 * WAD
+    world.evm.evm.insert_account_storage(made.vault, VERSION_SLOT, 2)
+    assert world.ask(made.vault, "version") == 2
+    assert world.stake(ANN) == 0
+    world.act(world.vaults, "retireVault", made.vault)
 
 
 @pytest.mark.parametrize("mode", [REVERTS, BURNS])

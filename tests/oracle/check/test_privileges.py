@@ -15,8 +15,8 @@ from oracle.check.privileges import costs, document, roles
 from oracle.check.store_facts import MoveLimits, SignerGroup, StoreFacts
 from oracle.check.trust_text import trust_lines
 from oracle.stake.discover import NotStaked
-from oracle.stake.secured_price import judge
-from oracle.stake.secured_text import doubt_lines, security_document, security_lines
+from oracle.stake.secured.price import judge
+from oracle.stake.secured.text import doubt_lines, security_document, security_lines
 from tests.oracle.stake import secured
 from tests.oracle.stake.secured import ETHER
 

@@ -16,7 +16,7 @@ from tests.oracle.keep.keeper_world import KeeperWorld, deploy
 def deployed() -> Iterator[tuple[str, staking.StakingWorld]]:
     async def whole(url: str) -> staking.StakingWorld:
         async with LocalChain(url) as chain:
-            return await deploy(chain)
+            return await deploy(chain, url)
 
     with anvil.running() as node:
         yield node.url, asyncio.run(whole(node.url))

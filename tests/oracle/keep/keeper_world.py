@@ -26,7 +26,8 @@ OWNER, FUNDER = account(0), account(1)
 OPERATORS = tuple(account(i) for i in (2, 3, 4, 5, 6))
 REPORT_KEYS = tuple(coincurve.PrivateKey(bytes([n]) * 32) for n in range(31, 36))
 GAS_KEYS = tuple(coincurve.PrivateKey(bytes([n]) * 32) for n in range(41, 48))
-TERMS = staking.StakingTerms()
+JOIN_S = 2 * 3_600
+"""From joining to the first freeze that counts an operator."""
 
 
 @dataclass
@@ -58,11 +59,11 @@ class HubPeers:
         self.hub.heard[self.me] = heard
 
 
-async def deploy(chain: LocalChain) -> staking.StakingWorld:
+async def deploy(chain: LocalChain, url: str) -> staking.StakingWorld:
     """The contracts, and five operators in them with 20 tokens each."""
     diva = await chain.create(OWNER, npm.own("DivETH"))
     token = await chain.create(OWNER, npm.own("WdivETH"), diva.address)
-    made = await staking.deploy_staking(chain, OWNER, token, REPORT_KEYS[:3], ["wdivETH/ETH"], TERMS)
+    made = await staking.deploy_staking(chain, url, OWNER, token, REPORT_KEYS[:3], ["wdivETH/ETH"])
     for who, key in zip(OPERATORS, REPORT_KEYS, strict=True):
         await chain.pay(who, token.address, 40 * ETHER)
         await chain.settle()
@@ -161,7 +162,7 @@ class KeeperWorld:
 
     async def rotate_due(self) -> None:
         """Stakes can be frozen, and all operators have been candidates for long enough."""
-        await self.to(await self.read("set", "nextRotateAt") or self.now_s + TERMS.join_s)
+        await self.to(await self.read("set", "nextRotateAt") or self.now_s + JOIN_S)
 
     async def arm(self) -> int:
         """The members of the next set arm it, and its time comes."""

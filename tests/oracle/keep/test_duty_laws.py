@@ -12,9 +12,9 @@ from oracle.keep.keeper_turns import KeeperTurns
 from oracle.keep.spending import GasOfDay, Pauses
 from oracle.model.duty_kind import DutyKind
 from oracle.model.publication import PushRow, PushState
-from oracle.stake.case_duties import WHOLE, CaseFacts, CaseOutcome, SeizedStep, case_duties, is_over
-from oracle.stake.duties import DutiesDue, SystemAt
-from oracle.stake.set_duties import FreezeFacts, MemberFacts, RateFacts, freeze_duty, refresh_duties, removal_duties
+from oracle.stake.due.at_the_penalties import WHOLE, CaseFacts, CaseOutcome, SeizedStep, case_duties, is_over
+from oracle.stake.due.at_the_set import FreezeFacts, MemberFacts, RateFacts, freeze_duty, refresh_duties, removal_duties
+from oracle.stake.due.duties import DutiesDue, SystemAt
 from tests.oracle.keep.keeper_world import Hub
 
 ONE, TWO = "0x" + "01" * 20, "0x" + "02" * 20
@@ -48,6 +48,9 @@ def test_a_freeze_is_due_at_its_time_and_never_where_it_would_fail() -> None:
     assert observed is not None
     assert (observed.kind, observed.hindered, observed.step.to) == (DutyKind.OBSERVE, "", TWO)
     assert freeze_duty(AT, replace(FREEZE, batch=(ONE,), windows=TWO)) == due, "it fits"
+    both = freeze_duty(AT, replace(FREEZE, again=(ONE, TWO)))
+    assert both is not None
+    assert (both.kind, both.subject, both.step.name) == (DutyKind.ROTATE, due.subject, "observeAndRotate")
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,20 @@ def test_a_freeze_is_due_at_its_time_and_never_where_it_would_fail() -> None:
 def test_who_is_cut(jailed_at_s: int, poor_since_s: int | None, removable: bool, is_due: bool) -> None:
     facts = MemberFacts(
         operator=ONE, epoch=3, jailed_at_s=jailed_at_s, captured_s=NOW_S - 1_000, poor_since_s=poor_since_s, removable=removable
+    )  # fmt: skip
+    assert bool(list(removal_duties(AT, [facts], 600))) is is_due
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "removable", "is_due"), [(0, True, True), (60, False, False), (2_699, True, True), (2_700, True, False)]
+)
+def test_a_moment_that_the_set_noted_is_forgotten_while_a_second_look_cuts_nobody(
+    ago_s: int, removable: bool, is_due: bool
+) -> None:
+    """Later a call that was meant to have it forget could cut the operator, if somebody has its stake dip around it."""
+    facts = MemberFacts(
+        operator=ONE, epoch=3, jailed_at_s=0, captured_s=NOW_S - 9_000, poor_since_s=None, removable=removable,
+        emptied_s=NOW_S - ago_s,
     )  # fmt: skip
     assert bool(list(removal_duties(AT, [facts], 600))) is is_due
 

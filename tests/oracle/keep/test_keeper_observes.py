@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from demo.world import staking
-from oracle.stake import duty_reads
+import contracts
+from oracle.stake.due import reads as duty_reads
 from tests.oracle.keep.keeper_world import FUNDER, OPERATORS, KeeperWorld
 
 pytestmark = pytest.mark.chain
@@ -21,7 +21,7 @@ async def test_operators_are_observed_in_parts_where_a_freeze_is_too_big(
 ) -> None:
     """A transaction is taken for smaller than it is: too small for a freeze that asks, not for one of what was observed."""
     await world.by_stake()
-    windows = world.chain.contract(staking.artifact("StakeWindows").abi, await world.read("set", "windows"))
+    windows = world.chain.contract(contracts.load("StakeWindows").abi, await world.read("set", "windows"))
     await world.rotate_due()
     asks = await gas_of(world, "set", "rotate")
     before = await world.chain.rpc("evm_snapshot")
@@ -52,3 +52,19 @@ async def test_nothing_is_observed_for_a_freeze_that_fits(world: KeeperWorld) ->
     await world.rotate_due()
     await world.until(lambda: bool(world.done("rotate")))
     assert world.calls("observe") == []
+
+
+async def test_a_keeper_s_freeze_takes_no_moment_that_others_chose(world: KeeperWorld) -> None:
+    """All were observed half an hour before, at whatever moment somebody liked: the freeze asks them again."""
+    await world.by_stake()
+    windows = world.chain.contract(contracts.load("StakeWindows").abi, await world.read("set", "windows"))
+    everybody = [o.address for o in OPERATORS]
+    await world.to(await world.read("set", "nextRotateAt") - 1_800)
+    await world.chain.send(FUNDER, windows, "observe", everybody, gas=3_000_000)
+    await world.block()
+    early_s = world.now_s
+    await world.rotate_due()
+    world.all_keep()
+    await world.until(lambda: bool(world.done("rotate")))
+    captures = {await world.read("set", "captureOf", 3, o) for o in everybody}
+    assert min(captures) > early_s + 1_000

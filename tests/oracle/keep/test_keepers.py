@@ -153,6 +153,28 @@ async def test_an_emptied_operator_is_cut_and_not_for_a_moment(world: KeeperWorl
     assert await weight_of(world, 4) == 0
 
 
+async def test_nobody_has_an_operator_cut_by_two_moments_an_hour_apart(world: KeeperWorld) -> None:
+    """Who carries it leaves for a moment, has that seen, and comes back, twice: keepers have the set forget the first."""
+    await world.by_stake()
+    world.all_keep()
+    await world.turns()
+    who, weight = OPERATORS[4], await weight_of(world, 4)
+    shares = (await world.read("source", "positionOf", who.address, who.address))[0]
+
+    async def dip(number: int) -> None:
+        await world.send(who, "source", "requestExit", who.address, shares)
+        await world.send(who, "set", "remove", who.address)
+        await world.send(who, "source", "requestExit", who.address, 0)
+        assert await world.read("set", "emptiedAt", who.address) > 0
+        await world.until(lambda: len(world.done("remove")) == number, 60)
+        assert await world.read("set", "emptiedAt", who.address) == 0
+
+    await dip(1)
+    await world.block(3_600)
+    await dip(2)
+    assert await weight_of(world, 4) == weight
+
+
 async def weight_of(world: KeeperWorld, number: int) -> int:
     """Of an operator in the set in force."""
     _, _, keys, weights = await world.read("store", "signerSet")

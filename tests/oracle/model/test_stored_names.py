@@ -28,7 +28,7 @@ STORED_VALUES = {
     "Status": [1, 2, 3, 4],
 }
 PUSH_STATES = [
-    "prepared", "sent", "landed", "poked", "armed", "overtaken", "reverted", "replaced", "expired", "refused",
+    "prepared", "sent", "landed", "poked", "armed", "called", "overtaken", "reverted", "replaced", "expired", "refused",
 ]  # fmt: skip
 
 

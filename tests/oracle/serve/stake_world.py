@@ -9,7 +9,7 @@ from typing import Any
 from feeds.units import MS
 from oracle.stake.delegations import NOT_TOLD
 from oracle.stake.follow import StakeView
-from oracle.stake.secured_price import judge
+from oracle.stake.secured.price import judge
 from tests.oracle.serve.memory_service import ROUND_S
 from tests.oracle.serve.operators_world import signers_of
 from tests.oracle.stake.secured import ETHER, POOLS, TOKEN, VAULTS, facts, operator, part, who

@@ -16,7 +16,7 @@ from oracle.serve.metrics import Metrics
 from oracle.serve.operator_documents import operators_document, operators_lines
 from oracle.serve.operators import labels
 from oracle.sign.messages import Refusal, RefusalCode
-from oracle.stake.duties import DutiesDue
+from oracle.stake.due.duties import DutiesDue
 from oracle.watch.chain_words import ChainWords
 from oracle.watch.duty import WatchDuty
 from oracle.watch.endpoint_words import EndpointWords, SharedRounds

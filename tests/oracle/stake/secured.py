@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from oracle.stake.discover import SourceKind, StakeSource, StakeSystem
-from oracle.stake.secured_facts import (
+from oracle.stake.secured.facts import (
     CollateralFacts,
     Governance,
     PenaltyFacts,

@@ -35,13 +35,13 @@ def test_what_is_due_is_said_with_its_cost_and_then_done(people: People) -> None
     address = account(7).address
     dry = people.said(f"lrt-oracle stake keep --dry --account {address}")
     (step,) = dry["steps"]
-    assert (step["step"], dry["done"]) == ("rotate", [])
+    assert (step["step"], dry["done"]) == ("observeAndRotate", [])
     assert step["gas"] > 300_000
     assert int(step["cost_wei"]) > 0
     by_name = people.said(f"lrt-oracle stake rotate --dry --account {address}")
     assert by_name["steps"] == dry["steps"], "one piece of code"
     done = people.said(f"lrt-oracle stake keep {WALLET}")
-    assert [d["step"] for d in done["done"]] == ["rotate"]
+    assert [d["step"] for d in done["done"]] == ["observeAndRotate"]
     assert "nothing is due" in people.refused(f"lrt-oracle stake keep {WALLET}")
     assert "rotate is due at" in people.refused(f"lrt-oracle stake rotate {WALLET}")
     people.arm()
@@ -50,7 +50,7 @@ def test_what_is_due_is_said_with_its_cost_and_then_done(people: People) -> None
 def test_only_what_is_asked_for_is_done(people: People) -> None:
     people.jump(2 * DAY_S)
     whole = people.said(f"lrt-oracle stake keep --dry --account {account(7).address}")
-    assert [s["step"] for s in whole["steps"]] == ["rotate", "refresh"]
+    assert [s["step"] for s in whole["steps"]] == ["observeAndRotate", "refresh"]
     done = people.said(f"lrt-oracle stake keep --only refresh {WALLET}")
     assert [d["step"] for d in done["done"]] == ["refresh"]
     assert "'sleep' is no duty: write some of remove, top-up" in people.refused(

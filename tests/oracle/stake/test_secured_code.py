@@ -15,9 +15,9 @@ import contracts
 from oracle.chain.known_code import immutable_address, immutable_places, is_code_of
 from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_abi import call_of
-from oracle.stake.secured_code import strange_contracts
-from oracle.stake.secured_price import price_security
-from oracle.stake.secured_text import security_lines
+from oracle.stake.secured.code import strange_contracts
+from oracle.stake.secured.price import price_security
+from oracle.stake.secured.text import security_lines
 from tests.contracts.evm_process import STRANGER
 from tests.contracts.stake.story_sources import KINDS, SOURCE_GAS, SymbioticPart
 from tests.contracts.stake.story_world import ARBITER, DISPUTE_S, EXECUTION_S, FINDER_BPS, JAIL_S, LEAST, StoryWorld

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.stake.coalitions import MOST_OPERATORS, WeighedStake, cheapest
-from oracle.stake.secured_facts import SecuringOperator
-from oracle.stake.secured_price import NATIVE, LieCost, counted_once, fraction_due, judge
-from oracle.stake.secured_text import security_document, security_lines
+from oracle.stake.secured.coalitions import MOST_OPERATORS, WeighedStake, cheapest
+from oracle.stake.secured.facts import SecuringOperator
+from oracle.stake.secured.price import NATIVE, LieCost, counted_once, fraction_due, judge
+from oracle.stake.secured.text import security_document, security_lines
 from tests.oracle.stake.secured import EIGEN, ETHER, POOLS, TOKEN, VAULTS, facts, operator, part, who
 
 WHOLE = 10**18

@@ -15,9 +15,9 @@ from eth_utils.crypto import keccak
 
 from oracle.chain.quorum_rpc import ChainError
 from oracle.stake.discover import NotStaked, SourceKind
-from oracle.stake.secured_facts import PenaltyFacts, RewardFacts, SecuredFacts, SetTerms
-from oracle.stake.secured_price import PriceSecurity, price_security
-from oracle.stake.secured_text import security_document, security_lines
+from oracle.stake.secured.facts import PenaltyFacts, RewardFacts, SecuredFacts, SetTerms
+from oracle.stake.secured.price import PriceSecurity, price_security
+from oracle.stake.secured.text import security_document, security_lines
 from oracle.stake.standing import set_document
 from tests.contracts.contract_tools import WAD
 from tests.contracts.evm_process import STRANGER

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from oracle.model.duty_kind import DutyKind
 from oracle.stake.discover import StakeSystem
-from oracle.stake.duty_reads import DutyReads
+from oracle.stake.due.reads import DutyReads
 from oracle.stake.hand import StakeStep
 from oracle.stake.moments import moment
 from oracle.stake.plans import NothingToDo

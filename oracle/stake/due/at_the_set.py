@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from oracle.model.duty_kind import DutyKind
-from oracle.stake.duties import Duty, SystemAt, duty_step
+from oracle.stake.due.duties import Duty, SystemAt, duty_step
 
 LATEST_RECORD_S = 42 * 3_600
 """A rate that has fallen is recorded this long after the last one: what is two days old counts no more."""
+FORGET_WITHIN_S = 2_700
+"""After a first look a second one cuts nobody for an hour; a call may take a while to land."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class FreezeFacts:
         would_work: whether a transaction could do it in this block.
         windows: the contract that observes; "" where a set has none.
         batch: operators that have to be observed before it, as many as one transaction can.
+        again: operators that the transaction of the freeze can observe itself.
     """
 
     epoch: int
@@ -33,13 +36,15 @@ class FreezeFacts:
     would_work: bool
     windows: str = ""
     batch: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
 
 
 def freeze_duty(at: SystemAt, facts: FreezeFacts) -> Duty | None:
     """Freeze stakes and make the next set, as soon as that can be done; again where a set was not armed in time.
 
     Where sources need more gas than a transaction has, operators are observed in parts before it: what was said of them within the
-    hour counts for the freeze.
+    hour counts for the freeze. A moment at which somebody made a stake small, and had it observed, would count for the next window too;
+    so the freeze itself observes whom it can.
     """
     if at.now_s < facts.due_s:
         return None
@@ -54,13 +59,12 @@ def freeze_duty(at: SystemAt, facts: FreezeFacts) -> Duty | None:
     if facts.members is None:
         hindered = "what would be frozen cannot be read now"
     elif facts.members < facts.least_members:
-        hindered = (
-            f"{facts.members} operators could be members, {facts.least_members} are needed: more must join or bond"
-        )
+        hindered = f"{facts.members} operators could be members, {facts.least_members} are needed: more must join or bond, or wait out the delay of joining"
     elif not facts.would_work:
         hindered = "the set refuses it now"
+    function, arguments = ("observeAndRotate", (list(facts.again),)) if facts.again else ("rotate", ())
     step = duty_step(
-        at.set, "StakedSet", "rotate", (), "freezes stakes and makes the next signer set of them; its members have to arm it",
+        at.set, "StakedSet", function, arguments, "freezes stakes and makes the next signer set of them; its members have to arm it",
         "never; a set that is not armed in time is replaced by the next one",
     )  # fmt: skip
     subject = f"after epoch {facts.epoch}, due {facts.due_s}"
@@ -77,7 +81,8 @@ class MemberFacts:
         jailed_at_s: when it was last jailed; 0: never.
         captured_s: when the oldest of these sets was frozen.
         poor_since_s: since when all that was read of its stake was below the least; None: it is not.
-        removable: whether the set would cut it now.
+        removable: whether the set would cut it now, or forget that it was seen with too little.
+        emptied_s: when the set last saw too little of it, and nobody more since; 0: it did not.
     """
 
     operator: str
@@ -86,14 +91,28 @@ class MemberFacts:
     captured_s: int
     poor_since_s: int | None
     removable: bool
+    emptied_s: int = 0
 
 
 def removal_duties(at: SystemAt, members: Sequence[MemberFacts], poor_for_s: int) -> Iterator[Duty]:
     """Cut who is in jail, and whose stake has been below the least for long.
 
     A token's rate may dip for a call, and some stake that cannot be read counts nothing: an honest operator is not cut for a block.
+    Two such moments an hour apart would do at the set: it is made to forget the first, well within that hour, as such a call can cut nobody.
     """
     for one in members:
+        if one.removable and at.now_s < one.emptied_s + FORGET_WITHIN_S:
+            step = duty_step(
+                at.set,
+                "StakedSet",
+                "remove",
+                (one.operator,),
+                f"has the set see that {one.operator} has its stake",
+                "never",
+            )
+            subject = f"{one.operator} seen with too little {one.emptied_s}"
+            yield Duty(kind=DutyKind.REMOVE, subject=subject, since_s=one.emptied_s, step=step)
+            continue
         jailed = one.jailed_at_s >= one.captured_s and one.jailed_at_s > 0
         poor = one.poor_since_s is not None and at.now_s >= one.poor_since_s + poor_for_s
         if not one.removable or not (jailed or poor):

@@ -12,11 +12,11 @@ from eth_hash.auto import keccak
 
 from oracle.chain.quorum_rpc import ChainError
 from oracle.model.duty_kind import DutyKind
-from oracle.stake.case_duties import CaseFacts, CaseOutcome, SeizedStep, case_duties, is_over, open_retries
 from oracle.stake.discover import SourceKind, StakeSystem
-from oracle.stake.duties import Duty, SystemAt
+from oracle.stake.due.at_the_penalties import CaseFacts, CaseOutcome, SeizedStep, case_duties, is_over, open_retries
+from oracle.stake.due.at_the_set import FreezeFacts, MemberFacts, RateFacts, freeze_duty, refresh_duties, removal_duties
+from oracle.stake.due.duties import Duty, SystemAt
 from oracle.stake.reads import ZERO, StakeReads
-from oracle.stake.set_duties import FreezeFacts, MemberFacts, RateFacts, freeze_duty, refresh_duties, removal_duties
 from oracle.stake.standing import EPOCHS_BACK
 
 _STAKES_S, _KEYS_S, _ALL_CASES_S = 240, 240, 3_600
@@ -51,6 +51,7 @@ class DutyReads:
     def __init__(self, system: StakeSystem, *, poor_for_s: int, refresh_s: int) -> None:
         self._system, self._poor_for_s, self._refresh_s = system, poor_for_s, refresh_s
         self._poor_since: dict[str, int] = {}
+        self._emptied: dict[str, int] = {}
         self._stakes_s = self._all_cases_s = self._keys_s = -_ALL_CASES_S
         self.trouble: list[str] = []
         self._keys: frozenset[bytes] = frozenset()
@@ -121,26 +122,43 @@ class DutyReads:
             waiting = waiting[: len(waiting) // 2]
         return windows, tuple(waiting)
 
+    async def _observed_by_freeze(self, reads: StakeReads) -> tuple[str, ...] | None:
+        """Candidates that a freeze can observe in its own transaction: all, or half of them, and so on; None: it would not go through."""
+        (candidates,) = await reads.call(self._system.set, "StakedSet", "candidates")
+        again = sorted(candidates)
+        if again and await self._would_freeze(reads, "observeAndRotate", again):
+            return tuple(again)
+        if not await self._would_freeze(reads, "rotate"):
+            return None
+        while again := again[: len(again) // 2]:
+            if await self._would_freeze(reads, "observeAndRotate", again):
+                break
+        return tuple(again)
+
+    async def _would_freeze(self, reads: StakeReads, function: str, *args: list[str]) -> bool:
+        return await reads.would_take(self._system.set, "StakedSet", function, *args, gas=_FREEZE_GAS)
+
     async def _freeze(self, reads: StakeReads, at: SystemAt) -> list[Duty]:
         (due_s,) = await reads.call(self._system.set, "StakedSet", "nextRotateAt")
         if at.now_s < due_s:
             return []
-        signers, (least,), coming, would = await asyncio.gather(
+        signers, (least,), coming, again = await asyncio.gather(
             reads.call(self._system.store, "PriceStore", "signerSet"),
             reads.call(self._system.set, "StakedSet", "minMembers"),
             _asked(reads, self._system.set, "StakedSet", "preview"),
-            reads.would_take(self._system.set, "StakedSet", "rotate", gas=_FREEZE_GAS),
+            self._observed_by_freeze(reads),
         )
-        windows, batch = ("", ()) if would else await self._to_observe(reads)
+        windows, batch = await self._to_observe(reads) if again is None else ("", ())
         members = None if coming is None else sum(r[2] == 0 for r in coming[0])
         facts = FreezeFacts(
             epoch=signers[0],
             due_s=due_s,
             members=members,
             least_members=least,
-            would_work=would,
+            would_work=again is not None,
             windows=windows,
             batch=batch,
+            again=again or (),
         )
         duty = freeze_duty(at, facts)
         return [] if duty is None else [duty]
@@ -158,13 +176,14 @@ class DutyReads:
         rows = []
         for operator, jailed_s in (await self._jailed(reads, newest)).items():
             poor_s = self._poor_since.get(operator)
-            if not jailed_s and poor_s is None:
+            emptied_s = await self._emptied_s(reads, operator) if self._emptied.get(operator) else 0
+            if not jailed_s and poor_s is None and not emptied_s:
                 continue
             removable = await _asked(reads, self._system.set, "StakedSet", "remove", operator) is not None
             rows.append(
                 MemberFacts(
                     operator=operator, epoch=newest[operator], jailed_at_s=jailed_s, captured_s=captured[operator],
-                    poor_since_s=poor_s, removable=removable,
+                    poor_since_s=poor_s, removable=removable, emptied_s=emptied_s,
                 )
             )  # fmt: skip
         return rows
@@ -178,7 +197,7 @@ class DutyReads:
         return epoch, int(frozen[0]), tuple(operators)
 
     async def _look_at_stakes(self, reads: StakeReads, operators: list[str]) -> None:
-        """Since when a stake is below the least. A source that does not answer leaves what is known as it is."""
+        """Since when a stake is below the least, and what the set noted of it. A source that does not answer leaves what is known."""
         now_s = reads.head.time_s
         if now_s < self._stakes_s + _STAKES_S:
             return
@@ -190,7 +209,14 @@ class DutyReads:
                 self._poor_since.pop(operator, None)
             else:
                 self._poor_since.setdefault(operator, now_s)
+            self._emptied[operator] = await self._emptied_s(reads, operator)
         self._poor_since = {o: s for o, s in self._poor_since.items() if o in operators}
+        self._emptied = {o: s for o, s in self._emptied.items() if o in operators}
+
+    async def _emptied_s(self, reads: StakeReads, operator: str) -> int:
+        """When the set noted that it saw too little of an operator; 0: it did not, or is one that notes nothing."""
+        noted = await reads.tried(self._system.set, "StakedSet", "emptiedAt", operator)
+        return 0 if noted is None else int(noted[0])
 
     # --- penalties -------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from oracle.stake.discover import SourceKind
 from oracle.stake.moments import moment
-from oracle.stake.secured_facts import SecuredFacts
+from oracle.stake.secured.facts import SecuredFacts
 
 _DAY_S = 86_400
 _OLD_RECORD_S = 2 * _DAY_S

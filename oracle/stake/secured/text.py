@@ -8,8 +8,8 @@ from typing import Any
 from oracle.stake.discover import SourceKind
 from oracle.stake.moments import moment, percent, units
 from oracle.stake.reads import ZERO
-from oracle.stake.secured_document import facts_document
-from oracle.stake.secured_price import LieCost, PriceSecurity
+from oracle.stake.secured.document import facts_document
+from oracle.stake.secured.price import LieCost, PriceSecurity
 
 _WHOLE = 10**18
 _NAMES = {

@@ -11,7 +11,7 @@ from eth_utils.crypto import keccak
 
 from oracle.stake.discover import SourceKind, StakeSource
 from oracle.stake.reads import ZERO, StakeReads
-from oracle.stake.secured_facts import SourceFacts, StakePart
+from oracle.stake.secured.facts import SourceFacts, StakePart
 
 _MOST_STRATEGIES = 4
 _CURATOR_ROLES = (

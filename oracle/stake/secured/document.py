@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from oracle.stake.secured_facts import SecuredFacts, SecuringOperator, StakePart
+from oracle.stake.secured.facts import SecuredFacts, SecuringOperator, StakePart
 
 
 def facts_document(facts: SecuredFacts) -> dict[str, Any]:

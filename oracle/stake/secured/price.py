@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from oracle.chain.quorum_rpc import ChainError
-from oracle.stake.coalitions import Coalition, WeighedStake, cheapest
 from oracle.stake.discover import StakeSystem
 from oracle.stake.reads import StakeReads
-from oracle.stake.secured_doubts import doubts_of
-from oracle.stake.secured_facts import SecuredFacts, SecuringOperator, StakePart
-from oracle.stake.secured_reads import secured_facts
+from oracle.stake.secured.coalitions import Coalition, WeighedStake, cheapest
+from oracle.stake.secured.doubts import doubts_of
+from oracle.stake.secured.facts import SecuredFacts, SecuringOperator, StakePart
+from oracle.stake.secured.reads import secured_facts
 
 _WHOLE = 10**18
 NATIVE, UNKNOWN = "ether of validators", "unknown collateral"

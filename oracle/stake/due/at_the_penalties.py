@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from oracle.model.duty_kind import DutyKind
-from oracle.stake.duties import Duty, SystemAt, duty_step
+from oracle.stake.due.duties import Duty, SystemAt, duty_step
 from oracle.stake.moments import moment, percent
 
 WHOLE = 10**18

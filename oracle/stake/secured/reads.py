@@ -8,8 +8,8 @@ from typing import Any
 
 from oracle.stake.discover import StakeSystem
 from oracle.stake.reads import ZERO, StakeReads
-from oracle.stake.secured_code import strange_contracts
-from oracle.stake.secured_facts import (
+from oracle.stake.secured.code import strange_contracts
+from oracle.stake.secured.facts import (
     CollateralFacts,
     Governance,
     PenaltyFacts,
@@ -19,7 +19,7 @@ from oracle.stake.secured_facts import (
     SetTerms,
     StakePart,
 )
-from oracle.stake.secured_places import SourcePlaces, parts_of, places_of
+from oracle.stake.secured.places import SourcePlaces, parts_of, places_of
 from oracle.stake.standing import EPOCHS_BACK, NEVER_EXPIRES, cases_of, slashing_capture
 
 _TERMS = (
