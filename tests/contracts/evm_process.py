@@ -13,6 +13,7 @@ from eth_utils.crypto import keccak
 from oracle.chain.store_abi import abi_type
 from oracle.sign.eip712 import Domain, batch_digest, sealed_digest, sign_compact
 from tests.contracts.contract_tools import error_of
+from tests.contracts.mirror import machine
 from tests.contracts.store_words import Limits
 
 KEYS = [coincurve.PrivateKey((i + 1).to_bytes(32, "big")) for i in range(9)]
@@ -49,7 +50,7 @@ class Evm:
     """Contracts on pyrevm: a call answers bytes, or the name of its error."""
 
     def __init__(self) -> None:
-        self.evm = pyrevm.EVM(spec_id="CANCUN")
+        self.evm = machine()
         self.now = FIRST_S
         self.abis: dict[str, dict[str, Any]] = {}
         for who in (OWNER, GUARDIAN, STRANGER, TREASURY):

@@ -1,8 +1,10 @@
 """Which lines and branches of the contracts the tests run, by traces of every call and the compiler's source maps.
 
 ``LRT_ORACLE_CONTRACT_COVERAGE=FILE pytest tests/contracts -n0`` traces every call and transaction that a test makes on its
-node and adds to FILE what ran; ``python tests/contracts/trace_coverage.py FILE`` reports. Measured on the code as shipped,
-optimised; what runs only in a constructor is not counted, neither as there nor as run.
+node, or that `mirror` makes beside the EVM in this process (then with ``--force-enable-socket``), and adds to FILE what ran;
+``python tests/contracts/trace_coverage.py FILE [FOLDER]`` reports, of sources in FOLDER only; files of several runs are joined
+with ``cat``. Measured on the code as shipped, optimised; what runs only in a constructor is not counted, neither as there nor
+as run.
 
 A line counts if code was made of a statement that begins there. A branch is a conditional jump that the compiler made of an
 if, for, &&, || or ?: in the source; it is run if both ways were taken.
@@ -16,6 +18,8 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,7 @@ FILE = os.environ.get("LRT_ORACLE_CONTRACT_COVERAGE", "")
 _CALLS = {"CALL": -2, "STATICCALL": -2, "DELEGATECALL": -2, "CALLCODE": -2}
 _OPTIONS = {"disableStorage": True, "disableMemory": True, "enableMemory": False}
 _NAMES: dict[str, str] = {}
+_KEPT: set[tuple[str, int, int]] = set()
 _BRANCH = re.compile(r"^(if|for|while)\b|&&|\|\||\?")
 _HEAD = re.compile(r"^\s*(abstract|contract|function|modifier|constructor|interface|library|fallback)\b")
 
@@ -51,23 +56,77 @@ def watch(provider: Any) -> None:
 
 
 def _record(to: str | None, answer: Any) -> None:
-    """Add what ran to the file: name of the contract, place in its code, the next place in the same frame."""
-    steps = (answer.get("result") or {}).get("structLogs") or []
-    frames, seen, calling = [to], set(), None
+    """Add what ran to the file."""
+    keep(walk((answer.get("result") or {}).get("structLogs") or [], to), lambda at: _NAMES.get(at.lower(), ""))
+
+
+@dataclass
+class Frame:
+    """A call within a call: whose code runs, in whose name (empty: of what is being made), and the slots it writes."""
+
+    code: str
+    holder: str
+    slots: list[int]
+    makes: bool = False
+
+
+@dataclass
+class Walk:
+    """What ran, what may have been written, whom something happened to, what was made."""
+
+    ran: set[tuple[str, int, int]] = field(default_factory=set)
+    slots: set[tuple[str, int]] = field(default_factory=set)
+    accounts: set[str] = field(default_factory=set)
+    made: set[str] = field(default_factory=set)
+    at_top: list[int] = field(default_factory=list)
+    """Slots of what the whole call makes, if it makes something."""
+
+    def close(self, frame: Frame, holder: str) -> None:
+        """A frame ended, and this is in whose name it ran."""
+        self.slots |= {(holder, slot) for slot in frame.slots}
+        self.accounts.add(holder)
+        if frame.makes:
+            self.made.add(holder)
+
+
+def walk(steps: Sequence[Any], to: str | None) -> Walk:  # noqa: C901 - one pass over millions of steps
+    """Go along a trace: address of the code, place in it, the next place in the same frame if it is a conditional jump."""
+    out, calling = Walk(), Frame("", "", [])
+    frames = [Frame(to or "", to or "", out.at_top, makes=not to)]
     for step, after in zip(steps, [*steps[1:], None], strict=False):
-        while len(frames) > step["depth"]:
-            frames.pop()
-        while len(frames) < step["depth"]:
+        depth, op = step["depth"], step["op"]
+        while len(frames) > depth:
+            ended = frames.pop()
+            made = int(step["stack"][-1], 16) if ended.makes and len(frames) == depth else 0
+            if ended.holder or made:
+                out.close(ended, ended.holder or f"0x{made:040x}")
+        if len(frames) < depth:
             frames.append(calling)
-        if step["op"] in _CALLS:
-            calling = "0x" + step["stack"][_CALLS[step["op"]]].removeprefix("0x").rjust(40, "0")[-40:]
-        elif step["op"].startswith("CREATE"):
-            calling = None
-        name = _NAMES.get((frames[-1] or "").lower())
-        if name:
-            jumped = after["pc"] if after and step["op"] == "JUMPI" and after["depth"] == step["depth"] else -1
-            seen.add((name, step["pc"], jumped))
+        frame = frames[-1]
+        if op in _CALLS:
+            callee = "0x" + step["stack"][_CALLS[op]].removeprefix("0x").rjust(40, "0")[-40:]
+            borrows = op in ("DELEGATECALL", "CALLCODE")
+            calling = Frame(callee, frame.holder, frame.slots) if borrows else Frame(callee, callee, [])
+            out.accounts.add(callee)
+        elif op.startswith("CREATE"):
+            calling = Frame("", "", [], makes=True)
+        elif op == "SSTORE":
+            frame.slots.append(int(step["stack"][-1], 16))
+        if frame.code:
+            jumped = after["pc"] if after and op == "JUMPI" and after["depth"] == depth else -1
+            out.ran.add((frame.code, step["pc"], jumped))
+    for frame in frames:
+        if frame.holder:
+            out.close(frame, frame.holder)
+    return out
+
+
+def keep(walked: Walk, name_of: Callable[[str], str]) -> None:
+    """Add what ran to the file: name of the contract, place in its code, the next place in the same frame."""
+    names = {code: name_of(code) for code in {code for code, _, _ in walked.ran}}
+    seen = {(names[code], pc, after) for code, pc, after in walked.ran if names[code]} - _KEPT
     if seen:
+        _KEPT.update(seen)
         with Path(FILE).open("a", encoding="utf-8") as out:
             out.write("".join(f"{n} {a} {b}\n" for n, a, b in sorted(seen)))
 
@@ -94,7 +153,7 @@ def places(code: bytes) -> list[int]:
     return out
 
 
-def report(file: Path) -> dict[str, tuple[int, int, int, int, list[int]]]:
+def report(file: Path, folder: str = "") -> dict[str, tuple[int, int, int, int, list[int]]]:
     """By source file: lines run and there, branches run and there, lines that never ran."""
     ran: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
     for line in file.read_text("utf-8").splitlines():
@@ -104,7 +163,7 @@ def report(file: Path) -> dict[str, tuple[int, int, int, int, list[int]]]:
     branches: dict[str, dict[tuple[int, int], set[bool]]] = defaultdict(lambda: defaultdict(set))
     for artifact in sorted((ROOT / "contracts" / "artifacts").glob("*.json")):
         made = json.loads(artifact.read_text("utf-8"))
-        if "runtime" in made:
+        if made.get("runtime") and made["source"].startswith(folder):
             _add(made["name"], made["source"], ran[made["name"]], lines, branches)
     out = {}
     for source, found in sorted(lines.items()):
@@ -135,7 +194,7 @@ def _add(name: str, file: str, ran: dict[int, set[int]], lines: Any, branches: A
 
 if __name__ == "__main__":
     total = [0, 0, 0, 0]
-    for source, (run, there, both, ways, never) in report(Path(sys.argv[1])).items():
+    for source, (run, there, both, ways, never) in report(Path(sys.argv[1]), *sys.argv[2:3]).items():
         total = [a + b for a, b in zip(total, (run, there, both, ways), strict=True)]
         sys.stdout.write(f"{source:44} lines {run:3}/{there:3}  branches {both:3}/{ways:3}  never {never}\n")
     sys.stdout.write("all: lines {}/{}, branches {}/{}\n".format(*total))

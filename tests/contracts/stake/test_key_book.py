@@ -9,6 +9,7 @@ from eth_utils.crypto import keccak
 
 import contracts
 from tests.contracts.evm_process import OWNER, STRANGER, Evm
+from tests.contracts.mirror import machine
 from tests.contracts.stake.stake_world import PENALTIES, REWARDS, ZERO, StakeWorld, address, operator, spare_key
 
 ANNA, BEN = operator(1), operator(2)
@@ -118,7 +119,14 @@ def test_a_consent_is_for_one_book(world: StakeWorld) -> None:
 def test_a_consent_is_for_one_chain(world: StakeWorld) -> None:
     """A book whose chain forks asks for consents of the chain that it finds itself on."""
     fork = Evm()
-    fork.evm = pyrevm.EVM(spec_id="CANCUN", env=pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=5)))
+    fork.evm = machine(chain_id=5)
     fork.evm.insert_account_info(world.book, pyrevm.AccountInfo(code=world.evm.evm.get_code(world.book)))
     fork.abis = world.evm.abis
     assert fork.ok(world.book, "consentDigest", ANNA, 7, 12345) == typed_digest(world.book, ANNA, 7, 12345, chain_id=5)
+
+
+def test_nobody_is_connected_to_nothing(world: StakeWorld) -> None:
+    for missing in range(3):
+        book = world.evm.create(contracts.load("KeyBook"), OWNER)
+        told = [ZERO if i == missing else known for i, known in enumerate((world.set, PENALTIES, REWARDS))]
+        assert world.evm.call(book, "connect", *told)[0] == "BadConnection"
