@@ -40,9 +40,9 @@ def address(text: str | bytes) -> bytes:
         raise ValueError(f"{text!r} is not an address: write 0x and 40 hexadecimal digits")
     raw = bytes.fromhex(text[2:])
     if not any(raw):
-        raise ValueError("the zero address is not a contract: write the contract's own")
+        raise ValueError("the zero address is nobody's: write the address that is meant")
     if text[2:] not in {text[2:].lower(), text[2:].upper()} and text != checksummed(raw):
-        raise ValueError(f"{text} has a wrong checksum: write {checksummed(raw)} if that is the contract you mean")
+        raise ValueError(f"{text} has a wrong checksum: write {checksummed(raw)} if that is the address you mean")
     return raw
 
 

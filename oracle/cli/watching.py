@@ -36,6 +36,8 @@ def watch(config_path: Path, once: bool, as_json: bool) -> None:
         rows += [f"{state}: {count}" for state, count in document["evidence"].items() if count]
         rows += [f"due: {name}" for name in document["due"]]
         print_result(as_json, document, rows)
+        if document["unread"]:
+            raise Exit(f"not read to the head: {', '.join(document['unread'])}; the log says why", ExitCode.FAILED)
 
 
 async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any]:
@@ -65,9 +67,10 @@ async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any
         def failed(task: str, error: Exception) -> None:
             log.error("a fault of this program", task=task, error=repr(error))
 
+        unread: tuple[str, ...] = ()
         try:
             if stop is None:
-                await duty.look()
+                unread = await duty.look()
                 if keeper is not None:
                     await keeper.look_once()
             else:
@@ -80,7 +83,8 @@ async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any
                 await asyncio.gather(running, return_exceptions=True)
             counts = {s.value: n for s, n in duty.watcher.rows.counts().items()}
             due = [] if keeper is None else [d.name for d in keeper.due.duties]
-            return {"blocks": {n: c.read_block for n, c in duty.chains.items()}, "evidence": counts, "due": due}
+            blocks = {n: c.read_block for n, c in duty.chains.items()}
+            return {"blocks": blocks, "unread": list(unread), "evidence": counts, "due": due}
         finally:
             await duty.close()
             if keeper is not None:

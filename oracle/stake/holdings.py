@@ -69,6 +69,9 @@ async def _holding(
     shares, tokens, value, leaving, opens_s, closes_s, pending = holding
     if not shares and not any(pending):
         return None
+    asked = None
+    if shares and not leaving:
+        asked = await reads.tried_by(restaker, source, "DelegatedStake", "requestExit", operator, shares)
     open_cases = [c for c in cases if c["is_open"]]
     alone = await _alone(reads, system, operator)
     aside = pool[11] * shares // pool[1] if shares and pool[1] else 0
@@ -87,6 +90,7 @@ async def _holding(
             "proven_words_until_s": bound_s or None,
         },
         "exit": {"shares": str(leaving), "opens_s": opens_s, "closes_s": closes_s} if leaving else None,
+        "exit_asked_now_opens_s": asked[0] if asked else None,
         "waits_for_case": pool[6] != 0,
         "pending": {a: str(n) for a, n in zip(assets, pending, strict=True)},
     }

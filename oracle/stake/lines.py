@@ -124,10 +124,10 @@ def _holding_lines(held: Mapping[str, Any]) -> Iterator[str]:
         )
     if slashing["aside_tokens"] != "0":
         yield f"    {slashing['aside_tokens']} of its tokens are put aside, in smallest units"
-    if leaving is None:
-        bound = slashing["proven_words_until_s"]
-        yield f"    an exit asked for now opens {'at once' if not bound else 'after ' + moment(bound)} at the earliest"
-    else:
+    opens_s = held["exit_asked_now_opens_s"]
+    if leaving is None and opens_s is not None:
+        yield f"    an exit asked for now opens at {moment(opens_s)}, later if a case is opened meanwhile"
+    elif leaving is not None:
         waits = "; waits while a case is open" if held["waits_for_case"] else ""
         yield f"    {leaving['shares']} shares leave: from {moment(leaving['opens_s'])} to {moment(leaving['closes_s'])}{waits}"
     for asset, amount in held["pending"].items():

@@ -67,6 +67,13 @@ class StakeReads:
         data, outputs = call_of(contract, function, args)
         return await self._decoded(to, data, outputs)
 
+    async def tried_by(self, sender: str, to: str, contract: str, function: str, *args: Any) -> tuple[Any, ...] | None:
+        """What a function would answer this sender; None where the contract refuses."""
+        data, outputs = call_of(contract, function, args)
+        call = {"from": sender, "to": to, "data": "0x" + data.hex()}
+        raw = await self.nodes.agreed_value("eth_call", call, hex(self.head.number), read=_answer)
+        return _read_values(raw, outputs)
+
     async def would_take(self, to: str, contract: str, function: str, *args: Any, gas: int) -> bool:
         """Whether a call would go through with so much gas. However it fails, it would not: nodes have many words for that."""
         data, _ = call_of(contract, function, args)
@@ -126,13 +133,7 @@ class StakeReads:
             return None
 
     async def _decoded(self, to: str, data: bytes, outputs: Sequence[str]) -> tuple[Any, ...] | None:
-        raw = await self._raw(to, data)
-        if raw is None:
-            return None
-        try:
-            return tuple(decode(list(outputs), bytes.fromhex(raw[2:])))
-        except (DecodingError, ValueError):
-            return None
+        return _read_values(await self._raw(to, data), outputs)
 
     async def _raw(self, to: str, data: bytes) -> str | None:
         async with self._turn:
@@ -141,6 +142,15 @@ class StakeReads:
                 said = await self.nodes.agreed_value("eth_call", call, hex(self.head.number), read=_answer)
                 self._said[to, data] = said
             return self._said[to, data]
+
+
+def _read_values(raw: str | None, outputs: Sequence[str]) -> tuple[Any, ...] | None:
+    if raw is None:
+        return None
+    try:
+        return tuple(decode(list(outputs), bytes.fromhex(raw[2:])))
+    except (DecodingError, ValueError):
+        return None
 
 
 def _answer(answer: Any) -> str | None:

@@ -72,16 +72,16 @@ class WatchDuty:
         """Whether what is found is proven from here."""
         return self.prover is not None and self.prover.pays
 
-    async def look(self) -> None:
-        """Everything once, in order."""
-        for name, chain in self.chains.items():
-            await self._told_once(name, chain.look)
+    async def look(self) -> tuple[str, ...]:
+        """Everything once, in order; the chains that could not be read to their heads."""
+        unread = tuple([name for name, chain in self.chains.items() if not await self._done(name, chain.look)])
         for endpoint in self.endpoints:
             await endpoint.look()
         await self.keep()
         if self.prover is not None:
             await self._told_once("keys", self.learn_keys)
             await self._told_once("proofs", self.prover.tick)
+        return unread
 
     async def learn_keys(self) -> None:
         """Ask whose the keys are that were heard."""
@@ -101,9 +101,14 @@ class WatchDuty:
             await self._close_prover()
 
     async def _told_once(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """A chain that does not answer is told once a minute; the next run goes on from where this one came to."""
+        await self._done(name, work)
+
+    async def _done(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
+        """Whether it was done. A chain that does not answer is told once a minute; the next run goes on from there."""
         try:
             await work()
         except ChainError as e:
             if (more := self._told.more(name)) is not None:
                 _log.warning("the watch cannot use a chain", of=name, why=str(e)[:300], more_since_the_last_line=more)
+            return False
+        return True

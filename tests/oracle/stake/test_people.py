@@ -17,6 +17,7 @@ from demo.world.chain import account
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
 from oracle.sign.key_lock import sole_writer
+from oracle.stake.moments import moment
 from tests.oracle.stake.people import ETHER, OTHER_KEYS, OTHERS, OWNER, STAKES, People
 
 pytestmark = pytest.mark.chain
@@ -221,7 +222,13 @@ def test_an_exit_is_told_taken_back_and_refused_before_it_opens(people: People) 
     on = f"--operator {OTHERS[0].address} --keyfile var/restaker.key.json"
     assert "nothing was asked back" in people.refused(f"lrt-oracle stake withdraw {on}")
     people.run(f"lrt-oracle stake delegate 5 {on}")
+    mine = f"lrt-oracle stake status {account(8).address}"
+    told = people.said(mine)["restaker"]["holdings"][0]["exit_asked_now_opens_s"]
+    assert told > people.now() + people.read("source", "windowS") - 60, "a deposit stays for the window, in no set too"
+    assert f"an exit asked for now opens at {moment(told)}" in people.run(mine).output
     asked = people.said(f"lrt-oracle stake undelegate {on}")
+    assert asked["opens_s"] == told
+    assert people.said(mine)["restaker"]["holdings"][0]["exit_asked_now_opens_s"] is None
     held = people.read("source", "positionOf", OTHERS[0].address, account(8).address)
     assert (asked["opens_s"], asked["closes_s"]) == (held[4], held[5])
     assert "the exit opens at" in people.refused(f"lrt-oracle stake withdraw {on}")

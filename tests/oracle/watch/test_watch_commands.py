@@ -168,6 +168,10 @@ def test_what_was_meant_must_be_there(desk: Desk) -> None:
     assert (off.exit_code, "nothing to watch" in off.output) == (2, True)
     desk.lie()
     desk.said("watch", "--once")
+    down = _elsewhere(desk)
+    down.write_text(down.read_text().replace(desk.world.url, "http://127.0.0.1:9"))
+    unread = desk.run("watch", "--once", config=down)
+    assert (unread.exit_code, "not read to the head: t" in unread.output) == (1, True), "silence is not good news"
     unset = desk.said("evidence", "list", watch="keep_days = 7")["evidence"][0]
     assert (unset["proof"]["gas"], "watch.penalties" in unset["proof"]["brings"]) == (None, True)
     wrong = f'penalties = "{desk.world.judge.source}"'
