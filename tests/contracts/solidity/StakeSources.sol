@@ -54,7 +54,11 @@ contract ToldStake {
         book.setKeyFor(operator, consent);
     }
 
-    function stakeOf(address operator) external returns (uint256) {
+    function stakeSince(address operator, uint48) external returns (uint256) {
+        return stakeOf(operator);
+    }
+
+    function stakeOf(address operator) public returns (uint256) {
         Manner how = manner[operator];
         if (how == Manner.Reverts) revert();
         if (how == Manner.Burns) {
