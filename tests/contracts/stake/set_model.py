@@ -80,8 +80,7 @@ class SetModel:
         self.joined[who] = now
 
     def observe(self, who: str, now: int) -> None:
-        """Anybody has the set see what the operator has; the first who does, of whomever, fixes the moment for an hour. A source that
-        fails replaces no answer of that moment."""
+        """The first who has anybody observed fixes the moment for an hour. A source that fails replaces no answer of that moment."""
         self.moment = self.capture(now)
         if not self.is_open(who):
             return
