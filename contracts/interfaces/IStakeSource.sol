@@ -9,6 +9,10 @@ interface IStakeSource {
     ///         on its way out does not count. Stake that others can slash too counts less; the source says how much less.
     function stakeOf(address operator) external view returns (uint256 value);
 
+    /// @notice The same for a freeze of a moment that is past by an hour at most: no more than operators had then of what can become
+    ///         another operator's within that hour. So operators that are asked one after the other never have more than there is.
+    function stakeSince(address operator, uint48 moment) external view returns (uint256 value);
+
     /// @notice What of the stake at `capture` can still be slashed.
     function slashableOf(address operator, uint48 capture) external view returns (uint256 value);
 

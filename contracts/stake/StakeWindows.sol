@@ -64,6 +64,9 @@ contract StakeWindows is ISources {
     mapping(address source => bool) public isSource;
     /// @notice How often stakes were frozen, with or without a set that came of it.
     uint32 public freezes;
+    /// @notice The moment that operators are observed for since the last freeze, all the same one: the first observation's. 0 if none
+    ///         was; over after `OBSERVED_S`, and the next observation begins another.
+    uint48 public moment;
     /// @dev seenAt 40 | closes 32 | flags 8 | counted 88 | lowest 88
     mapping(address source => mapping(address operator => uint256)) private windows;
     /// @dev The answer at `seenAt`; stale where the flags say that there was none.
@@ -102,45 +105,60 @@ contract StakeWindows is ISources {
 
     // ------------------------------------------------------------------------------------------------------- observe
 
-    /// @notice Anybody: ask all sources what operators have now. The lowest that anybody saw since the last freeze is the most that
-    ///         counts at the next one, and for an hour a freeze takes the newest answers for its own. A source that fails
-    ///         replaces no answer of within the hour. Who is no candidate, and was none at the last freeze, is passed over.
+    /// @notice Anybody: ask all sources what operators have now, and had at the moment of the first observation since the last freeze. The
+    ///         lowest that anybody saw since then is the most that counts at the next one, and for an hour a freeze takes the newest
+    ///         answers for its own. A source that fails replaces no answer of that moment. Who is no candidate, and was none
+    ///         at the last freeze, is passed over.
     function observe(address[] calldata operators) external {
         Source[] memory from = sourceList;
+        uint48 at = _moment();
+        moment = at;
         for (uint256 i; i < operators.length; ++i) {
-            if (_isOpen(windows[from[0].at][operators[i]])) _see(from, operators[i], false);
+            if (_isOpen(windows[from[0].at][operators[i]])) _see(from, operators[i], at);
         }
     }
 
-    /// @notice Only the set: the same for one operator.
+    /// @notice Only the set: what one operator has now, which no freeze takes for its own.
     /// @return stake by all sources; of one that does not answer the lowest that is known
     function look(address operator) external onlySet returns (uint256 stake) {
-        return _see(sourceList, operator, false);
+        Source[] memory from = sourceList;
+        for (uint256 i; i < from.length; ++i) {
+            stake += _lowered(from[i].at, operator, _ask(from[i], operator, uint48(block.timestamp)));
+        }
     }
 
     /// @notice Only the set: an operator is a candidate from now on. Who was one in this window already gains nothing by going and
     ///         coming back.
     /// @return stake by all sources that answer
     function open(address operator) external onlySet returns (uint256 stake) {
-        return _see(sourceList, operator, true);
+        Source[] memory from = sourceList;
+        for (uint256 i; i < from.length; ++i) {
+            uint256 answer = _ask(from[i], operator, uint48(block.timestamp));
+            if (answer == NO_ANSWER) answer = 0;
+            stake += answer;
+            if (_isOpen(windows[from[i].at][operator])) _lowered(from[i].at, operator, answer);
+            else windows[from[i].at][operator] = ((uint256(freezes) + 1) << 184) | answer;
+        }
     }
 
     // -------------------------------------------------------------------------------------------------------- freeze
 
-    /// @notice Only the set: stakes of all candidates are frozen. What sources say now, or said when the operator was observed, is the
-    ///         first that counts in the next window.
+    /// @notice Only the set: stakes of all candidates are frozen, of one moment. What sources say of it now, or said when the operator
+    ///         was observed, is the first that counts in the next window.
     /// @param isFresh whether the last freeze is so near that what counted at it can stand for a source that fails
     function freeze(address[] calldata operators, bool isFresh) external onlySet returns (Counted[] memory counted) {
         Source[] memory from = sourceList;
         uint256 closes = uint256(++freezes) + 1;
+        uint48 capture = _moment();
+        delete moment;
         counted = new Counted[](operators.length);
         for (uint256 i; i < operators.length; ++i) {
             address operator = operators[i];
-            counted[i].capture = _captureOf(windows[from[0].at][operator]);
+            counted[i].capture = capture;
             for (uint256 j; j < from.length; ++j) {
                 address at = from[j].at;
                 uint256 word = windows[at][operator];
-                uint256 answer = _answerOf(from[j], operator, word);
+                uint256 answer = _answerOf(from[j], operator, word, capture);
                 uint256 value = _countedOf(word, answer, isFresh);
                 counted[i].stake += value;
                 windows[at][operator] =
@@ -152,13 +170,14 @@ contract StakeWindows is ISources {
     /// @notice What `freeze` would find now.
     function countedNow(address[] calldata operators, bool isFresh) external view returns (Counted[] memory counted) {
         Source[] memory from = sourceList;
+        uint48 capture = _moment();
         counted = new Counted[](operators.length);
         for (uint256 i; i < operators.length; ++i) {
             address operator = operators[i];
-            counted[i].capture = _captureOf(windows[from[0].at][operator]);
+            counted[i].capture = capture;
             for (uint256 j; j < from.length; ++j) {
                 uint256 word = windows[from[j].at][operator];
-                counted[i].stake += _countedOf(word, _answerOf(from[j], operator, word), isFresh);
+                counted[i].stake += _countedOf(word, _answerOf(from[j], operator, word, capture), isFresh);
             }
         }
     }
@@ -194,10 +213,10 @@ contract StakeWindows is ISources {
         });
     }
 
-    /// @notice When the operator was observed, if a freeze would take that now; 0 if it would ask.
+    /// @notice The moment that the operator was observed for, if a freeze would take that now; 0 if it would ask.
     function seenAt(address operator) external view returns (uint256) {
         uint256 word = windows[sourceList[0].at][operator];
-        return _isOpen(word) && _isSeen(word) ? word >> 216 : 0;
+        return _isOpen(word) && _isSeen(word, _moment()) ? word >> 216 : 0;
     }
 
     /// @notice The lowest that was seen of each operator since the last freeze, by all sources together.
@@ -211,50 +230,50 @@ contract StakeWindows is ISources {
 
     // ------------------------------------------------------------------------------------------------------ internal
 
-    /// @dev An observation is of one moment in all sources, so that one capture reaches what it counted. It replaces another that is
-    ///      not old only if every source that answered then answers now: who finds a moment in which a source fails
-    ///      changes nothing for an operator that was observed, and whoever observes at a better moment mends it.
-    /// @param joins the operator has nothing in a source that does not answer, and a window that is closed is opened
-    function _see(Source[] memory from, address operator, bool joins) private returns (uint256 stake) {
+    /// @dev What a freeze captures: of all operators and sources the same moment. Who could move stake from one operator to another in
+    ///      between would have it counted twice, and a capture reaches it once.
+    function _moment() private view returns (uint48) {
+        uint48 at = moment;
+        return at != 0 && block.timestamp <= at + OBSERVED_S ? at : uint48(block.timestamp);
+    }
+
+    /// @dev An observation replaces another of the same moment only if every source that answered then answers now: who finds a
+    ///      moment in which a source fails changes nothing for an operator that was observed, and whoever observes again mends it.
+    function _see(Source[] memory from, address operator, uint48 at) private {
         uint256[] memory answers = new uint256[](from.length);
         bool replaces = true;
         for (uint256 i; i < from.length; ++i) {
-            answers[i] = _ask(from[i], operator);
-            if (answers[i] != NO_ANSWER || joins) continue;
+            answers[i] = _ask(from[i], operator, at);
             uint256 word = windows[from[i].at][operator];
-            if (_isSeen(word) && word & UNHEARD == 0) replaces = false;
+            if (answers[i] == NO_ANSWER && _isSeen(word, at) && word & UNHEARD == 0) replaces = false;
         }
-        for (uint256 i; i < from.length; ++i) stake += _note(from[i].at, operator, answers[i], joins, replaces);
+        for (uint256 i; i < from.length; ++i) {
+            address source = from[i].at;
+            _lowered(source, operator, answers[i]);
+            if (!replaces) continue;
+            uint256 word = (windows[source][operator] & BELOW_SEEN & ~UNHEARD) | (uint256(at) << 216);
+            if (answers[i] == NO_ANSWER) word |= UNHEARD;
+            else seen[source][operator] = answers[i];
+            windows[source][operator] = word;
+        }
     }
 
-    function _note(address source, address operator, uint256 answer, bool joins, bool replaces)
-        private
-        returns (uint256 value)
-    {
+    /// @dev The lowest that was seen since the last freeze.
+    /// @return value the answer, or the lowest that is known if there is none
+    function _lowered(address source, address operator, uint256 answer) private returns (uint256 value) {
         uint256 word = windows[source][operator];
-        value = answer != NO_ANSWER ? answer : joins ? 0 : uint88(word);
-        if (joins && !_isOpen(word)) {
-            word = ((uint256(freezes) + 1) << 184) | value;
-        } else if (value < uint88(word)) {
-            word = (word & ~MOST_STAKE) | value;
-            emit StakeFell(source, operator, value);
+        if (answer == NO_ANSWER) return uint88(word);
+        if (answer < uint88(word)) {
+            windows[source][operator] = (word & ~MOST_STAKE) | answer;
+            emit StakeFell(source, operator, answer);
         }
-        if (replaces) {
-            word = (word & BELOW_SEEN & ~UNHEARD) | (block.timestamp << 216);
-            if (answer == NO_ANSWER) word |= UNHEARD;
-            else seen[source][operator] = answer;
-        }
-        windows[source][operator] = word;
+        return answer;
     }
 
     /// @dev What a freeze takes for the source's answer.
-    function _answerOf(Source memory source, address operator, uint256 word) private view returns (uint256) {
-        if (!_isSeen(word)) return _ask(source, operator);
+    function _answerOf(Source memory source, address operator, uint256 word, uint48 at) private view returns (uint256) {
+        if (!_isSeen(word, at)) return _ask(source, operator, at);
         return word & UNHEARD != 0 ? NO_ANSWER : seen[source.at][operator];
-    }
-
-    function _captureOf(uint256 word) private view returns (uint48) {
-        return uint48(_isSeen(word) ? word >> 216 : block.timestamp);
     }
 
     /// @dev What counts if the window is closed with this answer.
@@ -264,9 +283,9 @@ contract StakeWindows is ISources {
         return answer < lowest ? answer : lowest;
     }
 
-    /// @dev Whether the operator was observed in this window and within the hour.
-    function _isSeen(uint256 word) private view returns (bool) {
-        return word > BELOW_SEEN && block.timestamp <= (word >> 216) + OBSERVED_S;
+    /// @dev Whether the operator was observed for this moment. A window that a freeze opened is of none.
+    function _isSeen(uint256 word, uint48 at) private pure returns (bool) {
+        return word >> 216 == at;
     }
 
     function _isOpen(uint256 word) private view returns (bool) {
@@ -275,14 +294,14 @@ contract StakeWindows is ISources {
 
     /// @dev Not more than 32 bytes of the answer are copied, whatever is returned.
     /// @return value of the stake, `NO_ANSWER` if the source reverts or needs more gas than it is given
-    function _ask(Source memory source, address operator) private view returns (uint256 value) {
-        bytes memory data = abi.encodeCall(IStakeSource.stakeOf, (operator));
-        (address at, uint256 given) = (source.at, source.gas);
+    function _ask(Source memory source, address operator, uint48 at) private view returns (uint256 value) {
+        bytes memory data = abi.encodeCall(IStakeSource.stakeSince, (operator, at));
+        (address to, uint256 given) = (source.at, source.gas);
         // a call is given 63 of 64 parts of the gas at most: with less, the caller would decide who fails
         if (gasleft() < given + given / 63 + SPARE_GAS) revert GasTooLow();
         bool answered;
         assembly ("memory-safe") {
-            answered := staticcall(given, at, add(data, 32), mload(data), 0, 32)
+            answered := staticcall(given, to, add(data, 32), mload(data), 0, 32)
             answered := and(answered, eq(returndatasize(), 32))
             value := mload(0)
         }

@@ -53,7 +53,7 @@ contract StakedSet is SetPlan {
     // ------------------------------------------------------------------------------------------------------- change
 
     /// @notice Freeze stakes and make the next set of them; anybody may, once an epoch, and again as soon as it is certain that a set
-    ///         was not armed in time. Of operators that were observed within the hour the newest observation counts; sources of the
+    ///         was not armed in time. Operators that were observed within the hour count by that, for the moment of the first; sources of the
     ///         others are asked now, which takes gas for all of them (`GasTooLow`).
     /// @return epoch of the set that was made; 0 if too much stake has left
     function rotate() public returns (uint48 epoch) {

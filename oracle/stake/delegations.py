@@ -61,7 +61,7 @@ async def _vaults(reads: StakeReads, source: str, operator: str) -> dict[str, An
     )
     (vaults,) = await reads.call(listed_by, "SymbioticVaults", "vaults")
     stakes = await asyncio.gather(
-        *(reads.tried(listed_by, "SymbioticVaults", "stakeIn", v, operator, 0) for v in vaults)
+        *(reads.tried(listed_by, "SymbioticVaults", "stakeIn", v, operator, 0, reads.head.time_s) for v in vaults)
     )
     silent = any(s is None for s in stakes)
     return {"commission_bps": bps, "vaults": None if silent else sum(s[0] > 0 for s in stakes if s is not None)}

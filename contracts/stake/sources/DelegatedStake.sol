@@ -304,11 +304,17 @@ contract DelegatedStake is DelegatedPools {
     /// @dev Fails with too little gas and with nothing else: the set would keep what counted before, and with it shares that are
     ///      asked back since and paid while words for that weight can be proven. Where the value cannot be read it is that of
     ///      the rate that was recorded last, or none.
-    function stakeOf(address operator) external view returns (uint256) {
+    function stakeOf(address operator) public view returns (uint256) {
         Pool storage pool = pools[operator];
         uint256 tokens = _tokensOf(pool, pool.shares - pool.leaving);
         if (tokens != 0 && gasleft() < VALUE_GAS) revert GasTooLow();
         return _valueOf(tokens);
+    }
+
+    /// @inheritdoc IStakeSource
+    /// @dev What there is now: shares go from one operator to another by an exit, which counts no more from when it is asked for.
+    function stakeSince(address operator, uint48) external view returns (uint256) {
+        return stakeOf(operator);
     }
 
     /// @inheritdoc IStakeSource

@@ -55,9 +55,15 @@ contract EigenStake is IStakeSource, EigenRewards {
     /// @dev Nothing that is on its way out counts, however far it has come: not what is being deallocated or withdrawn, not the
     ///      stake of an operator that has left the set. Fails where a strategy does in which the operator has something: then the set
     ///      keeps what counted before, for what leaves meanwhile can be slashed for longer than that.
-    function stakeOf(address operator) external view returns (uint256 value) {
+    function stakeOf(address operator) public view returns (uint256 value) {
         (uint256 liquid, uint256 native) = stakeByKind(operator);
         return liquid + native;
+    }
+
+    /// @inheritdoc IStakeSource
+    /// @dev What there is now: what is allocated goes to another operator by EigenLayer's delays, which counts no more from when it is asked for.
+    function stakeSince(address operator, uint48) external view returns (uint256) {
+        return stakeOf(operator);
     }
 
     /// @notice `stakeOf` by kind.

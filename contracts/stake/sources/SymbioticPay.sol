@@ -269,7 +269,7 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
         worth = new uint256[](all.length);
         for (uint256 i; i < all.length; ++i) {
             if (capture == 0) {
-                worth[i] = _stakeIn(all[i], operator);
+                worth[i] = _stakeIn(all[i], operator, uint48(block.timestamp));
             } else {
                 (bool done, bytes memory answer) =
                     _read(abi.encodeCall(SymbioticVaults.stakeThen, (all[i], operator, capture)));
@@ -325,9 +325,9 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
         return tree[0];
     }
 
-    function _stakeIn(address vault, address operator) internal view returns (uint256) {
+    function _stakeIn(address vault, address operator, uint48 moment) internal view returns (uint256) {
         (bool done, bytes memory answer) =
-            _read(abi.encodeCall(SymbioticVaults.stakeIn, (vault, operator, asideOf(vault, operator))));
+            _read(abi.encodeCall(SymbioticVaults.stakeIn, (vault, operator, asideOf(vault, operator), moment)));
         return done ? abi.decode(answer, (uint256)) : 0;
     }
 

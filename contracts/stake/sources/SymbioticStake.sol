@@ -88,10 +88,15 @@ contract SymbioticStake is SymbioticPay {
     {}
 
     /// @inheritdoc IStakeSource
-    function stakeOf(address operator) external view returns (uint256 value) {
+    function stakeOf(address operator) external view returns (uint256) {
+        return stakeSince(operator, uint48(block.timestamp));
+    }
+
+    /// @inheritdoc IStakeSource
+    function stakeSince(address operator, uint48 moment) public view returns (uint256 value) {
         address[] memory all = vaults.vaults();
         for (uint256 i; i < all.length; ++i) {
-            value += _stakeIn(all[i], operator);
+            value += _stakeIn(all[i], operator, moment);
         }
     }
 

@@ -227,14 +227,16 @@ contract SymbioticVaults {
 
     /// @notice What of an operator's stake in a vault counts, in wei.
     /// @dev Symbiotic's history has one value a second, the last: what leaves in the second of a capture, after it, was not there. So what
-    ///      counts is no more than there was a second before, and a capture is slashed by that second.
+    ///      counts is no more than there was a second before, and a capture is slashed by that second. A curator moves stake from
+    ///      one operator to another at once, so for a freeze all are asked for the same moment.
     /// @param gone collateral of it that is put aside
-    function stakeIn(address vault, address operator, uint256 gone) external view returns (uint256) {
+    /// @param moment that a freeze captures
+    function stakeIn(address vault, address operator, uint256 gone, uint48 moment) external view returns (uint256) {
         Vault storage v = known[vault];
         if (v.countedAt == 0 || v.retiredAt != 0 || ISymbioticVault(vault).version() != v.version) return 0;
         uint256 amount = v.delegator.stake(subnetwork, operator);
-        if (amount <= gone || block.timestamp == v.countedAt) return 0;
-        uint256 before = v.delegator.stakeAt(subnetwork, operator, uint48(block.timestamp) - 1, "");
+        if (amount <= gone || moment <= v.countedAt) return 0;
+        uint256 before = v.delegator.stakeAt(subnetwork, operator, moment - 1, "");
         if (before < amount) amount = before;
         if (amount <= gone) return 0;
         if (gasleft() < VALUE_GAS) revert GasTooLow();

@@ -183,6 +183,10 @@ contract SourceStandIn is IStakeSource {
         return stakes[operator];
     }
 
+    function stakeSince(address operator, uint48) external view returns (uint256) {
+        return stakes[operator];
+    }
+
     function slashableOf(address operator, uint48) external view returns (uint256) {
         return stakes[operator];
     }

@@ -26,8 +26,15 @@ contract ToldStake {
         Long
     }
 
+    /// `until`: of moments before it another stake is told.
+    struct How {
+        Manner manner;
+        uint48 until;
+    }
+
     mapping(address operator => uint256) public stake;
-    mapping(address operator => Manner) public manner;
+    mapping(address operator => uint256) public earlierStake;
+    mapping(address operator => How) public how;
     ISetForTests public set;
 
     function enterInto(ISetForTests set_) external {
@@ -38,8 +45,13 @@ contract ToldStake {
         stake[operator] = value;
     }
 
+    /// What it says of moments before this one.
+    function tellOfBefore(address operator, uint48 until, uint256 value) external {
+        (how[operator].until, earlierStake[operator]) = (until, value);
+    }
+
     function behave(address operator, Manner manner_) external {
-        manner[operator] = manner_;
+        how[operator].manner = manner_;
     }
 
     function joinFor(address operator) external {
@@ -54,19 +66,23 @@ contract ToldStake {
         book.setKeyFor(operator, consent);
     }
 
-    function stakeOf(address operator) external returns (uint256) {
-        Manner how = manner[operator];
-        if (how == Manner.Reverts) revert();
-        if (how == Manner.Burns) {
+    function stakeSince(address operator, uint48 moment) external returns (uint256) {
+        return moment < how[operator].until ? earlierStake[operator] : stakeOf(operator);
+    }
+
+    function stakeOf(address operator) public returns (uint256) {
+        Manner manner = how[operator].manner;
+        if (manner == Manner.Reverts) revert();
+        if (manner == Manner.Burns) {
             while (true) {}
         }
-        if (how == Manner.Enters) set.joinFor(address(this));
+        if (manner == Manner.Enters) set.joinFor(address(this));
         uint256 value = stake[operator];
         assembly {
             mstore(0, value)
-            if eq(how, 3) { return(0, 100000) }
-            if eq(how, 4) { return(0, 31) }
-            if eq(how, 6) { return(0, 64) }
+            if eq(manner, 3) { return(0, 100000) }
+            if eq(manner, 4) { return(0, 31) }
+            if eq(manner, 6) { return(0, 64) }
             return(0, 32)
         }
     }

@@ -29,7 +29,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Seen:
-    """An operator as it was observed, of all sources at once; ``None``: the source did not answer."""
+    """An operator as it was observed for a moment, of all sources at once; ``None``: the source did not answer."""
 
     at_s: int
     values: list[int | None]
@@ -37,12 +37,12 @@ class Seen:
 
 @dataclass(frozen=True)
 class Made:
-    """A set by operator: weights, T, when it was frozen, and when each was seen."""
+    """A set by operator: weights, T, when it was frozen, and the moment that it captures of all members."""
 
     weights: dict[str, int]
     threshold: int
     frozen_s: int
-    captures: dict[str, int]
+    capture: int
 
     @property
     def total(self) -> int:
@@ -62,6 +62,7 @@ class SetModel:
     windows: dict[tuple[str, int], Window] = field(default_factory=dict)
     joined: dict[str, int] = field(default_factory=dict)
     seen: dict[str, Seen] = field(default_factory=dict)
+    moment: int = 0
     freezes: int = 0
     frozen_s: int = 0
     in_force: Made | None = None
@@ -75,35 +76,38 @@ class SetModel:
                 old.lowest = min(old.lowest, value or 0)
             else:
                 self.windows[who, i] = Window(value or 0, closes=self.freezes + 1)
+                self.seen.pop(who, None)
         self.joined[who] = now
-        self.seen[who] = Seen(now, list(self.values[who]))
 
     def observe(self, who: str, now: int) -> None:
-        """The set sees what the operator has. A source that fails replaces no answer that is not old."""
+        """The first who has anybody observed fixes the moment for an hour. A source that fails replaces no answer of that moment."""
+        self.moment = self.capture(now)
+        if not self.is_open(who):
+            return
         for i, value in enumerate(self.values[who]):
             one = self.windows[who, i]
             one.lowest = min(one.lowest, one.lowest if value is None else value)
         old = self.usable(who, now)
         if old is None or all(v is not None or o is None for v, o in zip(self.values[who], old.values, strict=True)):
-            self.seen[who] = Seen(now, list(self.values[who]))
+            self.seen[who] = Seen(self.moment, list(self.values[who]))
 
     def is_open(self, who: str) -> bool:
         """Whether it was a candidate at the last freeze or since."""
         return (who, 0) in self.windows and self.windows[who, 0].closes == self.freezes + 1
 
+    def capture(self, now: int) -> int:
+        """The moment that a freeze captures of everybody."""
+        return self.moment if self.moment and now <= self.moment + OBSERVED_S else now
+
     def usable(self, who: str, now: int) -> Seen | None:
         """The observation that a freeze takes."""
         one = self.seen.get(who)
-        return one if one is not None and now <= one.at_s + OBSERVED_S else None
+        return one if one is not None and one.at_s == self.capture(now) else None
 
     def said(self, who: str, now: int) -> list[int | None]:
         """By the sources, at a freeze."""
         seen = self.usable(who, now)
         return self.values[who] if seen is None else seen.values
-
-    def capture(self, who: str, now: int) -> int:
-        seen = self.usable(who, now)
-        return now if seen is None else seen.at_s
 
     def counted(self, who: str, now: int) -> list[int]:
         fresh = now <= self.frozen_s + 2 * EPOCH_S
@@ -136,12 +140,12 @@ class SetModel:
             for i, (value, counted) in enumerate(zip(self.said(who, now), self.counted(who, now), strict=True)):
                 lowest = counted if value is None else value
                 self.windows[who, i] = Window(lowest, counted, value is None, self.freezes + 2)
-        captures = {w: self.capture(w, now) for w in members}
-        for who in self.joined:
-            self.seen.pop(who, None)
+        capture = self.capture(now)
+        self.seen.clear()
+        self.moment = 0
         self.freezes += 1
         self.frozen_s = now
-        made = Made(dict(zip(members, weighed.weights, strict=True)), weighed.threshold, now, captures)
+        made = Made(dict(zip(members, weighed.weights, strict=True)), weighed.threshold, now, capture)
         if weighed.threshold > weighed.total:
             self.silent, self.scheduled = made, None
             return None

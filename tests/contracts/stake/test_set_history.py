@@ -95,9 +95,9 @@ class History:
 
     def observe(self, who: str) -> None:
         self.world.evm.ok(self.world.windows, "observe", [who], sender=STRANGER)
-        if self.model.is_open(who):
-            self.model.observe(who, self.now)
-            self.seen["observed"] += 1
+        self.seen["passed over, and fixed the moment"] += not (self.model.is_open(who) or self.model.moment)
+        self.seen["observed"] += self.model.is_open(who)
+        self.model.observe(who, self.now)
 
     def leave(self, who: str) -> None:
         error = self.world.evm.call(self.world.set, "leave", sender=who)[0]
@@ -138,7 +138,7 @@ class History:
         assert (threshold, total) == (weighed.threshold, weighed.total)
         again = self.rng.sample(OPERATORS, self.rng.choice((0, 0, 4, 10)))
         before = deepcopy(self.model)
-        for who in filter(self.model.is_open, again):
+        for who in again:
             self.model.observe(who, self.now)
         how = ("observeAndRotate", again) if again else ("rotate",)
         error, epoch = self.world.evm.call(self.world.set, *how, sender=STRANGER)
@@ -147,6 +147,7 @@ class History:
             self.model = before
             return
         assert not error
+        asked = [w for w in self.model.chosen(self.now) if self.model.usable(w, self.now) is None]
         made = self.model.rotate(self.now)
         self.seen["observed and made"] += bool(made and again)
         self.seen["made" if made else "silent"] += 1
@@ -154,11 +155,11 @@ class History:
             assert epoch == 0
             return
         assert self.world.weights(epoch) == made.weights
-        captures = {w: self.world.evm.ok(self.world.set, "captureOf", epoch, w) for w in made.weights}
-        assert captures == made.captures
-        oldest = min(captures.values())
-        assert self.world.evm.ok(self.world.set, "frozenOf", epoch)[:2] == (oldest, oldest + ANSWER_S)
-        self.seen["seen before"] += oldest < self.now
+        captures = {self.world.evm.ok(self.world.set, "captureOf", epoch, w) for w in made.weights}
+        assert captures == {made.capture}
+        assert self.world.evm.ok(self.world.set, "frozenOf", epoch)[:2] == (made.capture, made.capture + ANSWER_S)
+        self.seen["seen before"] += made.capture < self.now
+        self.seen["asked for an earlier moment"] += made.capture < self.now and bool(asked)
         assert self.world.evm.ok(self.world.set, "frozenOf", epoch)[2:] == (made.threshold, made.total)
         if self.rng.random() < 0.2:
             self.world.evm.jump(self.world.evm.ok(self.world.set, "nextRotateAt") - self.now)
@@ -199,6 +200,8 @@ def test_every_weight_follows_from_stakes_alone() -> None:
             "compared",
             "observed",
             "seen before",
+            "asked for an earlier moment",
+            "passed over, and fixed the moment",
             "observed and made",
         )
         if seen[k] < 5

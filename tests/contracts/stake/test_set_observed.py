@@ -39,7 +39,7 @@ def observe(world: StakeWorld, *who: str) -> int:
 
 
 def seen(world: StakeWorld, who: str, source: int = 0) -> tuple[int, bool, int]:
-    """When the operator was observed, whether this source answered, and what."""
+    """The moment that the operator was observed for, whether this source answered, and what."""
     at_s, heard, value = world.evm.ok(world.windows, "windowOf", world.sources[source], who)[4:]
     return at_s, heard, value
 
@@ -56,13 +56,72 @@ def test_a_freeze_takes_what_was_observed_within_the_hour(world: StakeWorld, lat
     rows, _, _ = world.preview()
     taken = not late_s
     assert rows[who[0]].stake == (90 if taken else 40) * ETHER
-    assert [rows[w].capture for w in who] == [seen_s if taken else world.evm.now] * 2 + [world.evm.now] * 2
+    moment = seen_s if taken else world.evm.now
+    assert [rows[w].capture for w in who] == [moment] * 4
     epoch = world.rotate()
     assert world.weights(epoch)[who[0]] == (90 if taken else 40) * ETHER
     assert [world.evm.ok(world.set, "captureOf", epoch, w) for w in who] == [rows[w].capture for w in who]
     assert world.evm.ok(world.set, "captureOf", epoch, STRANGER) == 0
-    oldest = min(r.capture for r in rows.values())
-    assert world.evm.ok(world.set, "frozenOf", epoch)[:2] == (oldest, oldest + ANSWER_S)
+    assert world.evm.ok(world.set, "frozenOf", epoch)[:2] == (moment, moment + ANSWER_S)
+
+
+def test_all_of_a_freeze_is_of_one_moment() -> None:
+    """The first observation's, whoever is observed by it: also of who is observed later, of who is not, and of who came since."""
+    world = StakeWorld(capBps=10_000, joinDelayS=600)
+    who = world.enter_all(90, 80, 70, 60)
+    world.change()
+    due(world, before_s=OBSERVED_S - 100)
+    moment = observe(world)
+    assert world.evm.ok(world.windows, "moment") == moment, "also if nobody is observed"
+    late = world.enter(9)
+    assert world.evm.ok(world.windows, "moment") == moment, "a look as one joins begins none"
+    for w in (who[0], who[1], STRANGER):
+        world.evm.jump(60)
+        observe(world, w)
+    assert [seen(world, w) for w in who[:3]] == [(moment, True, 90 * ETHER), (moment, True, 80 * ETHER), (0, False, 0)]
+    for w in (who[0], who[2]):
+        world.evm.ok(world.sources[0], "tellOfBefore", w, moment + 1, 50 * ETHER)
+    due(world)
+    everybody = [*who, late]
+    rows, _, _ = world.preview()
+    assert {rows[w].capture for w in everybody} == {moment}
+    assert [rows[w].stake for w in everybody] == [n * ETHER for n in (90, 80, 50, 60, 100)], "asked for it"
+    epoch = int(world.evm.ok(world.set, "observeAndRotate", [who[0], late], sender=STRANGER))
+    assert [world.weights(epoch)[w] for w in who] == [n * ETHER for n in (50, 80, 50, 60)]
+    assert {world.evm.ok(world.set, "captureOf", epoch, w) for w in everybody} == {moment}
+    assert world.evm.ok(world.set, "frozenOf", epoch)[:2] == (moment, moment + ANSWER_S)
+    assert world.evm.ok(world.windows, "moment") == 0
+    next_s = observe(world, who[3])
+    assert {r.capture for r in world.preview()[0].values()} == {next_s}, (
+        "the hour runs on, and the moment is over with its freeze"
+    )
+
+
+def test_a_moment_is_over_after_an_hour(world: StakeWorld) -> None:
+    """What was observed for it counts no more, and the next observation begins another, for everybody."""
+    who = world.enter_all(90, 80, 70, 60)
+    world.change()
+    due(world)
+    first_s = observe(world, who[0], who[1])
+    world.tell(who[0], 300 * ETHER)
+    world.evm.ok(world.sources[0], "tellOfBefore", who[1], first_s + 1, 20 * ETHER)
+    world.evm.jump(OBSERVED_S)
+    observe(world, who[2])
+    assert seen(world, who[2])[0] == first_s, "in its last second"
+    assert [world.evm.ok(world.windows, "seenAt", w) for w in who] == [first_s] * 3 + [0]
+    world.evm.jump(1)
+    assert [world.evm.ok(world.windows, "seenAt", w) for w in who] == [0] * 4
+    assert {r.capture for r in world.preview()[0].values()} == {world.evm.now}
+    second_s = observe(world, who[3])
+    world.evm.jump(60)
+    assert [world.evm.ok(world.windows, "seenAt", w) for w in who] == [0] * 3 + [second_s]
+    rows, _, _ = world.preview()
+    assert [(rows[w].stake, rows[w].capture) for w in who] == [(n * ETHER, second_s) for n in (90, 80, 70, 60)]
+    epoch = int(world.evm.ok(world.set, "observeAndRotate", who[:1], sender=STRANGER))
+    assert {world.evm.ok(world.set, "captureOf", epoch, w) for w in who} == {second_s}
+    assert world.evm.ok(world.windows, "windowOf", world.sources[0], who[0])[0] == 300 * ETHER, (
+        "the newest begins the next window"
+    )
 
 
 def test_what_was_observed_before_a_freeze_counts_at_no_later_one(world: StakeWorld) -> None:
@@ -84,11 +143,12 @@ def test_the_lowest_counts_however_often_anybody_looks(world: StakeWorld) -> Non
     who = world.enter_all(90, 80, 70, 60)
     world.change()
     due(world, before_s=100)
+    at_s = []
     for value in (90, 40, 70):
         world.tell(who[0], value * ETHER)
         world.evm.jump(10)
-        at_s = observe(world, who[0])
-    assert seen(world, who[0]) == (at_s, True, 70 * ETHER)
+        at_s.append(observe(world, who[0]))
+    assert seen(world, who[0]) == (at_s[0], True, 70 * ETHER)
     assert world.preview()[0][who[0]].stake == 40 * ETHER
     assert world.weights(world.change())[who[0]] == 40 * ETHER
     world.tell(who[0], 500 * ETHER)
@@ -132,14 +192,12 @@ def test_no_dip_comes_between_an_observation_and_its_freeze(world: StakeWorld, a
     world.evm.jump(60)
     borrower = world.evm.create(compiled(SOURCES)["Borrower"])
     world.evm.ok(borrower, "observeWith", world.sources[0], who[0], 20 * ETHER, world.windows)
-    now = world.evm.now
     if at_once:
         epoch = int(world.evm.ok(world.set, "observeAndRotate", [who[0], who[1], STRANGER], sender=STRANGER))
     else:
         epoch = world.rotate()
     assert world.weights(epoch)[who[0]] == 20 * ETHER
-    captures = [now, now, early_s, early_s] if at_once else [now, early_s, early_s, early_s]
-    assert [world.evm.ok(world.set, "captureOf", epoch, w) for w in who] == captures
+    assert {world.evm.ok(world.set, "captureOf", epoch, w) for w in who} == {early_s}
     world.arm()
     assert world.preview()[0][who[0]].stake == (90 if at_once else 20) * ETHER
     assert seen(world, STRANGER) == (0, False, 0)
@@ -171,14 +229,14 @@ def test_no_observation_makes_a_source_fail(manner: int) -> None:
     world.behave(who[0], manner, source=1)
     world.behave(who[1], manner, source=1)
     world.evm.jump(10)
-    failed_s = observe(world, who[0], who[1])
+    observe(world, who[0], who[1])
     assert seen(world, who[0], 1) == (first_s, True, 30 * ETHER)
     assert seen(world, who[0]) == (first_s, True, 90 * ETHER), "an observation is of one moment in all sources"
-    assert seen(world, who[1], 1) == (failed_s, False, 0)
+    assert seen(world, who[1], 1) == (first_s, False, 0)
     world.behave(who[1], ANSWERS, source=1)
     world.evm.jump(10)
-    mended_s = observe(world, who[1])
-    assert seen(world, who[1], 1) == (mended_s, True, 30 * ETHER)
+    observe(world, who[1])
+    assert seen(world, who[1], 1) == (first_s, True, 30 * ETHER)
     world.change()
     flags = [world.evm.ok(world.windows, "windowOf", world.sources[1], w)[3] for w in who[:2]]
     assert flags == [False, False]
@@ -209,40 +267,46 @@ def test_a_failure_that_nobody_mends_is_one_as_at_a_freeze() -> None:
     assert seen(world, who[0], 1) == (again_s, False, 0), "an answer that is old holds nothing up"
 
 
-def test_who_joins_was_observed_then() -> None:
-    """So nobody holds a freeze up by newcomers whose sources are still to be asked; the time to wait runs on."""
+@pytest.mark.parametrize("observed", [True, False])
+def test_who_joins_is_asked_at_the_freeze(*, observed: bool) -> None:
+    """Or observed by anybody before it, as all others are; what it joined with is the most that counts, and the time to wait runs on."""
     world = StakeWorld(capBps=10_000, joinDelayS=600)
     who = world.enter_all(90, 80, 70, 60)
     world.change()
     due(world, before_s=700)
     late = world.enter(9)
-    at_s = int(world.evm.now)
-    assert seen(world, late) == (at_s, True, 100 * ETHER)
+    assert (seen(world, late), world.evm.ok(world.windows, "moment")) == ((0, False, 0), 0), "to join is no observation"
     world.tell(late, 30 * ETHER)
+    at_s = observe(world, late) if observed else 0
+    world.tell(late, 300 * ETHER)
     due(world)
     row = world.preview()[0][late]
-    assert (row.place, row.stake, row.capture) == (MEMBER, 100 * ETHER, at_s)
+    assert (row.place, row.stake, row.capture) == (MEMBER, (30 if observed else 100) * ETHER, at_s or world.evm.now)
     epoch = world.rotate()
-    assert world.evm.ok(world.set, "captureOf", epoch, late) == at_s
+    assert world.evm.ok(world.set, "captureOf", epoch, late) == row.capture
     assert len(world.weights(epoch)) == len(who) + 1
 
 
 @pytest.mark.parametrize("manner", [ANSWERS, REVERTS])
 def test_who_comes_back_was_seen_after_its_jail(manner: int) -> None:
-    """Who is in jail loses the sets for which it was seen before, and no other; also if a source that it has nothing in is silent then."""
-    world = StakeWorld(sources=2, capBps=10_000, joinDelayS=1)
+    """Who is in jail loses the sets for which it was seen before, and no other; also if a source that it has nothing in is silent then.
+
+    No moment of before its jail lasts until it has waited again, where that is an hour or more.
+    """
+    world = StakeWorld(sources=2, capBps=10_000, joinDelayS=OBSERVED_S)
     who = world.enter_all(90, 90, 90, 90, 90)
     world.change()
     due(world, before_s=100)
     observe(world, *who)
     world.evm.jump(1)
-    world.evm.ok(world.set, "jail", who[0], world.evm.now + 1, sender=PENALTIES)
+    jailed_s = int(world.evm.now)
+    world.evm.ok(world.set, "jail", who[0], jailed_s + 1, sender=PENALTIES)
     world.evm.jump(1)
     world.behave(who[0], manner, source=1)
     world.evm.ok(world.set, "join", sender=who[0])
-    due(world)
+    world.evm.jump(OBSERVED_S)
     epoch = world.rotate()
-    assert who[0] in world.weights(epoch)
+    assert world.evm.ok(world.set, "captureOf", epoch, who[0]) > jailed_s
     world.evm.ok(world.set, "remove", who[0], sender=STRANGER)
     key = world.evm.ok(world.book, "keyOf", who[0])
     assert world.in_store()[key] == 0, "it is out of the set in force"
