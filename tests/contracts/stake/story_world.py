@@ -243,7 +243,8 @@ class StoryWorld:
     def freeze(self) -> int:
         """As soon as anybody can; the epoch that was made."""
         self.until(int(self.ask(self.set, "nextRotateAt")))
-        stakes = {o: [int(self.ask(s, "stakeOf", o)) for s in self.sources] for o in self.operators}
+        moment = int(self.ask(self.windows, "moment"))
+        stakes = self.said(moment if self.evm.now <= moment + OBSERVED_S else 0)
         name = "`rotate`, a later one" if self.at_freeze else "`rotate`, the first"
         epoch = int(self.step(name, self.set, "rotate"))
         self.at_freeze[epoch] = stakes
@@ -336,6 +337,11 @@ class StoryWorld:
         """Weights of the keys in the store's present set."""
         _, _, signers, weights = self.ask(self.store, "signerSet")
         return dict(zip(signers, weights, strict=True))
+
+    def said(self, moment: int = 0) -> dict[str, list[int]]:
+        """What each source says of each operator, for a freeze of a moment that is past or of now."""
+        at = moment or self.evm.now
+        return {o: [int(self.ask(s, "stakeSince", o, at)) for s in self.sources] for o in self.operators}
 
     def stake(self, operator: str) -> int:
         return sum(int(self.ask(s, "stakeOf", operator)) for s in self.sources)
