@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import pytest
-
 import contracts
 from tests.contracts.contract_tools import WAD
 from tests.contracts.evm_process import OWNER
