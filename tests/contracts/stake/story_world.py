@@ -18,7 +18,6 @@ from eth_utils.crypto import keccak
 
 import contracts
 from demo.world import npm
-from oracle.chain.store_abi import abi_type
 from oracle.sign.eip712 import Domain, batch_bytes, sign_compact
 from tests.contracts.contract_tools import WAD, Item
 from tests.contracts.evm_process import GUARDIAN, OWNER, STRANGER, word_digest, word_evidence
@@ -39,7 +38,7 @@ from tests.contracts.stake.stake_world import (
     spare_key,
     windows_of,
 )
-from tests.contracts.stake.story_gas import untouched
+from tests.contracts.stake.story_gas import cost_of
 
 ETHER = "0x" + "00" * 20
 FINDER, ARBITER, PAYER = (to_checksum_address(f"0x{n:040x}") for n in (0xF1D, 0xA4B, 0xFA1))
@@ -167,13 +166,7 @@ class StoryWorld:
     def step(self, name: str, to: str, function: str, *args: Any, by: str = STRANGER, value: int = 0) -> Any:
         """A call that must be taken; if figures are wanted, what it costs as a transaction of its own is noted."""
         if self.figures is not None and name not in self.figures:
-            entry = self.evm.abis[to][function]
-            kinds = [abi_type(i) for i in entry["inputs"]]
-            data = keccak(text=f"{function}({','.join(kinds)})")[:4] + encode(kinds, args)
-            fresh = untouched(self.evm.evm, self.evm.number, self.evm.now)
-            fresh.message_call(by, to, data, value=value)
-            assert fresh.result is not None
-            self.figures[name] = int(fresh.result.gas_used)
+            self.figures[name] = cost_of(self.evm, by, to, function, args, value)
         return self.ok(to, function, *args, by=by, value=value)
 
     def ok(self, to: str, name: str, *args: Any, by: str = STRANGER, value: int = 0) -> Any:
