@@ -22,8 +22,6 @@ from oracle.stake.standing import EPOCHS_BACK
 _STAKES_S, _KEYS_S, _ALL_CASES_S = 240, 240, 3_600
 """Stakes of all members, keys of all candidates, and epochs that are long over, are looked at so often: they cost many requests."""
 _MOST_TOKENS, _SEES_FALLS = 32, 6
-_SEEN_S = 2_400
-"""An operator that was observed longer ago is observed again: a freeze takes what is an hour old at most, and others follow."""
 _OBSERVE_GAS, _FREEZE_GAS = 12_000_000, 16_000_000
 """Gas with which calls are tried out: a transaction has 2^24, and a fifth is added to what a node estimates, as far as there is room."""
 
@@ -108,16 +106,16 @@ class DutyReads:
     # --- the set -------------------------------------------------------------------------------------------------------
 
     async def _to_observe(self, reads: StakeReads) -> tuple[str, tuple[str, ...]]:
-        """The contract of windows, and candidates that a freeze would ask sources about, or will by the time that all are observed.
+        """The contract of windows, and candidates that were not observed for the moment of the next freeze.
 
-        As many as one transaction can observe: all, or half of them, and so on, by trying.
+        That is over an hour after the first of them was, whoever it was that observed: then all wait again. As many as one transaction can observe: all, or half of them, and so on, by trying.
         """
         said = await reads.tried(self._system.set, "StakedSet", "windows")
         if said is None:
             return "", ()
         (windows,), (candidates,) = said, await reads.call(self._system.set, "StakedSet", "candidates")
         seen = await asyncio.gather(*(reads.call(windows, "StakeWindows", "seenAt", c) for c in candidates))
-        waiting = sorted(c for c, (at_s,) in zip(candidates, seen, strict=True) if at_s + _SEEN_S < reads.head.time_s)
+        waiting = sorted(c for c, (at_s,) in zip(candidates, seen, strict=True) if not at_s)
         while waiting and not await reads.would_take(windows, "StakeWindows", "observe", waiting, gas=_OBSERVE_GAS):
             waiting = waiting[: len(waiting) // 2]
         return windows, tuple(waiting)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tests.contracts.contract_tools import WAD
 from tests.contracts.evm_process import STRANGER
 from tests.contracts.stake.stake_world import DAY_S, OBSERVED_S
-from tests.contracts.stake.story_sources import DelegatedPart
+from tests.contracts.stake.story_sources import DelegatedPart, SymbioticPart
 from tests.contracts.stake.story_world import (
     BATCH,
     DEPOSIT,
@@ -27,7 +27,7 @@ LEFT = 25 * WAD
 
 
 class Asked(NamedTuple):
-    """An exit that was asked for, when these sets had been frozen, and when its operator had been observed for the next; 0: not."""
+    """An exit that was asked for, when these sets had been frozen, and when its operator had been asked last for the next; 0: not."""
 
     amount: int
     epochs: tuple[int, ...]
@@ -35,9 +35,10 @@ class Asked(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """An operator as it was observed: when, and its stake in each source."""
+    """An operator as it was observed: when, for which moment, and its stake in each source."""
 
     at_s: int
+    moment: int
     stakes: list[int]
 
 
@@ -50,6 +51,8 @@ class StoryHistory:
         self.tokens = {(i, o): DEPOSIT for i, p in enumerate(world.parts) for o in OPERATORS if o in p.served}
         self.exits: dict[tuple[int, str], Asked] = {}
         self.seen: dict[str, Seen] = {}
+        self.moment, self.at_moment = 0, dict[str, list[int]]()
+        """Of the observations since the last freeze, and what everybody had then."""
         self.lows: dict[str, list[int]] = {o: list(s) for o, s in world.at_freeze[world.epoch].items()}
         """The lowest of each source that was seen since the last freeze."""
         self.epochs = [world.epoch]
@@ -148,32 +151,55 @@ class StoryHistory:
         world.until(int(world.ask(world.set, "nextRotateAt")) - self.rng.randrange(1, OBSERVED_S))
         world.evm.jump(1)
         some = self.rng.sample(OPERATORS, self.rng.randrange(1, len(OPERATORS) + 1))
+        if self.of_now():
+            self.moment, self.at_moment = int(world.evm.now), world.said()
+        self.counts["observed for a moment that is past"] += self.moment != world.evm.now
         world.ok(world.windows, "observe", some)
         for operator in some:
-            if world.ask(world.windows, "seenAt", operator) != world.evm.now:
+            if world.ask(world.windows, "seenAt", operator) != self.moment:
                 assert not world.ask(world.set, "isCandidate", operator)
                 continue
-            stakes = [int(world.ask(s, "stakeOf", operator)) for s in world.sources]
-            self.seen[operator] = Seen(int(world.evm.now), stakes)
+            stakes = world.said(self.moment)[operator]
+            self.seen[operator] = Seen(int(world.evm.now), self.moment, stakes)
             self.lows[operator] = [min(pair) for pair in zip(self.lows[operator], stakes, strict=True)]
+        self.no_more_than_then(world.said(self.moment))
         world.evm.jump(1)
         return "seen"
 
-    def take_seen(self, epoch: int) -> dict[str, int]:
-        """What a freeze took of observations; when each operator was seen for it."""
-        now = int(self.world.evm.now)
-        used = {o: s for o, s in self.seen.items() if now <= s.at_s + OBSERVED_S}
-        self.world.at_freeze[epoch] |= {o: s.stakes for o, s in used.items()}
-        self.seen = {}
+    def of_now(self) -> bool:
+        """Whether no observation binds: none was made since the last freeze, or its moment is over."""
+        return not self.moment or self.world.evm.now > self.moment + OBSERVED_S
+
+    def no_more_than_then(self, said: dict[str, list[int]]) -> None:
+        """Sources whose stake moves at once say no more for a moment that is past than operators had then, and all what is there now."""
+        now = self.world.said()
+        for operator in HONEST:
+            for place, part in enumerate(self.world.parts):
+                there = now[operator][place]
+                if isinstance(part, SymbioticPart):
+                    there = min(there, self.at_moment[operator][place])
+                assert said[operator][place] == there
+
+    def take_seen(self, epoch: int) -> tuple[int, dict[str, int]]:
+        """What a freeze took of observations: the moment of all operators, and when each was asked for it."""
+        now, said = int(self.world.evm.now), self.world.at_freeze[epoch]
+        capture, used = now, dict[str, Seen]()
+        if not self.of_now():
+            capture = self.moment
+            self.no_more_than_then(said)
+            used = {o: s for o, s in self.seen.items() if s.moment == capture}
+            self.counts["not observed, of a moment that is past"] += len(OPERATORS) - len(used)
+        said |= {o: s.stakes for o, s in used.items()}
+        self.seen, self.moment = {}, 0
         self.counts["observations taken"] += len(used)
-        return {o: used[o].at_s if o in used else now for o in OPERATORS}
+        return capture, {o: used[o].at_s if o in used else now for o in OPERATORS}
 
     def next_epoch(self) -> str:
         """A freeze, whose weights follow from stakes; armed or not."""
         world = self.world
         before = self.before()
         epoch = world.freeze()
-        captures = self.take_seen(epoch)
+        capture, asked_s = self.take_seen(epoch)
         last, self.lows = self.lows, {o: list(s) for o, s in world.at_freeze[epoch].items()}
         self.frozen_last = epoch
         if not epoch:
@@ -182,11 +208,11 @@ class StoryHistory:
         if not self.was_silent:
             self.weights_follow(epoch, last, before)
             for operator in world.weights(epoch):
-                assert world.ask(world.set, "captureOf", epoch, operator) == captures[operator]
+                assert world.ask(world.set, "captureOf", epoch, operator) == capture
         for (place, operator), asked in self.exits.items():
             # a set that nobody armed is replaced under its number
             others = tuple(e for e in asked.epochs if e != epoch)
-            counted = asked.seen_s == captures[operator]
+            counted = asked.seen_s == asked_s[operator]
             self.exits[place, operator] = asked._replace(epochs=(*others, epoch) if counted else others)
             self.counts["counted after it was asked back"] += counted
         self.was_silent = False
@@ -211,11 +237,12 @@ class StoryHistory:
         threshold, total, previous = before
         now = world.at_freeze[epoch]
         weights = world.weights(epoch)
-        members = [o for o in OPERATORS if world.ask(world.set, "isCandidate", o)]
+        counts = {o: sum(min(pair) for pair in zip(last[o], now[o], strict=True)) for o in OPERATORS}
+        least = int(str(rules["minStake"]))
+        members = [o for o in OPERATORS if world.ask(world.set, "isCandidate", o) and counts[o] >= least]
         assert set(weights) == set(members)
-        counted = [sum(min(pair) for pair in zip(last[o], now[o], strict=True)) for o in members]
         model = model_set(
-            counted,
+            [counts[o] for o in members],
             [previous.get(o, 0) for o in members],
             Before(threshold, change_limit(threshold, total)),
             Rules(int(str(rules["capBps"])), int(str(rules["thresholdBps"])), int(str(rules["stepBps"]))),

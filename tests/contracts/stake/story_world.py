@@ -18,7 +18,6 @@ from eth_utils.crypto import keccak
 
 import contracts
 from demo.world import npm
-from oracle.chain.store_abi import abi_type
 from oracle.sign.eip712 import Domain, batch_bytes, sign_compact
 from tests.contracts.contract_tools import WAD, Item
 from tests.contracts.evm_process import GUARDIAN, OWNER, STRANGER, word_digest, word_evidence
@@ -39,7 +38,7 @@ from tests.contracts.stake.stake_world import (
     spare_key,
     windows_of,
 )
-from tests.contracts.stake.story_gas import untouched
+from tests.contracts.stake.story_gas import cost_of
 
 ETHER = "0x" + "00" * 20
 FINDER, ARBITER, PAYER = (to_checksum_address(f"0x{n:040x}") for n in (0xF1D, 0xA4B, 0xFA1))
@@ -167,13 +166,7 @@ class StoryWorld:
     def step(self, name: str, to: str, function: str, *args: Any, by: str = STRANGER, value: int = 0) -> Any:
         """A call that must be taken; if figures are wanted, what it costs as a transaction of its own is noted."""
         if self.figures is not None and name not in self.figures:
-            entry = self.evm.abis[to][function]
-            kinds = [abi_type(i) for i in entry["inputs"]]
-            data = keccak(text=f"{function}({','.join(kinds)})")[:4] + encode(kinds, args)
-            fresh = untouched(self.evm.evm, self.evm.number, self.evm.now)
-            fresh.message_call(by, to, data, value=value)
-            assert fresh.result is not None
-            self.figures[name] = int(fresh.result.gas_used)
+            self.figures[name] = cost_of(self.evm, by, to, function, args, value)
         return self.ok(to, function, *args, by=by, value=value)
 
     def ok(self, to: str, name: str, *args: Any, by: str = STRANGER, value: int = 0) -> Any:
@@ -243,7 +236,8 @@ class StoryWorld:
     def freeze(self) -> int:
         """As soon as anybody can; the epoch that was made."""
         self.until(int(self.ask(self.set, "nextRotateAt")))
-        stakes = {o: [int(self.ask(s, "stakeOf", o)) for s in self.sources] for o in self.operators}
+        moment = int(self.ask(self.windows, "moment"))
+        stakes = self.said(moment if self.evm.now <= moment + OBSERVED_S else 0)
         name = "`rotate`, a later one" if self.at_freeze else "`rotate`, the first"
         epoch = int(self.step(name, self.set, "rotate"))
         self.at_freeze[epoch] = stakes
@@ -336,6 +330,11 @@ class StoryWorld:
         """Weights of the keys in the store's present set."""
         _, _, signers, weights = self.ask(self.store, "signerSet")
         return dict(zip(signers, weights, strict=True))
+
+    def said(self, moment: int = 0) -> dict[str, list[int]]:
+        """What each source says of each operator, for a freeze of a moment that is past or of now."""
+        at = moment or self.evm.now
+        return {o: [int(self.ask(s, "stakeSince", o, at)) for s in self.sources] for o in self.operators}
 
     def stake(self, operator: str) -> int:
         return sum(int(self.ask(s, "stakeOf", operator)) for s in self.sources)

@@ -82,9 +82,9 @@ def test_the_story_costs_what_the_docs_say() -> None:
 
 
 def read(world: StoryWorld, source: str, gas: int) -> int | None:
-    """What a source says of the first operator's stake when nothing was touched before; nothing if it needs more gas."""
+    """What a source says for a freeze of the first operator's stake when nothing was touched before; nothing if it needs more gas."""
     fresh = untouched(world.evm.evm, world.evm.number, world.evm.now)
-    data = keccak(text="stakeOf(address)")[:4] + encode(["address"], [OPERATORS[0]])
+    data = keccak(text="stakeSince(address,uint48)")[:4] + encode(["address", "uint48"], [OPERATORS[0], world.evm.now])
     called = 21_000 + sum(16 if byte else 4 for byte in data)
     try:
         return int.from_bytes(fresh.message_call(STRANGER, source, data, gas=called + gas), "big")

@@ -63,7 +63,31 @@ def test_what_leaves_after_it_was_observed_answers_for_the_set_that_counts_it(ki
 
 
 def test_a_capture_is_the_moment_at_which_an_operator_was_seen() -> None:
-    """Of nobody else: who has nothing while another is observed, and all again when it is asked, can be slashed for all."""
+    """Of all: who had everything while another was observed, and is asked by the freeze, counts as it was then, and can be slashed for it."""
+    world = near_a_freeze("symbiotic")
+    (part,) = world.parts
+    had = world.value(DEPOSIT)
+    world.ok(world.windows, "observe", [OPERATORS[1]])
+    other_s = int(world.evm.now)
+    world.evm.jump(2)
+    part.put_in(RESTAKER, LEAVER, DEPOSIT)
+    world.evm.jump(2)
+    world.ok(world.windows, "observe", [OPERATORS[2]])
+    world.evm.jump(2)
+    coming = world.ask(world.set, "preview")[0]
+    assert [row[6] for row in coming] == [other_s] * len(OPERATORS)
+    epoch = world.freeze()
+    assert world.evm.now > other_s
+    world.arm()
+    assert {int(world.ask(world.set, "captureOf", epoch, o)) for o in OPERATORS} == {other_s}
+    assert world.frozen(epoch)[0] == other_s
+    assert world.weights(epoch)[LEAVER] <= had < world.stake(LEAVER), "what came since counts in the next set"
+    least, aside = proven_at_the_last_second(world, epoch)
+    assert aside >= least > 0
+
+
+def test_who_had_nothing_at_the_moment_of_another_counts_nothing() -> None:
+    """Though it has all again when it is asked, by the freeze or before it: a proof of that capture would reach nothing."""
     world = near_a_freeze("symbiotic")
     (part,) = world.parts
     part.ask_exit(RESTAKER, LEAVER, DEPOSIT)
@@ -73,12 +97,20 @@ def test_a_capture_is_the_moment_at_which_an_operator_was_seen() -> None:
     world.evm.jump(2)
     part.put_in(RESTAKER, LEAVER, DEPOSIT)
     world.evm.jump(2)
+    with world.branch():
+        assert LEAVER not in world.weights(world.freeze())
+    world.ok(world.windows, "observe", [LEAVER])
+    assert int(world.ask(world.windows, "seenAt", LEAVER)) == other_s
+    assert LEAVER not in world.weights(world.freeze())
+    assert slashable(world, other_s) == 0 < world.stake(LEAVER)
+
+
+def test_a_moment_is_over_after_an_hour() -> None:
+    """What was observed for it counts no more, and the freeze is of now."""
+    world = near_a_freeze("symbiotic")
+    world.ok(world.windows, "observe", OPERATORS)
+    world.evm.jump(OBSERVED_S)
+    assert int(world.ask(world.set, "preview")[0][0][6]) == world.evm.now - OBSERVED_S
+    world.evm.jump(1)
     epoch = world.freeze()
-    frozen_s = int(world.evm.now)
-    world.arm()
-    captures = [int(world.ask(world.set, "captureOf", epoch, o)) for o in OPERATORS[:2]]
-    assert captures == [frozen_s, other_s]
-    assert world.frozen(epoch)[0] == other_s
-    assert slashable(world, other_s) == 0 < world.weights(epoch)[LEAVER], "it had nothing at the other's moment"
-    least, aside = proven_at_the_last_second(world, epoch)
-    assert aside >= least > 0
+    assert {int(world.ask(world.set, "captureOf", epoch, o)) for o in OPERATORS} == {world.evm.now}

@@ -54,17 +54,23 @@ async def test_nothing_is_observed_for_a_freeze_that_fits(world: KeeperWorld) ->
     assert world.calls("observe") == []
 
 
-async def test_a_keeper_s_freeze_takes_no_moment_that_others_chose(world: KeeperWorld) -> None:
-    """All were observed half an hour before, at whatever moment somebody liked: the freeze asks them again."""
+async def test_a_keeper_s_freeze_takes_no_answer_that_others_chose(world: KeeperWorld) -> None:
+    """All were observed half an hour before, at whatever moment somebody liked: the freeze is of that, and asks them all again."""
     await world.by_stake()
     windows = world.chain.contract(contracts.load("StakeWindows").abi, await world.read("set", "windows"))
-    everybody = [o.address for o in OPERATORS]
+    everybody, leaver = [o.address for o in OPERATORS], OPERATORS[0]
     await world.to(await world.read("set", "nextRotateAt") - 1_800)
     await world.chain.send(FUNDER, windows, "observe", everybody, gas=3_000_000)
     await world.block()
-    early_s = world.now_s
+    early_s = await world.chain.call(windows, "moment")
+    shares = (await world.read("source", "positionOf", leaver.address, leaver.address))[0]
+    await world.send(leaver, "source", "requestExit", leaver.address, shares // 4)
+    left = await world.read("source", "stakeOf", leaver.address)
     await world.rotate_due()
+    coming = {r[0]: r[3] for r in (await world.read("set", "preview"))[0]}
+    assert coming[leaver.address] > left, "a freeze that does not ask again would count what is asked back"
     world.all_keep()
     await world.until(lambda: bool(world.done("rotate")))
-    captures = {await world.read("set", "captureOf", 3, o) for o in everybody}
-    assert min(captures) > early_s + 1_000
+    counted = (await world.chain.call(windows, "windowOf", world.contracts.source.address, leaver.address))[1]
+    assert counted == left
+    assert {await world.read("set", "captureOf", 3, o) for o in everybody} == {early_s}
