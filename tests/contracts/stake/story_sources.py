@@ -279,8 +279,8 @@ KINDS: dict[str, tuple[Callable[[StoryWorld], Part], ...]] = {
 """The sources of a set."""
 SOURCE_GAS = {
     "delegated": (150_000,),
-    "symbiotic": (700_000,),
+    "symbiotic": (950_000,),
     "eigenlayer": (240_000,),
-    "all three": (150_000, 700_000, 240_000),
+    "all three": (150_000, 950_000, 240_000),
 }
 """What the set gives each source for an operator: as much as docs/stake.md says, for five vaults of Symbiotic's."""
