@@ -21,7 +21,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "stake.md").read_text(encoding="utf
 ONE_PERCENT = 0.01
 TRANSACTION_GAS = 2**24
 """The most that a transaction may use on Ethereum (EIP-7825)."""
-PART = 13
+PART = 12
 """As many operators are observed in one transaction."""
 COUNTS = (5, 13, 31)
 VAULTS = 5
@@ -61,7 +61,7 @@ def played(count: int) -> dict[str, int]:
     with world.branch():
         world.step("`observeAndRotate` of all", world.set, "observeAndRotate", list(operators), by=STRANGER)
     for first in range(0, count, PART):
-        world.step("`observe` of 13 operators at most", world.windows, "observe", list(operators[first : first + PART]))
+        world.step("`observe` of 12 operators at most", world.windows, "observe", list(operators[first : first + PART]))
     world.step("`rotate`, all were observed", world.set, "rotate", by=STRANGER)
     world.arm()
     epoch = world.take_over()
