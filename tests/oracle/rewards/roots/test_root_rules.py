@@ -151,6 +151,28 @@ def test_nothing_is_signed_before_it_is_decided() -> None:
     assert next_word(book, FROZEN.keys[3], OwnVotes(votes=((0, COMMIT, digest(report)),)), NOW_MS) is None
 
 
+@pytest.mark.parametrize("locked", [True, False])
+def test_who_hands_a_proposal_on_without_its_certificate_stops_nobody(*, locked: bool) -> None:
+    """`a_certificate_that_was_taken_off_comes_back`: the leader's signature does not cover it, and a liar may be faster than the leader."""
+    first, late = report_of(*others(ORDER[3])), report_of(**{f"of{SECOND}": 4})
+    certified = votes(READY, first, *ORDER[:3])
+    whole = proposal(first, 2, RootVotes(READY, 1, digest(first), votes(READY, first, *ORDER[:3], attempt=1).signatures))
+    now_ms, me = 2 * ATTEMPT_MS + NOW_MS, FROZEN.keys[ORDER[3]]
+    own = OwnVotes(votes=((0, COMMIT, digest(late)),)) if locked else OwnVotes()
+    wanted = SayVote(READY, 2, digest(first))
+    for bare in (proposal(first, 2), proposal(first, 2, certified)):
+        book = book_with(bare, now_ms=now_ms, heard={ORDER[3]: -1})
+        tell(book, whole, now_ms)
+        assert next_word(book, me, own, now_ms) == wanted
+        tell(book, bare, now_ms)
+        assert next_word(book, me, own, now_ms) == wanted
+        assert not book.evidence
+    book = book_with(proposal(first, 2), now_ms=now_ms, heard={ORDER[3]: -1})
+    with pytest.raises(UnsoundRootWord):
+        tell(book, proposal(first, 2, votes(READY, first, *ORDER[:2], attempt=1)), now_ms)
+    assert book.proposals[2].ready is None
+
+
 # --- who is left out ----------------------------------------------------------------------------------------------------
 
 
