@@ -179,7 +179,7 @@ class RootBook:
                 return
             if _ready_attempt(said) <= _ready_attempt(held):
                 return
-        if said.ready is not None:  # no signature of the leader's covers it: whoever hands the proposal on may have left it out
+        if said.ready is not None:  # the leader's signature does not cover it: others may have left it out
             self._check_ready(said, said.ready, now_ms)
         self._note_report(said.content, said.grounds, said.attempt)
         self.proposals[said.attempt] = said

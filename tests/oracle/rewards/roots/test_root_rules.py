@@ -156,7 +156,9 @@ def test_who_hands_a_proposal_on_without_its_certificate_stops_nobody(*, locked:
     """`a_certificate_that_was_taken_off_comes_back`: the leader's signature does not cover it, and a liar may be faster than the leader."""
     first, late = report_of(*others(ORDER[3])), report_of(**{f"of{SECOND}": 4})
     certified = votes(READY, first, *ORDER[:3])
-    whole = proposal(first, 2, RootVotes(READY, 1, digest(first), votes(READY, first, *ORDER[:3], attempt=1).signatures))
+    whole = proposal(
+        first, 2, RootVotes(READY, 1, digest(first), votes(READY, first, *ORDER[:3], attempt=1).signatures)
+    )
     now_ms, me = 2 * ATTEMPT_MS + NOW_MS, FROZEN.keys[ORDER[3]]
     own = OwnVotes(votes=((0, COMMIT, digest(late)),)) if locked else OwnVotes()
     wanted = SayVote(READY, 2, digest(first))
