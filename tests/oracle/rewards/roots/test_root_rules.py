@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from eth_hash.auto import keccak
 
+from oracle.rewards import grounds as grounds_module
 from oracle.rewards.grounds import encoded_word, make_grounds
 from oracle.rewards.report import EpochRewards, epoch_rewards
 from oracle.rewards.roots import voting
@@ -371,3 +372,14 @@ def test_nothing_new_is_readied_in_an_attempt_that_began_before_words_were_heard
     tell(late, proposal(report))
     assert next_word(late, FROZEN.keys[SECOND], OwnVotes(), NOW_MS) is None
     assert late.doubts[0] == ("it began before words were heard here",)
+
+
+def test_a_proposal_is_checked_once_however_often_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each word that comes in is a look: a proposal that leaves somebody out must not cost 31 signatures at each."""
+    without, me = report_of(*others(ORDER[3])), FROZEN.keys[SECOND]
+    book = book_with(proposal(without), heard=dict.fromkeys(range(4), -1))
+    checked = list[bytes]()
+    monkeypatch.setattr(grounds_module, "word_fault", lambda _, word: checked.append(word.address) or "")
+    for _ in range(9):
+        assert next_word(book, me, OwnVotes(), NOW_MS) is None
+    assert checked == []
