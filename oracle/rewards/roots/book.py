@@ -182,7 +182,11 @@ class RootBook:
         if said.ready is not None:  # the leader's signature does not cover it: others may have left it out
             self._check_ready(said, said.ready, now_ms)
         self._note_report(said.content, said.grounds, said.attempt)
-        self.proposals[said.attempt] = said
+        # of a report that is known already other grounds may come along, and with its certificate any: they are not handed on
+        grounds, ready = self.reports[said.content].grounds.raw, said.ready
+        if ready is not None:
+            ready = RootVotes(ready.kind, ready.attempt, ready.content, ready.signatures)
+        self.proposals[said.attempt] = RootProposal(said.attempt, said.content, grounds, said.signature, ready)
 
     def hear_votes(self, said: RootVotes, now_ms: int) -> None:
         """Votes of members, one or several.

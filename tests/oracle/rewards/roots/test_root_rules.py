@@ -176,6 +176,20 @@ def test_who_hands_a_proposal_on_without_its_certificate_stops_nobody(*, locked:
     assert book.proposals[2].ready is None
 
 
+def test_who_hands_a_proposal_on_with_other_grounds_stops_nobody() -> None:
+    """Of a report that is known from an earlier attempt; what is handed on from here is no lie of ours."""
+    report, now_ms = report_of(), ATTEMPT_MS + NOW_MS
+    again = proposal(report, 1)
+    bent = RootProposal(1, again.content, b"\x01", again.signature)
+    book = book_with(proposal(report), bent, now_ms=now_ms, heard=dict.fromkeys(range(4), -1))
+    assert next_word(book, FROZEN.keys[ORDER[2]], OwnVotes(), now_ms) == SayVote(READY, 1, digest(report))
+    assert book.proposals[1] == again
+    ready = votes(READY, report, 0, 1, 2)
+    padded = RootVotes(READY, 0, ready.content, ready.signatures, b"\x02" * 9_000)
+    tell(book, proposal(report, 1, padded), now_ms)
+    assert book.proposals[1] == proposal(report, 1, ready)
+
+
 # --- who is left out ----------------------------------------------------------------------------------------------------
 
 
