@@ -292,10 +292,10 @@ class RootSession:
                 self._place.answer(sender, word)
 
     def _check_clone(self, word: RootWord) -> None:
-        """Our own key says what its journal does not hold: another process uses it."""
+        """Our own key says what its journal does not hold: another process uses it, unless the journal was lost since."""
         for key, said in _claims(self.terms, word):
             operator = self._by_key.get(key)
-            if operator is None:
+            if operator is None or self._place.ended_s <= operator.journal.forgotten_s:
                 continue
             own = self.own_votes(operator)
             if said != own.signed and said not in own.votes:

@@ -393,7 +393,12 @@ def test_a_proposal_is_checked_once_however_often_it_is_looked_at(monkeypatch: p
     without, me = report_of(*others(ORDER[3])), FROZEN.keys[SECOND]
     book = book_with(proposal(without), heard=dict.fromkeys(range(4), -1))
     checked = list[bytes]()
-    monkeypatch.setattr(grounds_module, "word_fault", lambda _, word: checked.append(word.address) or "")
+
+    def check(_: object, word: SignedAttendance) -> str:
+        checked.append(word.address)
+        return ""
+
+    monkeypatch.setattr(grounds_module, "word_fault", check)
     for _ in range(9):
         assert next_word(book, me, OwnVotes(), NOW_MS) is None
     assert checked == []

@@ -11,7 +11,7 @@ import pytest
 from eth_hash.auto import keccak
 
 from oracle.rewards.roots.session import MOST_ANSWERS, MOST_TURNS, MOST_WORDS, RootPlace, RootSession
-from oracle.rewards.roots.telling import PARTS, settled_words
+from oracle.rewards.roots.telling import PARTS, settled_words, words_to_keep
 from oracle.rewards.roots.terms import RootTerms, RootTiming
 from oracle.rewards.roots.words import (
     RefusedWord,
@@ -201,6 +201,22 @@ def test_a_key_that_speaks_elsewhere_is_told(world: World) -> None:
     assert world.processes[2].clones == [world.processes[2].operator]
     world.processes[1].session.hear(STRANGER, said)
     assert world.processes[1].clones == []
+
+
+def test_a_key_whose_journal_was_lost_is_no_clone(world: World) -> None:
+    """What it said before is told again and again, and would silence it for prices until all of it is over."""
+    world.run(3)
+    one = world.processes[2]
+    said = [w for w in words_to_keep(world.processes[1].session.book) if isinstance(w, RootVotes)]
+    assert any(FROZEN.keys[2] in dict(w.signatures) for w in said)
+    one.journal.close()
+    for left in one.path.parent.glob(one.path.name + "*"):
+        left.unlink()
+    SignJournal(one.path, FROZEN.keys[2], now_ms=world.now_ms, mute_ms=60_000).close()
+    one.start()
+    for word in said:
+        one.session.hear(STRANGER, word)
+    assert one.clones == []
 
 
 def test_who_asks_is_told_what_was_decided_a_few_times(world: World) -> None:
