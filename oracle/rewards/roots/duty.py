@@ -33,6 +33,7 @@ from oracle.storage.database import Database
 
 LOOKED_BACK = 15
 """Epochs before the present one whose reports are made: as many as the attendance of is kept."""
+_MOST_COMPARED = 20
 _MOST_LOOK_S, _MOST_TICK_S = 12.0, 1.0
 _log = structlog.get_logger("oracle.rewards.roots.duty")
 _pack, _unpack_words = msgspec.msgpack.encode, msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
@@ -135,6 +136,8 @@ class RootDuty:
         self.sessions: dict[int, RootSession] = {}
         self._settings, self._nodes, self._process, self._poster = settings, nodes, process, poster
         self._settled: set[int] = set()
+        self._to_compare: dict[int, int] = {}
+        """By epoch: how often its report may still be read, until it has been compared."""
         self._done_failed = 0
         self._signed_ms: dict[int, int] = {}
         self._news = asyncio.Event()
@@ -182,6 +185,8 @@ class RootDuty:
         for epoch in sorted({*range(max(1, present - LOOKED_BACK), present + 1), *self.sessions}):
             if epoch not in self._settled:
                 await self._apart(epoch, self._look_at(reads, epoch))
+        for epoch in list(self._to_compare):
+            await self._apart(epoch, self._compare(reads, epoch))
         self._process.peers.note_members({k for s in self.sessions.values() for k in s.terms.frozen.keys})
 
     async def _apart(self, epoch: int, look: Coroutine[None, None, None]) -> None:
@@ -202,7 +207,7 @@ class RootDuty:
         posted, rolled = await reads.standing(epoch)
         if posted or rolled:
             self.posted = max(self.posted, epoch) if posted else self.posted
-            await self._settle(reads, epoch)
+            self._settle(epoch)
             return
         if (ended_s := await reads.ended_s(epoch)) is None:
             return
@@ -258,20 +263,31 @@ class RootDuty:
         database.save_stakes(*at, _pack([[s.to_bytes(16, "big") for s in of] for of in stakes]))
         return stakes
 
-    async def _settle(self, reads: RewardsReads, epoch: int) -> None:
-        """A report is there: hold it against what is computed from its grounds, and against what was decided here."""
+    def _settle(self, epoch: int) -> None:
+        """A report is there, or none will be."""
         self._settled.add(epoch)
+        self._to_compare[epoch] = _MOST_COMPARED
         session = self.sessions.pop(epoch, None)
         if session is not None:
             self._done_failed += session.failed
             self._save_evidence(session)
+
+    async def _compare(self, reads: RewardsReads, epoch: int) -> None:
+        """Hold a report against what is computed from its grounds, and against what was decided here: again, where it cannot be read."""
+        self._to_compare[epoch] -= 1
+        if self._to_compare[epoch] < 0:
+            del self._to_compare[epoch]
+            _log.warning("the report of an epoch was not compared: it cannot be read from the chain", epoch=epoch)
+            return
         posted, frozen = await reads.posted(epoch), await reads.frozen(epoch)
         if posted is None or frozen is None:
+            del self._to_compare[epoch]
             _log.warning("an epoch had no report in time: its funds are a later one's", epoch=epoch)
             return
         database, target = self._process.database, self._settings.target
         kept = kept_words(database, target, epoch)
         found = await recompute(reads, frozen, posted, kept_stakes(database, target, frozen))
+        del self._to_compare[epoch]
         faults = [*found.faults, *root_faults(posted, kept)]
         if faults:
             _log.error("the posted report of an epoch is not what is computed here", epoch=epoch, why="; ".join(faults))

@@ -30,6 +30,9 @@ class Reads:
     stateless: set[int] = field(default_factory=set)
     pots_of: dict[int, Mapping[bytes, int]] = field(default_factory=dict)
     over: dict[int, int] = field(default_factory=dict)
+    rolled: set[int] = field(default_factory=set)
+    asked: list[int] = field(default_factory=list)
+    answers_after: int = 3
 
     async def open(self, *_: Any) -> Reads:
         return self
@@ -45,8 +48,13 @@ class Reads:
             raise ChainError("missing trie node")
         return ((1, 2),)
 
-    async def standing(self, _: int) -> tuple[bool, bool]:
-        return False, False
+    async def standing(self, epoch: int) -> tuple[bool, bool]:
+        return False, epoch in self.rolled
+
+    async def posted(self, epoch: int) -> None:
+        self.asked.append(epoch)
+        if len(self.asked) < self.answers_after:
+            raise ChainError("no logs")
 
     async def ended_s(self, epoch: int) -> int | None:
         return OVER_S if epoch < 4 else None
@@ -156,3 +164,12 @@ def test_what_the_chain_says_otherwise_by_now_is_agreed_on_anew(made: Made) -> N
     assert made.duty.sessions[3].terms.timing.base_ms == before[3].terms.timing.base_ms + 7_000
     made.agree()
     assert all(s.is_signed for s in made.duty.sessions.values())
+
+
+@pytest.mark.parametrize(("answers_after", "asked"), [(1, 1), (3, 3), (99, 20)])
+def test_a_report_that_cannot_be_read_yet_is_compared_later(made: Made, answers_after: int, asked: int) -> None:
+    """Else a moment without an endpoint would hide a report that is not what was decided."""
+    made.reads.rolled, made.reads.answers_after = {2}, answers_after
+    for _ in range(25):
+        made.look()
+    assert made.reads.asked == [2] * asked
