@@ -36,14 +36,15 @@ def review(
     faults = []
     if grounds.grounds.stakes != tuple(tuple(of) for of in stakes):
         faults.append("the stakes are not those of the freeze, as they are read from the chain here")
-    faults += _left_out(frozen, {w.address for w in grounds.grounds.words}, held)
+    faults += left_out(frozen, {w.address for w in grounds.grounds.words}, held)
     computed = epoch_rewards(grounds, pots)
     if said is not None and computed.word != said:
         faults.append("root or absent operators are not what follows from the grounds")
     return tuple(faults) or computed
 
 
-def _left_out(frozen: FrozenEpoch, used: set[bytes], held: Mapping[bytes, SignedAttendance]) -> Iterator[str]:
+def left_out(frozen: FrozenEpoch, used: set[bytes], held: Mapping[bytes, SignedAttendance]) -> Iterator[str]:
+    """Members whose sound words were held here and are not among those that are used."""
     for key in frozen.keys:
         word = held.get(key)
         if word is not None and key not in used and not word_fault(frozen, word):

@@ -122,8 +122,7 @@ class EpochLines:
             raise EpochRefused(
                 line, f"attempt {held[-1][0]} is under way, nothing of attempt {line.attempt} is signed any more"
             )
-        if not held:
-            _check_floor(line, floor_s)
+        _check_floor(line, floor_s)  # beside older lines too: the newest commit, which locks, may be lost
         self._db.execute("INSERT INTO epoch_votes VALUES (?, ?, ?, ?, ?, ?)", line[:6])
 
     def _held(self, line: EpochLine) -> bytes | None:

@@ -146,6 +146,11 @@ class SignJournal:
         """Unix ms until which this key signs nothing, by the time that the process had when it was set."""
         return self._mute.until_ms
 
+    @property
+    def forgotten_s(self) -> int:
+        """Up to when it may have signed what is not in here, Unix s: the file was missing or restored; 0 if it never was."""
+        return self._mute.floor_s
+
     def mute_for_ms(self, now_ms: int) -> int:
         """How long this key still signs nothing, at least; 0 if it may sign."""
         return self._mute.rest_ms(now_ms)

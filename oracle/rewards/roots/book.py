@@ -162,7 +162,7 @@ class RootBook:
             self._found(RootFault.TWO_ATTENDANCES, word.address, "two words of who was there", *shown)
 
     def hear_proposal(self, said: RootProposal, now_ms: int) -> None:
-        """The first one of an attempt counts.
+        """The first one of an attempt counts, with the highest certificate that comes along with it.
 
         Raises:
             UnsoundRootWord: it is not its leader's, or nothing that follows from its grounds.
@@ -176,11 +176,17 @@ class RootBook:
             if held.content != said.content:
                 text = f"two proposals in attempt {said.attempt}"
                 self._found(RootFault.TWO_PROPOSALS, leader, text, encode_word(held), encode_word(said))
-            return
-        if said.ready is not None:
+                return
+            if _ready_attempt(said) <= _ready_attempt(held):
+                return
+        if said.ready is not None:  # the leader's signature does not cover it: others may have left it out
             self._check_ready(said, said.ready, now_ms)
         self._note_report(said.content, said.grounds, said.attempt)
-        self.proposals[said.attempt] = said
+        # of a report that is known already other grounds may come along, and with its certificate any: they are not handed on
+        grounds, ready = self.reports[said.content].grounds.raw, said.ready
+        if ready is not None:
+            ready = RootVotes(ready.kind, ready.attempt, ready.content, ready.signatures)
+        self.proposals[said.attempt] = RootProposal(said.attempt, said.content, grounds, said.signature, ready)
 
     def hear_votes(self, said: RootVotes, now_ms: int) -> None:
         """Votes of members, one or several.
@@ -320,3 +326,8 @@ class RootBook:
     def _found(self, kind: RootFault, address: bytes, text: str, first: bytes, second: bytes) -> None:
         found = RootEvidence(kind=kind, address=address, text=text, first=first, second=second)
         self.evidence.setdefault((kind, address), found)
+
+
+def _ready_attempt(said: RootProposal) -> int:
+    """Attempt of the certificate that a proposal carries; -1 where it carries none."""
+    return -1 if said.ready is None else said.ready.attempt

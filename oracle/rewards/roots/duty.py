@@ -21,6 +21,7 @@ from oracle.rewards.recomputed import recompute
 from oracle.rewards.roots.compared import root_faults
 from oracle.rewards.roots.poster import RootPoster
 from oracle.rewards.roots.session import RootPlace, RootSession
+from oracle.rewards.roots.telling import words_to_keep
 from oracle.rewards.roots.terms import RootTerms, timing_of_epoch
 from oracle.rewards.roots.words import RefusedWord, RootAsk, RootWord, UnsoundRootWord, decode_word, encode_word
 from oracle.rewards.stored import stored_attendance
@@ -32,6 +33,7 @@ from oracle.storage.database import Database
 
 LOOKED_BACK = 15
 """Epochs before the present one whose reports are made: as many as the attendance of is kept."""
+_MOST_COMPARED = 20
 _MOST_LOOK_S, _MOST_TICK_S = 12.0, 1.0
 _log = structlog.get_logger("oracle.rewards.roots.duty")
 _pack, _unpack_words = msgspec.msgpack.encode, msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
@@ -134,6 +136,8 @@ class RootDuty:
         self.sessions: dict[int, RootSession] = {}
         self._settings, self._nodes, self._process, self._poster = settings, nodes, process, poster
         self._settled: set[int] = set()
+        self._to_compare: dict[int, int] = {}
+        """By epoch: how often its report may still be read, until it has been compared."""
         self._done_failed = 0
         self._signed_ms: dict[int, int] = {}
         self._news = asyncio.Event()
@@ -147,12 +151,13 @@ class RootDuty:
     def tasks(self, failed: Callable[[str, Exception], None]) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
         """By name. ``failed``: called with the name of a task, and what one run of it ended with."""
         attempt_s = self._settings.attempt_s
-        look, agree = "rewards: look", "rewards: agree"
+        look, agree, post = "rewards: look", "rewards: agree", "rewards: post"
         return {
             look: partial(every, min(_MOST_LOOK_S, attempt_s / 4), self.look, partial(failed, look)),
             agree: partial(
                 every, min(_MOST_TICK_S, attempt_s / 16), self.agree, partial(failed, agree), self._news
             ),
+            post: partial(every, _MOST_TICK_S, self.post, partial(failed, post)),
         }  # fmt: skip
 
     async def close(self) -> None:
@@ -176,21 +181,35 @@ class RootDuty:
         reads = await RewardsReads.open(self._nodes, settings.contract, settings.domain)
         present = await reads.present()
         for epoch in (present, present + 1):
-            frozen = await reads.frozen(epoch)
-            if frozen is not None:
-                await self._stakes(reads, frozen)
-        for epoch in range(max(1, present - LOOKED_BACK), present + 1):
+            await self._apart(epoch, self._note_stakes(reads, epoch))
+        for epoch in sorted({*range(max(1, present - LOOKED_BACK), present + 1), *self.sessions}):
             if epoch not in self._settled:
-                await self._look_at(reads, epoch)
+                await self._apart(epoch, self._look_at(reads, epoch))
+        for epoch in list(self._to_compare):
+            await self._apart(epoch, self._compare(reads, epoch))
         self._process.peers.note_members({k for s in self.sessions.values() for k in s.terms.frozen.keys})
+
+    async def _apart(self, epoch: int, look: Coroutine[None, None, None]) -> None:
+        """What cannot be read of one epoch, as the state of its freeze, holds no other one up."""
+        try:
+            await look
+        except ChainError as e:
+            if (more := self._told.more(("look", epoch))) is not None:
+                _log.warning("rewards: an epoch cannot be read from the chain", epoch=epoch, why=str(e)[:300],
+                             more_since_the_last_line=more)  # fmt: skip
+
+    async def _note_stakes(self, reads: RewardsReads, epoch: int) -> None:
+        frozen = await reads.frozen(epoch)
+        if frozen is not None:
+            await self._stakes(reads, frozen)
 
     async def _look_at(self, reads: RewardsReads, epoch: int) -> None:
         posted, rolled = await reads.standing(epoch)
         if posted or rolled:
             self.posted = max(self.posted, epoch) if posted else self.posted
-            await self._settle(reads, epoch)
+            self._settle(epoch)
             return
-        if epoch in self.sessions or (ended_s := await reads.ended_s(epoch)) is None:
+        if (ended_s := await reads.ended_s(epoch)) is None:
             return
         frozen, over_s = await reads.frozen(epoch), await reads.over_s(epoch)
         if frozen is None or over_s is None:
@@ -210,6 +229,15 @@ class RootDuty:
             stakes=await self._stakes(reads, frozen),
             pots=dict(await reads.pots(epoch)),
         )
+        before = self.sessions.get(epoch)
+        if before is not None:
+            if before.terms == terms:
+                return
+            # blocks were replaced, or the set that follows was: all who look now read the same
+            _log.warning("what an epoch's report follows from is another thing by now: agreed on anew", epoch=epoch)
+            self._keep(epoch, words_to_keep(before.book))
+            self._done_failed += before.failed
+            self._save_evidence(before)
         place = RootPlace(
             operators=operators,
             said=partial(stored_attendance, process.database, settings.target, frozen),
@@ -235,20 +263,31 @@ class RootDuty:
         database.save_stakes(*at, _pack([[s.to_bytes(16, "big") for s in of] for of in stakes]))
         return stakes
 
-    async def _settle(self, reads: RewardsReads, epoch: int) -> None:
-        """A report is there: hold it against what is computed from its grounds, and against what was decided here."""
+    def _settle(self, epoch: int) -> None:
+        """A report is there, or none will be."""
         self._settled.add(epoch)
+        self._to_compare[epoch] = _MOST_COMPARED
         session = self.sessions.pop(epoch, None)
         if session is not None:
             self._done_failed += session.failed
             self._save_evidence(session)
+
+    async def _compare(self, reads: RewardsReads, epoch: int) -> None:
+        """Hold a report against what is computed from its grounds, and against what was decided here: again, where it cannot be read."""
+        self._to_compare[epoch] -= 1
+        if self._to_compare[epoch] < 0:
+            del self._to_compare[epoch]
+            _log.warning("the report of an epoch was not compared: it cannot be read from the chain", epoch=epoch)
+            return
         posted, frozen = await reads.posted(epoch), await reads.frozen(epoch)
         if posted is None or frozen is None:
+            del self._to_compare[epoch]
             _log.warning("an epoch had no report in time: its funds are a later one's", epoch=epoch)
             return
         database, target = self._process.database, self._settings.target
         kept = kept_words(database, target, epoch)
         found = await recompute(reads, frozen, posted, kept_stakes(database, target, frozen))
+        del self._to_compare[epoch]
         faults = [*found.faults, *root_faults(posted, kept)]
         if faults:
             _log.error("the posted report of an epoch is not what is computed here", epoch=epoch, why="; ".join(faults))
@@ -280,13 +319,18 @@ class RootDuty:
         return ""
 
     async def agree(self) -> None:
-        """Say what is to be said, in each epoch that is under way, and post what is signed."""
+        """Say what is to be said, in each epoch that is under way; a fault in one holds no other one up."""
         self._news.clear()
-        for session in list(self.sessions.values()):
-            await session.tick()
-            self._save_evidence(session)
-            if session.is_signed and self._poster is not None:
-                await self._post(session, self._poster)
+        await _each(self.sessions.values(), self._agree_on)
+
+    async def _agree_on(self, session: RootSession) -> None:
+        await session.tick()
+        self._save_evidence(session)
+
+    async def post(self) -> None:
+        """Post what is signed. No vote waits for the chain or for the key that pays."""
+        if (poster := self._poster) is not None:
+            await _each([s for s in self.sessions.values() if s.is_signed], lambda s: self._post(s, poster))
 
     async def _post(self, session: RootSession, poster: RootPoster) -> None:
         """Where it is our turn: the first in the order at once, the others a stage after each other."""
@@ -315,6 +359,18 @@ class RootDuty:
             if self._process.database.save_epoch_evidence(*at, words):
                 _log.warning("an operator says two things of an epoch", epoch=session.epoch,
                              operator="0x" + found.address.hex(), kind=found.kind.value, what=found.text)  # fmt: skip
+
+
+async def _each(sessions: Iterable[RootSession], work: Callable[[RootSession], Coroutine[None, None, None]]) -> None:
+    """Do it with each of them; then raise what the first one ended with."""
+    first: Exception | None = None
+    for session in list(sessions):
+        try:
+            await work(session)
+        except Exception as e:  # noqa: BLE001 - raised below, once the others had their turn
+            first = first or e
+    if first is not None:
+        raise first
 
 
 def kept_stakes(database: Database, target: str, frozen: FrozenEpoch) -> tuple[tuple[int, ...], ...] | None:

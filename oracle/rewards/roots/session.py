@@ -27,12 +27,13 @@ from oracle.sign.epoch_words import EpochAttendance, EpochVote, SignedAttendance
 from oracle.sign.messages import Refusal
 from oracle.sign.operator import Operator
 
-MOST_WORDS = 240
-"""Of a sender in an attempt: an honest one tells all that it knows eight times, and each of its own words once."""
+MOST_WORDS = 420
+"""Of a sender in an attempt: an honest one tells all that it knows eight times, which is a decision and 31 signatures, answers questions
+with it, and says each of its own words once."""
 _MOST_REFUSED = 8
 """Words of a sender that count for nothing, in an attempt: then it is not listened to until the next one."""
-_MOST_ANSWERS = 4
-_MOST_TURNS = 8
+MOST_ANSWERS = 4
+MOST_TURNS = 8
 _log = structlog.get_logger("oracle.rewards.roots.session")
 
 
@@ -113,7 +114,7 @@ class RootSession:
             return
         for operator in self._place.operators:
             await self._attend(operator)
-            for _ in range(_MOST_TURNS):
+            for _ in range(MOST_TURNS):
                 if not await self._speak(operator):
                     break
         self._tell_again()
@@ -269,27 +270,32 @@ class RootSession:
         if isinstance(word, RootAsk):
             self._answer(sender)
             return
-        was_decided = self.book.decision is not None
+        known = self._settled()
         try:
             take_word(self.book, word, self._place.now_ms())
         except UnsoundRootWord:
             self._bad[sender] += 1
             raise
         self._check_clone(word)
-        if self.book.decision is not None and (not was_decided or isinstance(word, RootSigned)):
+        if self._settled() != known:
             self._place.keep(words_to_keep(self.book))
+
+    def _settled(self) -> tuple[bool, bool, int]:
+        """How much of the end is known; it is written when that changes alone: a write waits for the disk, and words come often."""
+        book = self.book
+        return book.decision is not None, book.decided is not None, len(book.signed)
 
     def _answer(self, sender: bytes) -> None:
         self._answered[sender] += 1
-        if self._answered[sender] <= _MOST_ANSWERS:
+        if self._answered[sender] <= MOST_ANSWERS:
             for word in settled_words(self.book):
                 self._place.answer(sender, word)
 
     def _check_clone(self, word: RootWord) -> None:
-        """Our own key says what its journal does not hold: another process uses it."""
+        """Our own key says what its journal does not hold: another process uses it, unless the journal was lost since."""
         for key, said in _claims(self.terms, word):
             operator = self._by_key.get(key)
-            if operator is None:
+            if operator is None or self._place.ended_s <= operator.journal.forgotten_s:
                 continue
             own = self.own_votes(operator)
             if said != own.signed and said not in own.votes:

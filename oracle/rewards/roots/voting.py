@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from oracle.rewards.grounds import BadGrounds, make_grounds
 from oracle.rewards.report import EpochRewards, epoch_rewards
-from oracle.rewards.review import review
+from oracle.rewards.review import left_out
 from oracle.rewards.roots.book import RootBook, VotesOfWeight
 from oracle.rewards.roots.terms import MOST_ATTEMPTS
 from oracle.rewards.roots.words import RootProposal
@@ -127,11 +127,11 @@ def _is_whole(book: RootBook, said: RootProposal) -> bool:
         book.doubts[said.attempt] = ("it began before words were heard here",)
         return False
     held = book.words_by(terms.timing.start_ms(said.attempt))
-    found = review(terms.frozen, said.grounds, None, stakes=terms.stakes, pots=terms.pots, held=held)
-    if isinstance(found, tuple):
+    used = {w.address for w in book.reports[said.content].grounds.grounds.words}
+    found = tuple(left_out(terms.frozen, used, held))  # the rest was looked at when it was heard, once
+    if found:
         book.doubts[said.attempt] = found
-        return False
-    return True
+    return not found
 
 
 def _propose(book: RootBook, me: bytes, own: OwnVotes, now_ms: int) -> SayPropose | None:

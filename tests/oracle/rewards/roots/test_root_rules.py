@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from eth_hash.auto import keccak
 
+from oracle.rewards import grounds as grounds_module
 from oracle.rewards.grounds import encoded_word, make_grounds
 from oracle.rewards.report import EpochRewards, epoch_rewards
 from oracle.rewards.roots import voting
@@ -149,6 +150,44 @@ def test_nothing_is_signed_before_it_is_decided() -> None:
     said = next_word(book, FROZEN.keys[3], OwnVotes(), NOW_MS)
     assert said == SayVote(COMMIT, 0, digest(report))
     assert next_word(book, FROZEN.keys[3], OwnVotes(votes=((0, COMMIT, digest(report)),)), NOW_MS) is None
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_who_hands_a_proposal_on_without_its_certificate_stops_nobody(*, locked: bool) -> None:
+    """`a_certificate_that_was_taken_off_comes_back`: the leader's signature does not cover it, and a liar may be faster than the leader."""
+    first, late = report_of(*others(ORDER[3])), report_of(**{f"of{SECOND}": 4})
+    certified = votes(READY, first, *ORDER[:3])
+    whole = proposal(
+        first, 2, RootVotes(READY, 1, digest(first), votes(READY, first, *ORDER[:3], attempt=1).signatures)
+    )
+    now_ms, me = 2 * ATTEMPT_MS + NOW_MS, FROZEN.keys[ORDER[3]]
+    own = OwnVotes(votes=((0, COMMIT, digest(late)),)) if locked else OwnVotes()
+    wanted = SayVote(READY, 2, digest(first))
+    for bare in (proposal(first, 2), proposal(first, 2, certified)):
+        book = book_with(bare, now_ms=now_ms, heard={ORDER[3]: -1})
+        tell(book, whole, now_ms)
+        assert next_word(book, me, own, now_ms) == wanted
+        tell(book, bare, now_ms)
+        assert next_word(book, me, own, now_ms) == wanted
+        assert not book.evidence
+    book = book_with(proposal(first, 2), now_ms=now_ms, heard={ORDER[3]: -1})
+    with pytest.raises(UnsoundRootWord):
+        tell(book, proposal(first, 2, votes(READY, first, *ORDER[:2], attempt=1)), now_ms)
+    assert book.proposals[2].ready is None
+
+
+def test_who_hands_a_proposal_on_with_other_grounds_stops_nobody() -> None:
+    """Of a report that is known from an earlier attempt; what is handed on from here is no lie of ours."""
+    report, now_ms = report_of(), ATTEMPT_MS + NOW_MS
+    again = proposal(report, 1)
+    bent = RootProposal(1, again.content, b"\x01", again.signature)
+    book = book_with(proposal(report), bent, now_ms=now_ms, heard=dict.fromkeys(range(4), -1))
+    assert next_word(book, FROZEN.keys[ORDER[2]], OwnVotes(), now_ms) == SayVote(READY, 1, digest(report))
+    assert book.proposals[1] == again
+    ready = votes(READY, report, 0, 1, 2)
+    padded = RootVotes(READY, 0, ready.content, ready.signatures, b"\x02" * 9_000)
+    tell(book, proposal(report, 1, padded), now_ms)
+    assert book.proposals[1] == proposal(report, 1, ready)
 
 
 # --- who is left out ----------------------------------------------------------------------------------------------------
@@ -347,3 +386,19 @@ def test_nothing_new_is_readied_in_an_attempt_that_began_before_words_were_heard
     tell(late, proposal(report))
     assert next_word(late, FROZEN.keys[SECOND], OwnVotes(), NOW_MS) is None
     assert late.doubts[0] == ("it began before words were heard here",)
+
+
+def test_a_proposal_is_checked_once_however_often_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each word that comes in is a look: a proposal that leaves somebody out must not cost 31 signatures at each."""
+    without, me = report_of(*others(ORDER[3])), FROZEN.keys[SECOND]
+    book = book_with(proposal(without), heard=dict.fromkeys(range(4), -1))
+    checked = list[bytes]()
+
+    def check(_: object, word: SignedAttendance) -> str:
+        checked.append(word.address)
+        return ""
+
+    monkeypatch.setattr(grounds_module, "word_fault", check)
+    for _ in range(9):
+        assert next_word(book, me, OwnVotes(), NOW_MS) is None
+    assert checked == []

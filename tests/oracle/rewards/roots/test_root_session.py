@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from eth_hash.auto import keccak
 
-from oracle.rewards.roots.session import MOST_WORDS, RootPlace, RootSession
+from oracle.rewards.roots.session import MOST_ANSWERS, MOST_TURNS, MOST_WORDS, RootPlace, RootSession
+from oracle.rewards.roots.telling import PARTS, settled_words, words_to_keep
 from oracle.rewards.roots.terms import RootTerms, RootTiming
 from oracle.rewards.roots.words import (
     RefusedWord,
@@ -40,7 +41,7 @@ class Process:
     """One operator's process; ``kept`` and its journal outlive it."""
 
     def __init__(self, folder: Path, number: int, world: World) -> None:
-        self.number, self.world, self.kept = number, world, list[bytes]()
+        self.number, self.world, self.kept, self.writes = number, world, list[bytes](), 0
         self.path, self.key = folder / f"{number}.journal", ALL_KEYS[number]
         self.clones: list[Operator] = []
         self.start()
@@ -64,6 +65,7 @@ class Process:
         self.start()
 
     def keep(self, words: Iterable[RootWord]) -> None:
+        self.writes += 1
         self.kept = [encode_word(w) for w in words]
 
     def tell(self, word: RootWord) -> None:
@@ -201,6 +203,22 @@ def test_a_key_that_speaks_elsewhere_is_told(world: World) -> None:
     assert world.processes[1].clones == []
 
 
+def test_a_key_whose_journal_was_lost_is_no_clone(world: World) -> None:
+    """What it said before is told again and again, and would silence it for prices until all of it is over."""
+    world.run(3)
+    one = world.processes[2]
+    said = [w for w in words_to_keep(world.processes[1].session.book) if isinstance(w, RootVotes)]
+    assert any(FROZEN.keys[2] in dict(w.signatures) for w in said)
+    one.journal.close()
+    for left in one.path.parent.glob(one.path.name + "*"):
+        left.unlink()
+    SignJournal(one.path, FROZEN.keys[2], now_ms=world.now_ms, mute_ms=60_000).close()
+    one.start()
+    for word in said:
+        one.session.hear(STRANGER, word)
+    assert one.clones == []
+
+
 def test_who_asks_is_told_what_was_decided_a_few_times(world: World) -> None:
     world.run(3)
     world.answers.clear()
@@ -216,3 +234,20 @@ def test_a_mute_operator_says_nothing_and_the_others_go_on(world: World) -> None
     assert world.roots(1) == set()
     assert world.processes[1].session.refusals == {"member1": "mute for this test"}
     assert len(world.roots(0, 2, 3)) == 1
+
+
+def test_what_is_known_already_is_not_written_again(world: World) -> None:
+    """Each of 31 members tells each signature eight times in an attempt, and a write waits for the disk."""
+    world.run(3)
+    one = world.processes[0]
+    writes, settled = one.writes, list(settled_words(world.processes[1].session.book))
+    assert len(settled) == 5
+    for word in settled * 8:
+        one.session.hear(STRANGER, word)
+    assert one.writes == writes
+
+
+def test_an_honest_member_says_no_more_than_is_listened_to() -> None:
+    """What was decided and 31 signatures, each time."""
+    settled = 1 + 31
+    assert (PARTS + MOST_ANSWERS) * settled + 2 * MOST_TURNS < MOST_WORDS
