@@ -17,7 +17,8 @@ from tests.oracle.push.networked_world import (
     not_verified,
 )
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.xdist_group("networked world")]
+"""One after the other: worlds have the same keys, and the port of an operator that is not started in one may be taken in another."""
 FOUR = ("alpha", "beta", "gamma", "delta")
 
 
