@@ -18,7 +18,8 @@ from oracle.network.agreements import Agreements
 from oracle.network.operator_network import OperatorNetwork
 from oracle.network.store_peers import StorePeers
 from oracle.push.stages import StagePace, next_turn_ms
-from oracle.rewards.roots.duty import NoRootPeers, RootDuty, RootPeers, RootProcess, RootSettings, TurnOf
+from oracle.rewards.roots.duty import RootDuty, RootProcess, RootSettings
+from oracle.rewards.roots.peers import NoRootPeers, RootPeers, TurnOf
 from oracle.rewards.roots.poster import PostingPlace, PostingSigner, RootPoster
 from oracle.runtime.clock import Clock
 from oracle.sign import keyfiles

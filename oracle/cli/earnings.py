@@ -126,7 +126,7 @@ async def _recomputed(place: _Place, epoch: int) -> RecomputedReport:
 
 def _kept(place: _Place, frozen: FrozenEpoch) -> tuple[Sequence[RootWord], tuple[tuple[int, ...], ...] | None]:
     """What this machine has heard and signed of an epoch, and stake at its freeze; nothing where it has no database."""
-    from oracle.rewards.roots.duty import kept_stakes, kept_words
+    from oracle.rewards.roots.kept import kept_stakes, kept_words
     from oracle.storage.database import Database
 
     path = Path(place.resolved.config.oracle.database)
@@ -241,7 +241,7 @@ async def _reported(
     from oracle.assemble.operators import OperatorBuilder
     from oracle.rewards.manual import EpochView, ReportDesk
     from oracle.rewards.roots.compared import decided_grounds
-    from oracle.rewards.roots.duty import kept_words
+    from oracle.rewards.roots.kept import kept_words
     from oracle.runtime.clock import Clock
     from oracle.storage.database import Database
 

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import msgspec
 import structlog
@@ -19,6 +18,8 @@ from oracle.rewards.frozen import FrozenEpoch
 from oracle.rewards.posted import RewardsReads, post_call
 from oracle.rewards.recomputed import recompute
 from oracle.rewards.roots.compared import root_faults
+from oracle.rewards.roots.kept import kept_stakes, kept_words
+from oracle.rewards.roots.peers import RootPeers, TurnOf
 from oracle.rewards.roots.poster import RootPoster
 from oracle.rewards.roots.session import RootPlace, RootSession
 from oracle.rewards.roots.telling import words_to_keep
@@ -36,8 +37,7 @@ LOOKED_BACK = 15
 _MOST_COMPARED = 20
 _MOST_LOOK_S, _MOST_TICK_S = 12.0, 1.0
 _log = structlog.get_logger("oracle.rewards.roots.duty")
-_pack, _unpack_words = msgspec.msgpack.encode, msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
-_unpack_stakes = msgspec.msgpack.Decoder(tuple[tuple[bytes, ...], ...]).decode
+_pack = msgspec.msgpack.encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,39 +57,6 @@ class RootSettings:
     contract: bytes
     interval_s: int
     attempt_s: int
-
-
-class RootPeers(Protocol):
-    """The operators of other processes at the store."""
-
-    def tell(self, epoch: int, body: bytes) -> None:
-        """To all of them."""
-
-    def answer(self, to: bytes, epoch: int, body: bytes) -> None:
-        """To one of them."""
-
-    def note_members(self, keys: Iterable[bytes]) -> None:
-        """Report keys of epochs whose reports are agreed on: they stay peers until that is done."""
-
-
-class NoRootPeers:
-    """A process whose operators are all there are."""
-
-    def tell(self, epoch: int, body: bytes) -> None:
-        """Nobody else hears it."""
-
-    def answer(self, to: bytes, epoch: int, body: bytes) -> None:
-        """There is nobody."""
-
-    def note_members(self, keys: Iterable[bytes]) -> None:
-        """They are all here."""
-
-
-class TurnOf(Protocol):
-    """Whose turn it is to spend gas, as pushes have it."""
-
-    def __call__(self, order: Sequence[bytes], me: bytes, began_ms: int, now_ms: int) -> bool:
-        """Whether it is this member's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,15 +338,3 @@ async def _each(sessions: Iterable[RootSession], work: Callable[[RootSession], C
             first = first or e
     if first is not None:
         raise first
-
-
-def kept_stakes(database: Database, target: str, frozen: FrozenEpoch) -> tuple[tuple[int, ...], ...] | None:
-    """Stake at a freeze, as it was read then; None where it was not."""
-    kept = database.stakes_at(target, frozen.epoch, frozen.capture_s)
-    return None if kept is None else tuple(tuple(int.from_bytes(s, "big") for s in of) for of in _unpack_stakes(kept))
-
-
-def kept_words(database: Database, target: str, epoch: int) -> Sequence[RootWord]:
-    """What a database knows of the agreement on an epoch's report."""
-    body = database.root_words(target, epoch)
-    return [decode_word(raw) for raw in _unpack_words(body)] if body else []

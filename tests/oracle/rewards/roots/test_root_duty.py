@@ -13,7 +13,8 @@ import pytest
 from oracle.chain.quorum_rpc import ChainError
 from oracle.rewards.frozen import FrozenEpoch
 from oracle.rewards.roots import duty as duties
-from oracle.rewards.roots.duty import NoRootPeers, RootDuty, RootProcess, RootSettings
+from oracle.rewards.roots.duty import RootDuty, RootProcess, RootSettings
+from oracle.rewards.roots.peers import NoRootPeers
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
 from oracle.storage.database import Database
@@ -104,7 +105,7 @@ class Made:
     def agree(self, seconds: int = 2 * ATTEMPT_S + 20) -> None:
         for _ in range(0, seconds, 5):
             self.now_ms += 5_000
-            asyncio.run(asyncio.wait_for(self.duty.agree(), 5))
+            asyncio.run(asyncio.wait_for(self.duty.agree(), 60))
 
 
 @pytest.fixture

@@ -2,108 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from eth_hash.auto import keccak
 
 from oracle.rewards import grounds as grounds_module
-from oracle.rewards.grounds import encoded_word, make_grounds
-from oracle.rewards.report import EpochRewards, epoch_rewards
 from oracle.rewards.roots import voting
 from oracle.rewards.roots.book import RootBook
-from oracle.rewards.roots.terms import MOST_ATTEMPTS, RootTerms, RootTiming, timing_of_epoch
+from oracle.rewards.roots.terms import MOST_ATTEMPTS, RootTiming, timing_of_epoch
 from oracle.rewards.roots.voting import OwnVotes, SayPropose, SayVote, SignReport, next_word
 from oracle.rewards.roots.words import (
-    AttendedWords,
-    RefusedWord,
-    RootFault,
     RootProposal,
-    RootSigned,
     RootVotes,
-    RootWord,
     UnsoundRootWord,
-    decode_word,
 )
-from oracle.sign.epoch_words import EpochAttendance, SignedAttendance, VoteKind
-from tests.oracle.rewards.rewards_epoch import ALL_KEYS, DOMAIN, EPOCH, POTS, frozen_of, signed_attendance
-from tests.oracle.rewards.roots.roots_world import ATTEMPT_MS, RootsWorld, signed_root, signed_vote
-
-READY, COMMIT, PROPOSE = VoteKind.READY, VoteKind.COMMIT, VoteKind.PROPOSE
-FROZEN = frozen_of([1, 1, 1, 1])
-TERMS = RootTerms(
-    frozen=FROZEN, timing=RootTiming(base_ms=0, attempt_ms=ATTEMPT_MS), stakes=((1, 2),) * 4, pots=dict(POTS)
+from oracle.sign.epoch_words import SignedAttendance
+from tests.oracle.rewards.rewards_epoch import ALL_KEYS, EPOCH
+from tests.oracle.rewards.roots.roots_world import ATTEMPT_MS, RootsWorld
+from tests.oracle.rewards.roots.rules_world import (
+    COMMIT,
+    FIRST,
+    FROZEN,
+    NOW_MS,
+    ORDER,
+    READY,
+    SECOND,
+    TERMS,
+    book_with,
+    digest,
+    locked_and_tempted,
+    others,
+    proposal,
+    report_of,
+    tell,
+    votes,
 )
-ORDER = [FROZEN.keys.index(k) for k in TERMS.order]
-FIRST, SECOND = ORDER[:2]
-NOW_MS = ATTEMPT_MS // 2
-"""In the first attempt, after its proposal."""
-
-
-def word_of(number: int, count: int = 5) -> SignedAttendance:
-    said = EpochAttendance(domain=DOMAIN, epoch=EPOCH, rounds=9, counts=(count,) * 4)
-    return signed_attendance(said, number)
-
-
-def report_of(*numbers: int, **counts: int) -> EpochRewards:
-    words = {FROZEN.keys[n]: word_of(n, counts.get(f"of{n}", 5)) for n in numbers or range(4)}
-    return epoch_rewards(make_grounds(FROZEN, TERMS.stakes, words), TERMS.pots)
-
-
-def digest(report: EpochRewards) -> bytes:
-    return keccak(report.word.preimage())
-
-
-def proposal(report: EpochRewards, attempt: int = 0, ready: RootVotes | None = None) -> RootProposal:
-    content = digest(report)
-    leader = FROZEN.keys.index(TERMS.leader(attempt))
-    signature = signed_vote(leader, PROPOSE, attempt, content)
-    return RootProposal(attempt, content, report.grounds.raw, signature, ready)
-
-
-def votes(kind: VoteKind, report: EpochRewards, *numbers: int, attempt: int = 0, grounds: bool = False) -> RootVotes:
-    content = digest(report)
-    signed = tuple((FROZEN.keys[n], signed_vote(n, kind, attempt, content)) for n in sorted(numbers))
-    return RootVotes(kind, attempt, content, signed, report.grounds.raw if grounds else b"")
-
-
-def book_with(*words: RootWord, now_ms: int = NOW_MS, heard: dict[int, int] | None = None) -> RootBook:
-    """``heard``: of whose attendance, and when."""
-    book = RootBook(TERMS)
-    for number, at_ms in (heard or {}).items():
-        book.hear_attendance(word_of(number), at_ms)
-    for word in words:
-        tell(book, word, now_ms)
-    return book
-
-
-def tell(book: RootBook, word: RootWord, now_ms: int = NOW_MS) -> None:
-    match word:
-        case RootProposal():
-            book.hear_proposal(word, now_ms)
-        case RootVotes():
-            book.hear_votes(word, now_ms)
-        case RootSigned():
-            book.hear_signed(word)
-        case AttendedWords():
-            book.hear_words(word, now_ms)
-
-
-def others(*numbers: int) -> list[int]:
-    return [n for n in range(4) if n not in numbers]
-
-
-# --- locks --------------------------------------------------------------------------------------------------------------
-
-
-def locked_and_tempted() -> tuple[RootBook, OwnVotes, int]:
-    """A member that has committed to one report, and a proposal of another one in the next attempt, without a certificate."""
-    first, second = report_of(), report_of(**{f"of{SECOND}": 4})
-    member = ORDER[2]
-    own = OwnVotes(votes=((0, READY, digest(first)), (0, COMMIT, digest(first))))
-    now_ms = ATTEMPT_MS + NOW_MS
-    return book_with(proposal(second, 1), now_ms=now_ms), own, member
 
 
 def test_a_lock_holds_until_a_later_certificate_is_shown() -> None:
@@ -221,129 +154,6 @@ def test_a_leader_that_leaves_words_out_only_loses_its_attempt(seed: int) -> Non
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------------
-
-
-def stranger() -> RootWord:
-    content = digest(report_of())
-    return RootVotes(READY, 0, content, ((keccak(b"nobody")[:20], signed_vote(5, READY, 0, content)),))
-
-
-def replayed() -> RootWord:
-    """A vote of one attempt in another one."""
-    said = votes(READY, report_of(), 1, attempt=0)
-    return RootVotes(said.kind, 1, said.content, said.signatures)
-
-
-def of_another_epoch() -> RootWord:
-    said = EpochAttendance(domain=DOMAIN, epoch=EPOCH + 1, rounds=9, counts=(5,) * 4)
-    return AttendedWords(encoded_word(FROZEN, signed_attendance(said, 1)))
-
-
-def other_grounds() -> RootWord:
-    """A leader's proposal whose grounds give another report."""
-    report = report_of()
-    said = proposal(report)
-    return RootProposal(0, said.content, report_of(*others(ORDER[3])).grounds.raw, said.signature)
-
-
-def other_stakes() -> RootWord:
-    words = {FROZEN.keys[n]: word_of(n) for n in range(4)}
-    return proposal(epoch_rewards(make_grounds(FROZEN, ((2, 2),) * 4, words), TERMS.pots))
-
-
-def not_the_leader() -> RootWord:
-    said = proposal(report_of(), 1)
-    return RootProposal(0, said.content, said.grounds, said.signature)
-
-
-def without_weight() -> RootWord:
-    return votes(READY, report_of(), 0, 1, grounds=True)
-
-
-def with_a_small_certificate() -> RootWord:
-    return proposal(report_of(), 1, votes(READY, report_of(), 0, 1))
-
-
-REFUSED: dict[Callable[[], RootWord], RefusedWord] = {
-    stranger: RefusedWord.STRANGER,
-    replayed: RefusedWord.BAD_SIGNATURE,
-    lambda: votes(READY, report_of(), 1, attempt=9): RefusedWord.AHEAD,
-    lambda: proposal(report_of(), 9): RefusedWord.AHEAD,
-    of_another_epoch: RefusedWord.BAD_ATTENDANCE,
-    lambda: AttendedWords(b"\x00" * 7): RefusedWord.BAD_ATTENDANCE,
-    other_grounds: RefusedWord.BAD_GROUNDS,
-    other_stakes: RefusedWord.BAD_GROUNDS,
-    not_the_leader: RefusedWord.NOT_THE_LEADER,
-    without_weight: RefusedWord.TOO_LITTLE_WEIGHT,
-    with_a_small_certificate: RefusedWord.TOO_LITTLE_WEIGHT,
-    lambda: replace_signature(signed_root(1, report_of())): RefusedWord.BAD_SIGNATURE,
-    lambda: votes(PROPOSE, report_of(), 1): RefusedWord.UNREADABLE,
-}
-
-
-def replace_signature(said: RootSigned) -> RootSigned:
-    return RootSigned(said.address, said.root, said.absent, said.grounds, signed_root(2, report_of()).signature)
-
-
-@pytest.mark.parametrize("made", REFUSED, ids=[w.name + str(i) for i, w in enumerate(REFUSED.values())])
-def test_a_word_that_proves_nothing_is_refused_and_not_kept(made: Callable[[], RootWord]) -> None:
-    """`words_prove_themselves`: each refusal has its type, and nothing of the word counts."""
-    book = RootBook(TERMS)
-    with pytest.raises(UnsoundRootWord) as refused:
-        tell(book, made(), ATTEMPT_MS + NOW_MS)
-    assert refused.value.why is REFUSED[made]
-    assert not book.proposals
-    assert not book.words
-    assert not book.signed
-    assert book.certificate is None
-    assert book.decision is None
-
-
-@pytest.mark.parametrize("raw", [b"", b"\x93\x02\x07", b"\x91\x09", b"\xff" * 40, b"\x95\x04" + b"\x00" * 5])
-def test_bytes_that_are_no_word_are_refused(raw: bytes) -> None:
-    with pytest.raises(UnsoundRootWord):
-        decode_word(raw)
-
-
-def test_votes_come_one_by_one_or_together() -> None:
-    report = report_of()
-    book = book_with(proposal(report), *(votes(READY, report, n) for n in range(3)))
-    assert book.certificate is not None
-    assert book.certificate.signatures == votes(READY, report, 0, 1, 2).signatures
-    whole = book_with(votes(READY, report, 0, 1, 2, grounds=True))
-    assert whole.certificate == book.certificate
-
-
-# --- who says two things ------------------------------------------------------------------------------------------------
-
-
-def test_two_words_of_a_key_are_kept_as_evidence() -> None:
-    """`two_words_of_an_epoch_are_kept`: of each kind; the first one counts, and of votes either."""
-    one, other = report_of(), report_of(*others(ORDER[3]))
-    book = book_with(
-        proposal(one), proposal(other), votes(READY, one, 1), votes(READY, other, 1), votes(COMMIT, one, 2),
-        votes(COMMIT, other, 2), signed_root(3, one), signed_root(3, other), heard={0: 0},
-    )  # fmt: skip
-    book.hear_attendance(word_of(0, 4), 5)
-    book.hear_attendance(word_of(0, 3), 6)
-    found = {(kind, FROZEN.keys.index(key)) for kind, key in book.evidence}
-    assert found == {
-        (RootFault.TWO_PROPOSALS, FIRST), (RootFault.TWO_READIES, 1), (RootFault.TWO_COMMITS, 2), (RootFault.TWO_ROOTS, 3),
-        (RootFault.TWO_ATTENDANCES, 0),
-    }  # fmt: skip
-    assert book.proposals[0].content == digest(one)
-    assert len(book.all_words().words) == 2 * len(encoded_word(FROZEN, word_of(0)))
-    for evidence in book.evidence.values():
-        assert decode_word(evidence.first) != decode_word(evidence.second)
-
-
-def test_the_same_word_again_is_no_evidence() -> None:
-    report = report_of()
-    told = (proposal(report), votes(READY, report, 1), votes(COMMIT, report, 1), signed_root(1, report))
-    assert not book_with(*told, *told, heard={1: 0}).evidence
-
-
-# --- times --------------------------------------------------------------------------------------------------------------
 
 
 def test_attempts_follow_each_other_and_grow() -> None:

@@ -33,7 +33,8 @@ from oracle.network.store_peers import StorePeers
 from oracle.network.times import AgreementClock
 from oracle.rewards.posted import RewardsReads
 from oracle.rewards.recomputed import recompute
-from oracle.rewards.roots.duty import RootDuty, RootProcess, RootSettings, kept_words
+from oracle.rewards.roots.duty import RootDuty, RootProcess, RootSettings
+from oracle.rewards.roots.kept import kept_words
 from oracle.rewards.roots.poster import PostingPlace, RootPoster
 from oracle.rewards.roots.words import RootSigned
 from oracle.sign.eip712 import address_of
