@@ -7,12 +7,11 @@ from eth_hash.auto import keccak
 from oracle.rewards.grounds import make_grounds
 from oracle.rewards.report import EpochRewards, epoch_rewards
 from oracle.rewards.roots.book import RootBook
+from oracle.rewards.roots.telling import take_word
 from oracle.rewards.roots.terms import RootTerms, RootTiming
 from oracle.rewards.roots.voting import OwnVotes
 from oracle.rewards.roots.words import (
-    AttendedWords,
     RootProposal,
-    RootSigned,
     RootVotes,
     RootWord,
 )
@@ -69,15 +68,7 @@ def book_with(*words: RootWord, now_ms: int = NOW_MS, heard: dict[int, int] | No
 
 
 def tell(book: RootBook, word: RootWord, now_ms: int = NOW_MS) -> None:
-    match word:
-        case RootProposal():
-            book.hear_proposal(word, now_ms)
-        case RootVotes():
-            book.hear_votes(word, now_ms)
-        case RootSigned():
-            book.hear_signed(word)
-        case AttendedWords():
-            book.hear_words(word, now_ms)
+    take_word(book, word, now_ms)
 
 
 def others(*numbers: int) -> list[int]:
