@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from oracle.chain.quorum_rpc import ChainError
-from oracle.config.check_watch import watch_payer
+from oracle.config.check_watch import own_payer
 from oracle.config.sections import Config
 from oracle.config.tables.schema import Problem
 from oracle.sign import keyfiles
@@ -30,7 +30,7 @@ def watch_file_problems(config: Config, environ: Mapping[str, str]) -> Iterator[
 
 async def watch_problems_on_chain(config: Config) -> list[Problem]:
     """Another contract than one that takes evidence, and a key without ether."""
-    contract, payer = proof_contract(config, None), watch_payer(config.watch)
+    contract, payer = proof_contract(config, None), own_payer(config.watch)
     if contract is None:
         return []
     problems = []

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from oracle.config.check_keys import payer_address, report_key, stated_address
 from oracle.config.sections import Config
+from oracle.config.tables.rewards_sections import RewardsSection
 from oracle.config.tables.schema import Problem
 from oracle.config.tables.watch_sections import WatchSection
 from oracle.model.suggest import nearest
@@ -25,21 +26,26 @@ def watch_problems(config: Config) -> Iterator[Problem]:
             "there is a key that pays, and nothing to pay for: write the address of the contract, or keeper.on = true"
         )
         yield Problem("watch.penalties", text)
-    payer = watch_payer(watch)
+    payer = own_payer(watch)
     if payer is None:
         return
-    users = {payer_address(t): f"the gas key of target {n!r}" for n, t in config.targets.items()}
-    users |= {report_key(o): f"the report key of operator {o.name!r}" for o in config.operators}
+    users = key_users(config)
     if payer in users:
         key = "signer_address" if watch.signer_address is not None else "gas_keyfile"
         yield Problem(f"watch.{key}", f"is also {users[payer]}: the watch needs a key of its own, with its own nonces")
 
 
-def watch_payer(watch: WatchSection) -> str | None:
-    """Address of the key that pays for proofs, 40 hex digits; None where there is none, or its keyfile does not state it."""
-    if watch.signer_address is not None:
-        return watch.signer_address.lower().removeprefix("0x")
-    return stated_address(watch.gas_keyfile)
+def own_payer(section: WatchSection | RewardsSection) -> str | None:
+    """Address of the key that a table pays with, 40 hex digits; None where there is none, or its keyfile does not state it."""
+    if section.signer_address is not None:
+        return section.signer_address.lower().removeprefix("0x")
+    return stated_address(section.gas_keyfile)
+
+
+def key_users(config: Config) -> dict[str | None, str]:
+    """By address, 40 hex digits: what the keys of targets and operators are for."""
+    users = {payer_address(t): f"the gas key of target {n!r}" for n, t in config.targets.items()}
+    return users | {report_key(o): f"the report key of operator {o.name!r}" for o in config.operators}
 
 
 def watch_target(config: Config) -> str | None:
