@@ -103,11 +103,14 @@ class Process:
                 load=lambda e: self.database.posting("main", e), save=lambda e, raw: self.database.save_posting("main", e, raw),
                 now_ms=now_ms,
             )  # fmt: skip
-            poster = RootPoster(nodes, 31337, contract, LocalSigner(purse), max_fee_gwei=500, place=kept)
+            poster = RootPoster(
+                nodes, 31337, contract, LocalSigner(purse), max_fee_gwei=500, confirmations=2, place=kept
+            )
         self.clones: list[Operator] = []
         self.duty = RootDuty(
             RootSettings(
-                target="main", domain=epoch.domain, contract=contract, interval_s=INTERVAL_S, attempt_s=ATTEMPT_S
+                target="main", domain=epoch.domain, contract=contract, interval_s=INTERVAL_S, attempt_s=ATTEMPT_S,
+                confirmations=2,
             ),
             nodes,
             RootProcess(
