@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import msgspec
 import structlog
@@ -37,7 +36,6 @@ LOOKED_BACK = 15
 """Epochs before the present one whose reports are made: as many as the attendance of is kept."""
 _MOST_LOOK_S, _MOST_TICK_S = 12.0, 1.0
 _log = structlog.get_logger("oracle.rewards.roots.duty")
-T = TypeVar("T")
 _pack = msgspec.msgpack.encode
 
 
@@ -177,7 +175,7 @@ class RootDuty:
             await self._stakes(reads, frozen)
 
     async def _stays(
-        self, reads: RewardsReads, look: Callable[[RewardsReads], Coroutine[None, None, T]], seen: T
+        self, reads: RewardsReads, look: Callable[[RewardsReads], Coroutine[None, None, object]], seen: object
     ) -> bool:
         """Whether what is seen was so in a block that no reorganisation takes out any more."""
         try:
