@@ -187,7 +187,7 @@ async def _handed_over(actor: Actor, epoch: int, operators: list[str]) -> list[S
         (paid,) = await desk.reads.call(desk.system.rewards, "Rewards", "isPaid", leaf.hash)
         if operator in operators and not paid:
             named = (leaf.epoch, operator, leaf.source, asset, leaf.amount)
-            steps.append(actor.plan.hand_over(named, found.computed.tree.proof(leaf.hash)))
+            steps.append(await actor.plan.hand_over(named, found.computed.tree.proof(leaf.hash)))
     return steps
 
 

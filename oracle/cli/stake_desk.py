@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from oracle.stake.discover import StakeSystem
     from oracle.stake.hand import StakeHand, StakeStep
     from oracle.stake.plans import Planner
+    from oracle.stake.pool_plans import PoolPlanner
     from oracle.stake.reads import StakeReads
 
 Later = Callable[[], Awaitable[Sequence["StakeStep"]]]
+_BELOW_ZERO = re.compile(r"-[0-9.].*")
 PASSPHRASE = "LRT_ORACLE_WALLET_PASSPHRASE"  # noqa: S105 - names an environment variable
 
 
@@ -58,7 +61,19 @@ class Actor:
 
     desk: StakeDesk
     plan: Planner
+    pools: PoolPlanner
     hand: StakeHand
+
+
+class AmountCommand(click.Command):
+    """A command with an amount: a number below 0 is told to be none, and is not taken for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse it."""
+        for word in args:
+            if _BELOW_ZERO.fullmatch(word):
+                raise click.BadParameter(f"{word!r}: write a positive amount", ctx, param_hint="'AMOUNT'")
+        return super().parse_args(ctx, args)
 
 
 def acting(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -135,6 +150,7 @@ async def opened_actor(config_path: Path, wallet: Wallet) -> AsyncIterator[Actor
     """The account that acts at a target's contracts; its queue of nonces is nobody else's meanwhile."""
     from oracle.stake.hand import StakeHand
     from oracle.stake.plans import Planner
+    from oracle.stake.pool_plans import PoolPlanner
 
     async with AsyncExitStack() as stack:
         desk = await stack.enter_async_context(opened_desk(config_path, wallet.target))
@@ -146,7 +162,8 @@ async def opened_actor(config_path: Path, wallet: Wallet) -> AsyncIterator[Actor
         hand = StakeHand(
             desk.reads.nodes, desk.system.chain_id, account, None if payer is None else payer.signer, desk.max_fee_gwei
         )
-        yield Actor(desk=desk, plan=Planner(desk.reads, desk.system, hand.account), hand=hand)
+        who = (desk.reads, desk.system, hand.account)
+        yield Actor(desk=desk, plan=Planner(*who), pools=PoolPlanner(*who), hand=hand)
 
 
 def _payer(desk: StakeDesk, wallet: Wallet) -> ManualPayer | None:

@@ -82,7 +82,7 @@ async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
             counts = {s.value: n for s, n in duty.watcher.rows.counts().items()}
-            due = [] if keeper is None else [d.name for d in keeper.due.duties]
+            due = [] if keeper is None else [d.text for d in keeper.due.duties]
             blocks = {n: c.read_block for n, c in duty.chains.items()}
             return {"blocks": blocks, "unread": list(unread), "evidence": counts, "due": due}
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,6 +74,7 @@ async def deploy_and_record(
     *,
     salt: str = SALT,
     path: Path,
+    told: Callable[[str], None] | None = None,
 ) -> Deployment:
     """Deploy over a connection of its own, and record what was made in the chain's file.
 
@@ -84,6 +85,7 @@ async def deploy_and_record(
         specs: feeds, legs before what needs them.
         salt: another text gives other addresses.
         path: the chain's file; if it exists, it says what an earlier run made.
+        told: is given a line when a transaction is sent, and one when it has landed.
 
     Raises:
         DeployError: as Deployer.deploy; the endpoint goes away; or, before anything is sent, the file holds another store
@@ -92,7 +94,7 @@ async def deploy_and_record(
     held = read_deployment(path)
     made = settings if held is None else settings_as_made(settings, held, path)
     check_writable(path)
-    deployer = Deployer(url, key)
+    deployer = Deployer(url, key, told=told)
     try:
         with _endpoint_errors(url):
             check_same_store(held, await deployer.plan(made, specs, salt=salt), path)
