@@ -110,13 +110,13 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def address_option(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    """An address as small hex."""
-    from oracle.config.tables.forms import raw_address
+    """An address as small hex; one of mixed case must have the right checksum."""
+    from feeds.chains.abi import address
 
     if text is None:
         return None
     try:
-        return "0x" + raw_address(text).hex()
+        return "0x" + address(text).hex()
     except ValueError as e:
         raise click.BadParameter(str(e)) from None
 
@@ -125,7 +125,7 @@ def address_option(_: click.Context, __: click.Parameter, text: str | None) -> s
 async def opened_desk(config_path: Path, target: str | None) -> AsyncIterator[StakeDesk]:
     """The contracts of a target, read at the newest block."""
     from oracle.assemble.network import home_store
-    from oracle.chain.quorum_rpc import QuorumRpc
+    from oracle.chain.quorum_rpc import ChainError, QuorumRpc
     from oracle.model.suggest import nearest
     from oracle.stake.discover import discover
     from oracle.stake.reads import StakeReads
@@ -138,7 +138,11 @@ async def opened_desk(config_path: Path, target: str | None) -> AsyncIterator[St
     chain = config.chains[config.targets[name].chain]
     nodes = QuorumRpc(chain.endpoints, chain_id=chain.chain_id, agree=chain.agree)
     try:
-        reads = await StakeReads.open(nodes)
+        try:
+            reads = await StakeReads.open(nodes)
+        except ChainError as e:
+            where = f"[chains.{config.targets[name].chain}] in the config"
+            raise Exit(f"{e}: look at chain_id and endpoints of {where}", ExitCode.FAILED) from None
         system = await discover(reads, chain.chain_id, config.targets[name].store.lower())
         yield StakeDesk(resolved=resolved, target=name, reads=reads, system=system)
     finally:
@@ -176,12 +180,12 @@ def _payer(desk: StakeDesk, wallet: Wallet) -> ManualPayer | None:
 
 
 def _account(wallet: Wallet) -> bytes:
-    from oracle.config.tables.forms import raw_address
+    from feeds.chains.abi import address
 
     if not wallet.dry or wallet.account is None:
         raise Exit("who acts? give --keyfile PATH, or with --dry --account ADDRESS", ExitCode.USAGE)
     try:
-        return raw_address(wallet.account)
+        return address(wallet.account)
     except ValueError as e:
         raise Exit(f"--account: {e}", ExitCode.USAGE) from None
 

@@ -199,9 +199,11 @@ def _taken_in(rows: WatchRows, file: Path) -> list[str]:
 
     try:
         listed = json.loads(file.read_text(encoding="utf-8"))
-        documents = listed.get("evidence", [listed])
-    except (ValueError, AttributeError) as e:
-        raise Exit(f"{file}: {e}", ExitCode.USAGE) from None
+    except ValueError as e:
+        raise Exit(f"{file} is not JSON as `lrt-oracle evidence list --json` prints it: {e}", ExitCode.USAGE) from None
+    documents = listed.get("evidence", [listed]) if isinstance(listed, dict) else listed
+    if not isinstance(documents, list):
+        raise Exit(f"{file} is no list of evidence as `lrt-oracle evidence list --json` prints it", ExitCode.USAGE)
     ids = []
     for document in documents:
         try:
