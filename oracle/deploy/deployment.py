@@ -32,6 +32,7 @@ from oracle.deploy.deployment_file import (
 from oracle.deploy.rehearsal import DeployStep, rehearse
 from oracle.deploy.store_settings import CHANGED_BY, StoreSettings, differences, table_of
 from oracle.model.spec import FeedSpec
+from oracle.stake.moments import ether_text
 
 _PATIENCE_S = 20.0
 
@@ -119,11 +120,19 @@ def _moved_views(held: Mapping[str, str], views: Mapping[str, str]) -> Iterator[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
-    """What `lrt-oracle deploy` would send. ``gas``: of each step; None where the node cannot tell."""
+    """What `lrt-oracle deploy` would send.
+
+    Attributes:
+        planned: what would be there then.
+        steps: in order.
+        gas: of each step; None where the node cannot tell.
+        gas_price_wei: at present fees.
+    """
 
     planned: Deployment
     steps: Sequence[DeployStep]
     gas: Sequence[int] | None
+    gas_price_wei: int
 
     def document(self) -> dict[str, Any]:
         """As one JSON document."""
@@ -137,7 +146,8 @@ class DryRun:
             for step, gas in zip(self.steps, self._each, strict=True)
         ]
         total = None if self.gas is None else str(sum(self.gas))
-        return {"dry": True, "steps": rows, "gas": total, "planned": self.planned.document()}
+        cost = None if self.gas is None else str(sum(self.gas) * self.gas_price_wei)
+        return {"dry": True, "steps": rows, "gas": total, "cost_wei": cost, "planned": self.planned.document()}
 
     def lines(self) -> list[str]:
         """For people: the steps with their gas, and the file as it would be."""
@@ -152,6 +162,8 @@ class DryRun:
             told.append("gas: this endpoint cannot simulate (eth_simulateV1), so nothing was tried")
         else:
             told.append(f"gas: {sum(self.gas):,} in {len(self.gas)} transactions; nothing was sent")
+            told.append(f"costs: {ether_text(sum(self.gas) * self.gas_price_wei)} ether at present fees")
+        told.append("undone: never: what is deployed stays; another --salt makes another store")
         return [*told, "", self.planned.toml().rstrip()]
 
     @property
@@ -172,7 +184,8 @@ async def dry_run(
             check_same_store(held, planned, path)
             steps = await deployer.steps(made, specs, salt=salt)
             gas = await rehearse(deployer.web3, deployer.sender, steps)
-        return DryRun(planned=planned, steps=steps, gas=gas)
+            price_wei = int(await deployer.web3.eth.gas_price)
+        return DryRun(planned=planned, steps=steps, gas=gas, gas_price_wei=price_wei)
     finally:
         await deployer.close()
 

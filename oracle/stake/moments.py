@@ -43,3 +43,9 @@ def percent(part: int, whole: int) -> str:
     """A part of a whole, with two decimals, rounded down."""
     hundredths = 10_000 * part // whole if whole else 0
     return f"{hundredths // 100}.{hundredths % 100:02} %"
+
+
+def ether_text(wei: int) -> str:
+    """What a transaction costs, in ether, to six places."""
+    ether = 10**_ETHER_DIGITS
+    return f"{wei / ether:.6f}" if wei * 10**6 >= ether else "less than 0.000001"

@@ -137,7 +137,9 @@ def test_the_text_of_operators_has_their_stake_weight_epoch_and_jail() -> None:
     said = text_of(stake_view())
     for row_ in stake_parts(stake_view(), seen(), NOW_MS)["stake"]["operators"]:
         (line,) = [text for text in said.splitlines() if f"{row_['operator']}: stake " in text]
-        assert f"stake {units(int(row_['stake_wei']))} ETH, {units(int(row_['slashable_wei']))} ETH can be slashed" in line
+        assert (
+            f"stake {units(int(row_['stake_wei']))} ETH, {units(int(row_['slashable_wei']))} ETH can be slashed" in line
+        )
         assert f"weight {units(int(row_['weight']))} (" in line
         assert "in epoch 2, " in line
         jail_s = row_["jailed_until_s"]
@@ -151,7 +153,9 @@ def test_the_text_of_operators_has_their_stake_weight_epoch_and_jail() -> None:
 
 
 def test_the_text_of_operators_says_why_nothing_is_known_of_stake() -> None:
-    assert "stake: not known: 0x1 names the signers" in text_of(StakeView(target="home", not_staked="0x1 names the signers"))
+    assert "stake: not known: 0x1 names the signers" in text_of(
+        StakeView(target="home", not_staked="0x1 names the signers")
+    )
     assert "stake: not known: only a running process reads" in "\n".join(operators_lines(operators_document(seen())))
     assert "stake: not known: this process does not say" in "\n".join(operators_lines(NOBODY)), "an older one"
     named = text_of(stake_view(found(by_stake=False, expires_s=None, next=None)))

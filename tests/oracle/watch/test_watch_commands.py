@@ -158,6 +158,18 @@ def test_anybody_can_prove_what_somebody_else_has_listed(desk: Desk, tmp_path: P
     assert (refused.exit_code, "the same of token 0" in refused.output) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "text", ["", "5", '"words"', "[5]", '{"evidence": 5}', '{"evidence": [5]}', '{"evidence": [{}]}', "\xff"]
+)
+def test_a_file_that_is_no_evidence_is_said_to_be_none(desk: Desk, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "told.json"
+    path.write_bytes(text.encode("latin-1"))
+    refused = desk.run("evidence", "prove", "--file", str(path))
+    assert refused.exit_code == 2, refused.output
+    assert "evidence" in refused.output.replace(str(path), "")
+    assert "`lrt-oracle evidence list --json` prints it" in refused.output
+
+
 def test_what_was_meant_must_be_there(desk: Desk) -> None:
     missing = desk.run("evidence", "list", config=_elsewhere(desk))
     assert (missing.exit_code, "no database" in missing.output) == (3, True)
