@@ -109,6 +109,7 @@ def test_a_machine_without_a_report_key_watches_the_chain_and_proves_by_hand(des
     assert "the finder's share" in listed["proof"]["brings"]
     dry = desk.said("evidence", "prove", listed["id"][:10], "--dry")["evidence"][0]
     assert dry["proof"]["gas"] == listed["proof"]["gas"]
+    assert "undone: never" in desk.run("evidence", "prove", "--dry").output
     assert not desk.world.slashed(0)
     refused = desk.run("evidence", "prove", listed["id"])
     assert (refused.exit_code, "no gas key" in refused.output) == (1, True)
