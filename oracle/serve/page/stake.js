@@ -10,6 +10,9 @@ let told = "";
 let readAt = 0;
 const LONG = 9;
 
+/** A sentence with its addresses cut: whole ones are in the document. */
+const tersely = (text) => text.replace(/0x[0-9a-fA-F]{40}/g, short);
+
 /** Wei as ether, with what is worth reading: never rounded up. */
 export function ether(wei) {
   if (wei === null || wei === undefined) return "not known";
@@ -222,7 +225,7 @@ function securityParts(s) {
     ...listOf("Not known", s.unknown, "now"),
     boxes,
     ...listOf("Signers of the last round", s.signers.map((m) => signerText(m))),
-    ...listOf("What may be wrong with these figures", k === null ? [] : k.doubts, "unknown"),
+    ...listOf("What may be wrong with these figures", k === null ? [] : k.doubts.map(tersely), "unknown"),
   ];
 }
 
