@@ -39,6 +39,7 @@ class ShownKeeper:
     target: str = "home"
     due: DutiesDue = field(default_factory=DutiesDue)
     gas_left: int = 7
+    freeze_gas: int = 5
     pays: bool = True
 
     def now_s(self) -> int:
