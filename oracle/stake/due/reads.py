@@ -14,8 +14,8 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.model.duty_kind import FREEZE, DutyKind
 from oracle.stake.discover import SourceKind, StakeSystem
 from oracle.stake.due.at_the_penalties import CaseFacts, CaseOutcome, SeizedStep, case_duties, is_over, open_retries
-from oracle.stake.due.at_the_sources import RestFacts, rest_duties
 from oracle.stake.due.at_the_set import FreezeFacts, MemberFacts, RateFacts, freeze_duty, refresh_duties, removal_duties
+from oracle.stake.due.at_the_sources import RestFacts, rest_duties
 from oracle.stake.due.duties import Duty, SystemAt
 from oracle.stake.due.source_rests import rests_of, step_id_of
 from oracle.stake.reads import ZERO, StakeReads
@@ -71,7 +71,10 @@ class DutyReads:
         found: list[Duty] = []
         parts = [
             (self._removals, {DutyKind.REMOVE}),
-            (self._of_cases, {DutyKind.TOP_UP, DutyKind.CARRY_OUT, DutyKind.RETRY, DutyKind.FINISH, DutyKind.TAKE_REST}),
+            (
+                self._of_cases,
+                {DutyKind.TOP_UP, DutyKind.CARRY_OUT, DutyKind.RETRY, DutyKind.FINISH, DutyKind.TAKE_REST},
+            ),
             (self._freeze, FREEZE),
             (self._refreshes, {DutyKind.REFRESH}),
         ]
