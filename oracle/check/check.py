@@ -29,6 +29,7 @@ from oracle.check.push_ready import (
 )
 from oracle.check.references import ReferenceComparison, comparisons, divergence_rows, reads_of
 from oracle.check.remote_keys import remote_key_file_problems, remote_key_findings, remote_key_notes
+from oracle.check.rewards_ready import rewards_problems_on_chain
 from oracle.check.schedules import schedule_notes, schedule_rows
 from oracle.check.shared_hosts import shared_host_notes, shared_party_notes
 from oracle.check.source_rows import SourceTable, distance_problems, source_table
@@ -82,7 +83,8 @@ async def check(
                 problems, notes = await _stores(resolved)
                 unsigned, signed = await remote_key_findings(resolved.config, environ)
                 unproven = await watch_problems_on_chain(resolved.config)
-                document["errors"] += [_problem(p) for p in (*problems, *unsigned, *unproven)]
+                unpaid = await rewards_problems_on_chain(resolved.config)
+                document["errors"] += [_problem(p) for p in (*problems, *unsigned, *unproven, *unpaid)]
                 hints = await shared_host_notes(resolved.config, environ), await shared_party_notes(resolved)
                 document["notes"] += [*notes, *signed, *hints[0], *hints[1]]
         except TimeoutError:
