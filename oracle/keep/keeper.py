@@ -23,7 +23,7 @@ from oracle.chain.store_client import StoreRefuses
 from oracle.chain.transaction import Fees
 from oracle.keep.freeze_gas import FreezeGas
 from oracle.keep.keeper_turns import KeeperTurns
-from oracle.keep.spending import GasOfDay, Pauses, gas_beside_freeze
+from oracle.keep.spending import GasOfDay, GasShares, Pauses
 from oracle.model.duty_kind import FREEZE, DutyKind
 from oracle.model.publication import DONE, GIVEN_UP, PushRow, PushState
 from oracle.push.failures import TROUBLE
@@ -90,8 +90,9 @@ class Keeper:
     Attributes:
         due: what is due, and what became of calls.
         gas_left: of the day's budget.
-        gas_for_others: of that, what other duties than a freeze may take.
         freeze_gas: that a freeze needs; 0 where none is done from here.
+        gas_for_others: of the gas that is left, what other duties may take.
+        gas_lacks: what will lack for a freeze when the next is due.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Keeper:
     ) -> None:  # fmt: skip
         self.target, self.due = target, DutiesDue()
         self.gas_left = self.gas_for_others = rules.gas_a_day
-        self.freeze_gas = 0
+        self.freeze_gas = self.gas_lacks = 0
         self._name = f"{JOURNAL} {target}"
         self._client, self._journal, self._rules, self._turns, self._now_ms = client, journal, rules, turns, now_ms
         limits = PushRules(max_push_age_s=_ALIVE_S, bump_after_s=bump_after_s, confirmations=confirmations)
@@ -195,9 +196,8 @@ class Keeper:
                 _log.error("the gas of a day does not suffice for a freeze, and no other duty has any: raise keeper.gas_a_day",
                            target=self.target, needs=needed, gas_a_day=most)  # fmt: skip
         self.gas_left = max(0, most - spent.used)
-        self.gas_for_others = gas_beside_freeze(
-            rows, self._now_ms(), most, freeze=self.freeze_gas, due_ms=self._freeze.due_s * MS
-        )
+        shares = GasShares.of(rows, self._now_ms(), most, freeze=self.freeze_gas, due_ms=self._freeze.due_s * MS)
+        self.gas_for_others, self.gas_lacks = shares.others, shares.lacks
         return spent
 
     # --- doing -----------------------------------------------------------------------------------------------------------

@@ -47,21 +47,34 @@ def _gas(row: PushRow) -> int:
     return row.gas_used or (gas_of(row.raw) if row.state in OPEN else 0)
 
 
-def gas_beside_freeze(rows: Sequence[PushRow], now_ms: int, gas_a_day: int, *, freeze: int, due_ms: int) -> int:
-    """Gas that other duties may take now, so that a freeze has its own when it is due.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GasShares:
+    """How the gas that is left of a day is shared.
 
-    Args:
-        rows: of the journal.
-        now_ms: the clock.
-        gas_a_day: in 24 hours, at most.
-        freeze: gas of one.
-        due_ms: when the next is due.
+    Attributes:
+        others: what duties other than a freeze may take now.
+        lacks: what will lack for a freeze when the next is due.
     """
-    left = gas_a_day - GasOfDay.of(rows, now_ms).used
-    if due_ms < now_ms + _DAY_MS:
+
+    others: int
+    lacks: int
+
+    @classmethod
+    def of(cls, rows: Sequence[PushRow], now_ms: int, gas_a_day: int, *, freeze: int, due_ms: int) -> GasShares:
+        """So that a freeze has its own when it is due.
+
+        Args:
+            rows: of the journal.
+            now_ms: the clock.
+            gas_a_day: in 24 hours, at most.
+            freeze: gas of one.
+            due_ms: when the next is due.
+        """
+        left = gas_a_day - GasOfDay.of(rows, now_ms).used
         # what was spent more than a day before it is due is not of its day any more
-        left = min(left, gas_a_day - GasOfDay.of(rows, max(now_ms, due_ms)).used - freeze)
-    return max(0, left)
+        beside = gas_a_day - GasOfDay.of(rows, max(now_ms, due_ms)).used - freeze
+        others = min(left, beside) if due_ms < now_ms + _DAY_MS else left
+        return cls(others=max(0, others), lacks=max(0, -beside))
 
 
 class Pauses:

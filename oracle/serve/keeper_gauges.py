@@ -20,6 +20,7 @@ class DutiesShown(Protocol):
     due: DutiesDue
     gas_left: int
     freeze_gas: int
+    gas_lacks: int
 
     @property
     def pays(self) -> bool:
@@ -85,3 +86,10 @@ class KeeperGauges(Collector):
         )
         kept.add_metric((keeper.target,), keeper.freeze_gas)
         yield kept
+        lacks = GaugeMetricFamily(
+            "lrt_oracle_keeper_freeze_lacks_gas",
+            "gas that will lack in the day's budget for a freeze when the next is due; 0: none",
+            labels=("target",),
+        )
+        lacks.add_metric((keeper.target,), keeper.gas_lacks)
+        yield lacks

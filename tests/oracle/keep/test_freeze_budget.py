@@ -10,7 +10,7 @@ import pytest
 from oracle.chain.transaction import Fees, Unsigned
 from oracle.keep import freeze_gas
 from oracle.keep.freeze_gas import rotate_gas
-from oracle.keep.spending import GasOfDay, gas_beside_freeze
+from oracle.keep.spending import GasOfDay, GasShares
 from oracle.model.duty_kind import DutyKind
 from oracle.model.publication import PushRow, PushState
 from oracle.sign.eip712 import address_of
@@ -48,8 +48,10 @@ def test_what_others_may_take_leaves_the_gas_of_a_freeze_when_it_is_due(
     spent_ms: int, due_ms: int, for_others: int
 ) -> None:
     rows = [row(spent_ms, 300)]
-    assert gas_beside_freeze(rows, DAY_MS * 10, 1_000, freeze=500, due_ms=due_ms) == for_others
-    assert gas_beside_freeze(rows, DAY_MS * 10, 400, freeze=500, due_ms=DAY_MS * 10) == 0
+    now_ms = DAY_MS * 10
+    assert GasShares.of(rows, now_ms, 1_000, freeze=500, due_ms=due_ms) == GasShares(others=for_others, lacks=0)
+    assert GasShares.of(rows, now_ms, 400, freeze=500, due_ms=now_ms) == GasShares(others=0, lacks=400)
+    assert GasShares.of(rows, now_ms, 400, freeze=0, due_ms=0) == GasShares(others=100, lacks=0)
 
 
 def test_a_duty_that_goes_through_and_stays_due_is_paid_for_four_times_a_day() -> None:

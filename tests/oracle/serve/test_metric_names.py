@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +16,6 @@ from oracle.serve.metrics import Metrics
 from oracle.serve.operator_documents import operators_document, operators_lines
 from oracle.serve.operators import labels
 from oracle.sign.messages import Refusal, RefusalCode
-from oracle.stake.due.duties import DutiesDue
 from oracle.watch.chain_words import ChainWords
 from oracle.watch.duty import WatchDuty
 from oracle.watch.endpoint_words import EndpointWords, SharedRounds
@@ -24,26 +23,13 @@ from oracle.watch.watcher import Watcher
 from tests.oracle.serve.endpoint_client import NOW_MS
 from tests.oracle.serve.exposition import samples
 from tests.oracle.serve.operators_world import ODD, seen
+from tests.oracle.serve.shown_keeper import ShownKeeper
 from tests.oracle.serve.stake_world import stake_view
 from tests.oracle.watch.watch_world import HERE, memory_rows
 
 API_MD = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 WHOLE_UNITS = ("milliseconds", "minutes", "hours", "days", "percent", "bytes_total_bytes", "kilobytes")
 OWN_LABELS = {"counter": set[str](), "gauge": set[str](), "histogram": {"le"}}
-
-
-@dataclass
-class ShownKeeper:
-    """A keeper as the gauges see it."""
-
-    target: str = "home"
-    due: DutiesDue = field(default_factory=DutiesDue)
-    gas_left: int = 7
-    freeze_gas: int = 5
-    pays: bool = True
-
-    def now_s(self) -> int:
-        return NOW_MS // 1_000
 
 
 def full() -> Metrics:

@@ -11,7 +11,7 @@ import pyrevm
 
 from oracle.chain.quorum_rpc import ChainError, NodeRefused, QuorumRpc
 from oracle.chain.rpc_answers import BlockHead
-from oracle.stake.discover import StakeSystem, discover
+from oracle.stake.discover import SourceKind, StakeSource, StakeSystem, discover
 from oracle.stake.reads import StakeReads
 from tests.contracts.evm_process import OWNER, Evm
 
@@ -94,3 +94,12 @@ def reads_of(evm: Evm, logs: Mapping[str, Sequence[tuple[str, ...]]] | None = No
 def found(reads: StakeReads, store: str) -> StakeSystem:
     """The contracts around a store."""
     return asyncio.run(discover(reads, 1, store.lower()))
+
+
+def system_of(source: str, kind: SourceKind) -> StakeSystem:
+    """A source by itself."""
+    nobody = "0x" + "00" * 20
+    listed = (StakeSource(at=source.lower(), kind=kind),)
+    return StakeSystem(
+        chain_id=1, store=nobody, set=nobody, book=nobody, penalties=nobody, rewards=nobody, sources=listed
+    )

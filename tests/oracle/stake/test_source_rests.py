@@ -16,13 +16,14 @@ from oracle.stake.due.reads import DutyReads
 from oracle.stake.due.source_rests import rests_of, step_id_of
 from tests.contracts.contract_tools import WAD
 from tests.contracts.evm_process import STRANGER, Evm
+from tests.contracts.stake.eigen_world import ETHER, REVERTS, STAKERS, WHOLE, EigenWorld
+from tests.contracts.stake.eigen_world import OPERATORS as EIGEN_OPERATORS
 from tests.contracts.stake.story_sources import KINDS, SOURCE_GAS, SymbioticPart
 from tests.contracts.stake.story_world import DISPUTE_S, OPERATORS, StoryWorld
 from tests.contracts.stake.symbiotic_world import ANN, DAY_S, EPOCH_S, PENALTIES, SymbioticWorld
-from tests.contracts.stake.test_eigen_hostile import OPERATOR, REVERTS, WHOLE, staked
-from tests.oracle.stake.evm_nodes import found, reads_of
-from tests.oracle.stake.test_sources import system_of
+from tests.oracle.stake.evm_nodes import found, reads_of, system_of
 
+OPERATOR, DEPOSIT = EIGEN_OPERATORS[0], 100 * ETHER
 CASES = [bytes([n]) * 32 for n in (1, 2)]
 MOST_GAS = {DutyKind.FINISH: 500_000, DutyKind.TAKE_REST: 400_000}
 
@@ -129,7 +130,14 @@ def test_what_can_be_slashed_no_more_is_set_free_once(symbiotic: AtSymbiotic) ->
 
 
 def test_what_eigenlayer_refused_is_taken_when_it_would_take_it() -> None:
-    world = staked()
+    world = EigenWorld()
+    strategies = (world.strategies.wdiveth, world.strategies.native)
+    for staker, strategy in zip(STAKERS, strategies, strict=False):
+        world.deposit(staker, strategy, DEPOSIT)
+    world.joined(OPERATOR, 0, *((s, WHOLE) for s in strategies))
+    for staker in STAKERS[:2]:
+        world.delegate(staker, OPERATOR)
+    world.evm.mine()
     evm, pods = world.evm, world.core.pods
     case = carried_out(CASES[0], OPERATOR)
     step_id = step_id_of(CASES[0], 0)
