@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from oracle.chain.quorum_rpc import ChainError
-from oracle.check.rewards_ready import rewards_problems_on_chain
 from oracle.check.watch_ready import watch_problems_on_chain
 from oracle.config.sections import Config, parse
 from oracle.watch.configured import proof_contract
@@ -56,18 +54,6 @@ async def test_where_signers_have_no_stake_nothing_is_proven_and_nothing_fails(w
             await contract.reward_text()
     finally:
         await contract.close()
-
-
-async def test_check_compares_the_rewards_of_the_config_with_those_of_the_set(world: KeeperWorld) -> None:
-    right, other = world.contracts.rewards.address, world.contracts.set.address
-    whole = config(world)
-    assert await rewards_problems_on_chain(whole) == []
-    assert await rewards_problems_on_chain(replace(whole, rewards=replace(whole.rewards, contract=right))) == []
-    (wrong,) = await rewards_problems_on_chain(replace(whole, rewards=replace(whole.rewards, contract=other)))
-    assert (wrong.key, right.lower() in wrong.text) == ("rewards.contract", True)
-    elsewhere = {"home": replace(whole.targets["home"], store=other)}
-    astray = replace(whole, targets=elsewhere, rewards=replace(whole.rewards, contract=right))
-    assert [p.key for p in await rewards_problems_on_chain(astray)] == ["rewards.contract"]
 
 
 async def test_check_compares_the_penalties_of_the_config_with_those_of_the_set(
