@@ -79,7 +79,7 @@ def test_every_setting_is_on_the_chain_and_in_the_file(founder: Founder) -> None
     """Those that are not the default, too."""
     founder.settings = founder.settings.replace(
         'arbiter = "$ARBITER"',
-        'arbiter = "$ARBITER"\nepoch_s = 7200\njoin_delay_s = 600\nevidence_s = 3600\ncap_bps = 4000\nmin_stake_eth = "1.5"\n'
+        'arbiter = "$ARBITER"\nepoch_s = 7200\njoin_delay_s = 4000\nevidence_s = 3600\ncap_bps = 4000\nmin_stake_eth = "1.5"\n'
         "min_members = 3\nmax_members = 9\nthreshold_bps = 7000\nstep_bps = 9000\nmigrate_delay_s = 700000\ndispute_s = 5000\n"
         'execution_s = 4000\nmin_fraction_bps = 2500\njail_s = 1000\nfinder_bps = 100\nabsence_jail_s = 50\nreward_tokens = ["$TOKEN"]',
     ).replace('treasury = "$TREASURY"', 'treasury = "$TREASURY"\nwindow_s = 3601\nmax_commission_bps = 17')
@@ -91,7 +91,7 @@ def test_every_setting_is_on_the_chain_and_in_the_file(founder: Founder) -> None
         "migrateDelayS",
     )  # fmt: skip
     found = [founder.read("set", name) for name in names]
-    assert found == [7_200, 600, 3_600, 4_000, 3 * ETHER // 2, 3, 9, 7_000, 9_000, 700_000]
+    assert found == [7_200, 4_000, 3_600, 4_000, 3 * ETHER // 2, 3, 9, 7_000, 9_000, 700_000]
     names = ("disputeS", "executionS", "minFraction", "jailS", "finderBps", "arbiter")
     found = [founder.read("penalties", name) for name in names]
     assert found == [5_000, 4_000, ETHER // 4, 1_000, 100, founder.names["ARBITER"]]
