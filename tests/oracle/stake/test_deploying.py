@@ -119,6 +119,17 @@ def test_every_setting_is_on_the_chain_and_in_the_file(founder: Founder) -> None
     assert (held["min_stake_eth"], held["delegated"]["window_s"], held["epoch_s"]) == ("1.5", 3_601, 7_200)
 
 
+def test_what_the_contracts_would_refuse_is_refused_before_anything_is_sent(founder: Founder) -> None:
+    """Of the wait that is shorter than a moment can be old, for one: as a plan, and as it is to be done."""
+    founder.settings = founder.settings.replace('arbiter = "$ARBITER"', 'arbiter = "$ARBITER"\njoin_delay_s = 3599')
+    for line in LINES[:2]:
+        refused = founder.run(line)
+        assert refused.exit_code == 2
+        assert "stores.main.stake.join_delay_s" in refused.output
+        assert "write 3600 to 31536000" in refused.output
+    assert founder.on_chain(lambda c: c.rpc("eth_getTransactionCount", OWNER.address, "latest")) == "0x0"
+
+
 def test_the_command_line_alone_says_it_too(founder: Founder) -> None:
     """And its options go before what the section says."""
     founder.settings = ""
