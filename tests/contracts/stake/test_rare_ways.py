@@ -6,7 +6,7 @@ from tests.contracts.evm_process import OWNER, STRANGER
 from tests.contracts.stake.delegated_world import ANSWER_S, OPERATORS, RESTAKERS, WAD, WINDOW_S, DelegatedWorld
 from tests.contracts.stake.penalty_world import PenaltyWorld
 from tests.contracts.stake.rewards_world import RewardsWorld, text
-from tests.contracts.stake.stake_world import DELAY_S, ETHER, MEMBER, TOO_LITTLE, StakeWorld, operator
+from tests.contracts.stake.stake_world import DELAY_S, ETHER, JOIN_S, MEMBER, TOO_LITTLE, StakeWorld, operator
 
 
 def test_a_set_takes_over_before_another_can_be_frozen() -> None:
@@ -38,7 +38,7 @@ def test_who_would_weigh_nothing_is_no_member() -> None:
     world = StakeWorld(minStake=gwei, capBps=10_000)
     for number in (1, 2, 3):
         world.enter(number, gwei)
-    world.evm.jump(world.settings["joinDelayS"])
+    world.evm.jump(JOIN_S)
     world.change()
     little, much = world.enter(4, gwei), world.enter(5, 3 * 10**26)
     world.evm.jump(max(0, world.evm.ok(world.set, "nextRotateAt") - world.evm.now))

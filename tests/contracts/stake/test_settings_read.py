@@ -8,7 +8,7 @@ from tests.contracts.evm_process import STRANGER, Evm
 from tests.contracts.stake import eigen_world, rewards_world, symbiotic_world
 from tests.contracts.stake.eigen_world import EigenWorld
 from tests.contracts.stake.rewards_world import RewardsWorld
-from tests.contracts.stake.stake_world import ANSWER_S, DELAY_S, OBSERVED_S, TIMELOCK, ZERO, StakeWorld
+from tests.contracts.stake.stake_world import ANSWER_S, DELAY_S, EPOCH_S, JOIN_S, OBSERVED_S, TIMELOCK, ZERO, StakeWorld
 from tests.contracts.stake.symbiotic_world import SymbioticWorld
 
 
@@ -25,21 +25,19 @@ def reads(evm: Evm, at: str, told: dict[str, Any]) -> None:
 def test_a_set_tells_its_rules_and_what_goes_on() -> None:
     world = StakeWorld()
     reads(world.evm, world.set, world.settings | {"book": world.book, "store": world.store, "windows": world.windows})
-    reads(world.evm, world.set, {"keepsS": OBSERVED_S + 2 * world.settings["epochS"], "answerS": ANSWER_S})
-    reads(
-        world.evm, world.set, {"maxCandidates": world.settings["maxMembers"] + 8, "migratesTo": ZERO, "migratesAt": 0}
-    )
+    reads(world.evm, world.set, {"keepsS": OBSERVED_S + 2 * EPOCH_S, "answerS": ANSWER_S})
+    reads(world.evm, world.set, {"maxCandidates": 7 + 8, "migratesTo": ZERO, "migratesAt": 0})
     reads(world.evm, world.set, {"frozenAt": 0, "scheduledAt": 0, "scheduledEpoch": 0, "hasMigrated": False})
     reads(world.evm, world.windows, {"set": world.set, "freezes": 0, "moment": 0, "sources": tuple(world.sources)})
     (one, *_) = world.enter_all(90, 80, 70)
     joined_s = int(world.evm.ok(world.set, "candidateOf", one)[1])
-    assert world.evm.now - world.settings["joinDelayS"] == joined_s
+    assert world.evm.now - JOIN_S == joined_s
     epoch = world.rotate()
     now_s = world.evm.now
     reads(world.evm, world.set, {"frozenAt": now_s, "scheduledAt": now_s + DELAY_S, "scheduledEpoch": epoch})
     reads(world.evm, world.windows, {"freezes": 1})
     world.evm.ok(world.set, "startMigration", STRANGER, sender=TIMELOCK)
-    at_s = now_s + world.settings["migrateDelayS"]
+    at_s = now_s + ANSWER_S + 1
     reads(world.evm, world.set, {"migratesTo": STRANGER, "migratesAt": at_s})
     assert world.evm.ok(world.set, "captureOf", epoch, STRANGER) == 0
 
