@@ -30,7 +30,7 @@ DELAY_S = 75
 """From a freeze to its set: operators look for a new one every 30 s, and can arm it until 30 s before it begins."""
 REPORT_S = 25
 """So long operators take to agree on a report, to post it and to have it paid."""
-LONGEST_EPOCH_S = 3_600 + DELAY_S
+LONGEST_EPOCH_S = 2 * 3_600 + DELAY_S
 PATIENCE_S = 240.0
 FIRST_EPOCH = 2
 """The first that stake has decided on: the store was made with an epoch of its own."""
