@@ -28,7 +28,7 @@ from oracle.stake.claim_tree import CommissionTree
 LIAR, FINDER, RAISED = 1, 2, 3
 """Numbers of operators: who signs two things, who proves it, who gets more stake."""
 DELAY_S = 75
-"""From a freeze to its set: operators look for a new one every 30 s, and can arm it until 30 s before it begins."""
+"""From a freeze to its set: operators sign to arm it as soon as they see it, again each 30 s, and until 30 s before it begins."""
 REPORT_S = 25
 """So long operators take to agree on a report, to post it and to have it paid."""
 LONGEST_EPOCH_S = 3_600 + DELAY_S
