@@ -111,4 +111,9 @@ def lines(document: Mapping[str, Any]) -> list[str]:
         f"{document['id']}  {document['state']}{landed}{why}",
         f"    operator {document['operator']}, round {document['round']}, {where}",
         f"    {proof['brings']}{cost}",
+        *(
+            []
+            if proof["gas"] is None
+            else ["    undone: never; only the contract's arbiter can give back, within the dispute"]
+        ),
     ]

@@ -29,6 +29,8 @@ def test_the_section_is_carried_out_word_for_word(founder: Founder) -> None:
     said = founder.run(dry)
     assert said.exit_code == 0, said.output
     assert "nothing was sent" in said.output
+    assert re.search(r"^costs: .+ ether at present fees$", said.output, re.MULTILINE)
+    assert "undone: never" in said.output
     planned = founder.said(dry)
     (told,) = re.findall(r"these are (\d+) transactions and ([\d.]+) million gas", SECTION)
     assert int(told[0]) == len(planned["steps"])

@@ -109,6 +109,7 @@ def test_a_machine_without_a_report_key_watches_the_chain_and_proves_by_hand(des
     assert "the finder's share" in listed["proof"]["brings"]
     dry = desk.said("evidence", "prove", listed["id"][:10], "--dry")["evidence"][0]
     assert dry["proof"]["gas"] == listed["proof"]["gas"]
+    assert "undone: never" in desk.run("evidence", "prove", "--dry").output
     assert not desk.world.slashed(0)
     refused = desk.run("evidence", "prove", listed["id"])
     assert (refused.exit_code, "no gas key" in refused.output) == (1, True)
@@ -156,6 +157,18 @@ def test_anybody_can_prove_what_somebody_else_has_listed(desk: Desk, tmp_path: P
     told.write_text(json.dumps(document))
     refused = desk.run("evidence", "prove", "--file", str(told), config=elsewhere)
     assert (refused.exit_code, "the same of token 0" in refused.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", '"words"', "[5]", '{"evidence": 5}', '{"evidence": [5]}', '{"evidence": [{}]}', "\xff"]
+)
+def test_a_file_that_is_no_evidence_is_said_to_be_none(desk: Desk, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "told.json"
+    path.write_bytes(text.encode("latin-1"))
+    refused = desk.run("evidence", "prove", "--file", str(path))
+    assert refused.exit_code == 2, refused.output
+    assert "evidence" in refused.output.replace(str(path), "")
+    assert "`lrt-oracle evidence list --json` prints it" in refused.output
 
 
 def test_what_was_meant_must_be_there(desk: Desk) -> None:
