@@ -14,13 +14,19 @@ import pytest
 from feeds.units import MS
 from oracle.serve.metrics import Metrics
 from oracle.stake.follow import StakeView
+from tests.docs import plain_yaml
 from tests.oracle.serve.alarms import OVER_TIME, PATH, alarm_rules
 from tests.oracle.serve.exposition import samples
+from tests.oracle.serve.full_metrics import full
 from tests.oracle.serve.memory_service import ROUND_S
 from tests.oracle.serve.operators_world import seen
 from tests.oracle.serve.stake_world import READ_MS, case, epoch, found, row, stake_view
 
 OPERATE_MD = (Path(__file__).parents[3] / "docs" / "operate.md").read_text(encoding="utf-8")
+CASES_PATH = PATH.with_name("alerts_test.yml")
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not installed: it comes with prometheus"
+)
 ALL_WELL = {"operators": [row(1, 32, 40), row(2, 30, 34), row(3, 30, 30)], "cases": []}
 """Alice signs here."""
 
@@ -102,7 +108,28 @@ def test_every_alarm_is_tried_names_a_metric_and_has_a_line_of_what_to_do() -> N
     assert tried == {r.name for r in rules if OVER_TIME not in r.expr}
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: it comes with prometheus")
+def test_every_alarm_has_a_case_for_prometheus_in_which_it_is_silent_and_one_in_which_it_fires() -> None:
+    cases = [c for test in plain_yaml.load(CASES_PATH)["tests"] for c in test["alert_rule_test"]]
+    names = {r.name for r in alarm_rules()}
+    assert {c["alertname"] for c in cases if "exp_alerts" in c} == names
+    assert {c["alertname"] for c in cases if "exp_alerts" not in c} == names
+
+
+@needs_promtool
 def test_prometheus_reads_the_rules() -> None:
-    done = subprocess.run(["promtool", "check", "rules", str(PATH)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool("check", "rules", str(PATH))
+
+
+@needs_promtool
+def test_prometheus_fires_them_when_they_are_to_and_says_what_is_wrong() -> None:
+    promtool("test", "rules", str(CASES_PATH))
+
+
+@needs_promtool
+def test_prometheus_reads_the_metrics_of_a_process() -> None:
+    promtool("check", "metrics", given=full().render())
+
+
+def promtool(*arguments: str, given: bytes = b"") -> None:
+    done = subprocess.run(["promtool", *arguments], input=given, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b""), (done.stdout + done.stderr).decode()
