@@ -13,12 +13,14 @@ from sqlite_utils import Database as SqliteFile
 from feeds.units import MS
 from oracle.model.canonical_json import digest, dump
 from oracle.model.publication import Record, Transition
+from oracle.model.spec import RULES_VERSION
 from oracle.model.types import FeedRound, FoldedFeed, Published
 from oracle.report.compose import published_after_record
 from oracle.sign.messages import Agreement
 from oracle.storage.attended_rows import AttendedRows
 from oracle.storage.errors import AnotherWriter
 from oracle.storage.limits import DatabaseLimits
+from oracle.storage.older import OlderRounds
 from oracle.storage.prune import Pruner
 from oracle.storage.push_rows import PushRows
 from oracle.storage.record_rows import RecordRows, sealed_words
@@ -43,9 +45,12 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
         connection: to SQLite, in autocommit mode.
         pruner: what is left to drop.
         withdrawn: what was disowned.
+        older: rounds in a form that is not read any more.
 
     Raises:
-        OtherRules: its rounds were made by other rules.
+        OtherRules: its rounds were made by later rules.
+        NewerDatabase: a later version has written it.
+        MigrationBlocked: it cannot be brought up to date now.
     """
 
     def __init__(self, path: Path | str, limits: DatabaseLimits | None = None) -> None:
@@ -59,8 +64,10 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
             prepare(self.connection, path)
             self.pruner = Pruner(self.connection)
             self.withdrawn = Withdrawn(self.connection)
+            self.older = OlderRounds(self.connection)
             self._specs: set[str] = {r[0] for r in self.connection.execute("SELECT hash FROM specs")}
             self._counts = self._stored_counts()
+            self._of_other_rules = self._with_older_state()
             # a second connection, so that long reads can run in a thread while rounds are written
             self._reads = self.connection if path == ":memory:" else sqlite3.connect(path, check_same_thread=False)
         except BaseException:
@@ -100,6 +107,7 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
         # it is on disk only now: a round that failed leaves no trace in memory either
         self._specs |= specs
         self._counts |= counts
+        self._of_other_rules -= counts.keys()
         with contextlib.suppress(sqlite3.Error):  # the round is written: what could not be dropped can wait
             self.pruner.step(self._limits.pruned_a_round)
 
@@ -115,6 +123,7 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
         Returns:
             How many rounds this call dropped.
         """
+        self.older.prune(before_s, self._limits.pruned_at_once)
         self.pruner.aim(before_s)
         return self.pruner.step(self._limits.pruned_at_once)
 
@@ -122,6 +131,7 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
         """Disown all rounds after a round_time, see :meth:`Withdrawn.withdraw`; rounds go on from these states."""
         withdrawal = self.withdrawn.withdraw(after_s, at_ms, why, states)
         self._counts = self._stored_counts()
+        self._of_other_rules = self._with_older_state()
         return withdrawal
 
     def _has(self, table: str, column: str, name: str, round_s: int) -> bool:
@@ -131,6 +141,11 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
     def _stored_counts(self) -> _Counts:
         rows = self.connection.execute("SELECT operator, feed, rounds FROM states")
         return {(operator, feed): count for operator, feed, count in rows}
+
+    def _with_older_state(self) -> set[tuple[str, str]]:
+        """Operators and feeds whose last round was made by earlier rules: the first by the present ones begins at a checkpoint."""
+        sql = "SELECT operator, feed FROM states WHERE json_extract(CAST(body AS TEXT), '$.version') != ?"
+        return {(operator, feed) for operator, feed in self.connection.execute(sql, (RULES_VERSION,))}
 
     def _save_published(self, agreements: Iterable[Agreement], records: Iterable[Record]) -> None:
         """Write what was not stored before."""
@@ -166,7 +181,7 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
             self.connection.execute("INSERT OR IGNORE INTO specs VALUES (?, ?)", spec)
             specs.add(result.spec_hash)
         count = self._counts.get((name, feed), 0)
-        if count % self._limits.checkpoint_every == 0:
+        if count % self._limits.checkpoint_every == 0 or (name, feed) in self._of_other_rules:
             checkpoint = (name, feed, result.round_time_s, dump(folded.before))
             self.connection.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?)", checkpoint)
         kind = "round" if isinstance(result, FeedRound) else "abstained"
