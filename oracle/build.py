@@ -47,6 +47,8 @@ from oracle.stake.follow import StakeFollower
 from oracle.storage.database import Database, published_by_feed
 from oracle.watch.duty import WatchDuty
 
+_LOOK_S = 5.0
+"""So long a start may look whether the database is whole."""
 _log = structlog.get_logger("oracle.build")
 
 
@@ -141,6 +143,8 @@ def _build(
     metrics.expect(config.targets)
     database = Database(path)
     opened.callback(database.close)
+    if not database.check_whole(_LOOK_S):
+        _log.info("the database is too big to be looked through at a start; what is damaged is noticed where it is read")
     observer = Observer(sources_of(resolved))
     builder = OperatorBuilder(resolved, environ, clock, database, opened)
     members = _members(resolved, builder, database)

@@ -16,6 +16,8 @@ from oracle.model.publication import Record, Transition
 from oracle.model.spec import RULES_VERSION
 from oracle.model.types import FeedRound, FoldedFeed, Published
 from oracle.report.compose import published_after_record
+from oracle.runtime.file_faults import FileFaultKind, file_fault
+from oracle.runtime.private_files import private_file
 from oracle.sign.messages import Agreement
 from oracle.storage.attended_rows import AttendedRows
 from oracle.storage.errors import AnotherWriter
@@ -27,6 +29,7 @@ from oracle.storage.record_rows import RecordRows, sealed_words
 from oracle.storage.root_rows import RootRows
 from oracle.storage.round_rows import RoundRows
 from oracle.storage.schema import prepare
+from oracle.storage.wholeness import check_whole, damaged
 from oracle.storage.withdrawn import Withdrawn
 
 _Counts = dict[tuple[str, str], int]
@@ -42,6 +45,7 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
         limits: how much is done at a time.
 
     Attributes:
+        path: its file.
         connection: to SQLite, in autocommit mode.
         pruner: what is left to drop.
         withdrawn: what was disowned.
@@ -51,11 +55,13 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
         OtherRules: its rounds were made by later rules.
         NewerDatabase: a later version has written it.
         MigrationBlocked: it cannot be brought up to date now.
+        DatabaseDamaged: it is not whole.
     """
 
     def __init__(self, path: Path | str, limits: DatabaseLimits | None = None) -> None:
         if path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            private_file(Path(path))
+        self.path = Path(path)
         self._limits = limits or DatabaseLimits()
         self._reading = threading.Lock()
         self._file = SqliteFile(path)
@@ -70,8 +76,11 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
             self._of_other_rules = self._with_older_state()
             # a second connection, so that long reads can run in a thread while rounds are written
             self._reads = self.connection if path == ":memory:" else sqlite3.connect(path, check_same_thread=False)
-        except BaseException:
+        except BaseException as e:
             self.connection.close()
+            fault = file_fault(e) if isinstance(e, sqlite3.DatabaseError) else None
+            if fault is not None and fault.kind is FileFaultKind.DAMAGED:
+                raise damaged(path, str(e)) from e
             raise
 
     def close(self) -> None:
@@ -110,6 +119,14 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
         self._of_other_rules -= counts.keys()
         with contextlib.suppress(sqlite3.Error):  # the round is written: what could not be dropped can wait
             self.pruner.step(self._limits.pruned_a_round)
+
+    def check_whole(self, most_s: float) -> bool:
+        """Look through the file; whether there was time for all of it.
+
+        Raises:
+            DatabaseDamaged: it is not whole.
+        """
+        return check_whole(self.connection, self.path, most_s)
 
     def prune(self, before_s: int) -> int:
         """Drop rounds older than the newest checkpoint before that time, and the signed values of these rounds.
