@@ -53,9 +53,7 @@ def failed_hold(error: Exception) -> RoundHold:
     fault = file_fault(error)
     if fault is None:
         return RoundHold(reason=HoldReason.FAILED, text=f"the last one failed: {error!r}")
-    return RoundHold(
-        reason=HoldReason(fault.kind.value), text=f"{fault.advice} ({error})", for_good=not fault.passes
-    )
+    return RoundHold(reason=HoldReason(fault.kind.value), text=f"{fault.advice} ({error})", for_good=not fault.passes)
 
 
 class RoundGate:
