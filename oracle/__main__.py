@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import click
 
-from oracle.cli import catalog, earnings, inspect, repair, run, seats, setup, staking, watching
+from oracle.cli import catalog, earnings, inspect, repair, run, seats, setup, staking, upgrade, watching
 from oracle.cli.shell import Commands
 
 
@@ -38,6 +38,7 @@ for _command in (
     *earnings.COMMANDS,
     *staking.COMMANDS,
     *repair.COMMANDS,
+    *upgrade.COMMANDS,
     *watching.COMMANDS,
 ):
     main.add_command(_command)
@@ -64,7 +65,7 @@ def _set_up_logging(form: str, *, verbose: bool) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(LogOutput(sys.stderr)),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LogOutput(sys.stderr))),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -270,7 +270,7 @@ def test_what_watch_and_rewards_write_is_whole_or_not_there_when_the_disk_is_ful
     pages = database.connection.execute("PRAGMA page_count").fetchone()[0]
     body, at = bytes(100_000), (1, 2)
     database.connection.execute(f"PRAGMA max_page_count = {pages}")
-    writes = [
+    writes: list[Callable[[], object]] = [
         lambda: database.save_stakes("t", *at, body),
         lambda: database.save_root_words("t", 1, body),
         lambda: database.save_posting("t", 1, body),
