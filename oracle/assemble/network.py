@@ -62,9 +62,7 @@ def common_rules(resolved: ResolvedConfig) -> CommonRules:
     rules = resolved.config.oracle.rules or RULES_VERSION
     feeds = tuple(_common(resolved.specs[f]) for f in sorted(resolved.pushed))
     interval_s = resolved.config.oracle.round_interval_s
-    return CommonRules(
-        version=PROTOCOL_VERSION, digest=bytes.fromhex(digest((str(rules), str(interval_s), feeds)))
-    )
+    return CommonRules(version=PROTOCOL_VERSION, digest=bytes.fromhex(digest((str(rules), str(interval_s), feeds))))
 
 
 def _common(spec: FeedSpec) -> FeedSpec:

@@ -16,7 +16,7 @@ from oracle.model.publication import Record, Transition
 from oracle.model.spec import RULES_VERSION
 from oracle.model.types import FeedRound, FoldedFeed, Published
 from oracle.report.compose import published_after_record
-from oracle.runtime.file_faults import FileFaultKind, file_fault
+from oracle.runtime.file_faults import is_damage
 from oracle.runtime.private_files import private_file
 from oracle.sign.messages import Agreement
 from oracle.storage.attended_rows import AttendedRows
@@ -78,8 +78,7 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
             self._reads = self.connection if path == ":memory:" else sqlite3.connect(path, check_same_thread=False)
         except BaseException as e:
             self.connection.close()
-            fault = file_fault(e) if isinstance(e, sqlite3.DatabaseError) else None
-            if fault is not None and fault.kind is FileFaultKind.DAMAGED:
+            if is_damage(e):
                 raise damaged(path, str(e)) from e
             raise
 

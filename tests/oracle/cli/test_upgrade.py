@@ -98,6 +98,13 @@ def test_a_journal_of_0_1_0_still_keeps_its_key_from_signing_twice(folder: Path)
     again.close()
 
 
+def test_check_says_of_an_older_file_what_to_do() -> None:
+    (note,) = (n for n in document("check", "--offline")["notes"] if n.startswith("database:"))
+    assert "lrt-oracle upgrade" in note
+    run("upgrade")
+    assert not [n for n in document("check", "--offline")["notes"] if n.startswith("database:")]
+
+
 def test_the_next_start_does_the_same(folder: Path) -> None:
     Database(folder / "o.db").close()
     assert document("upgrade", "--dry")["schema"] == NEWEST
