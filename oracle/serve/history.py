@@ -28,6 +28,7 @@ from oracle.serve.explain import explanation
 from oracle.serve.interface import StoredRounds
 from oracle.serve.web import HttpProblem
 from oracle.storage.database import Database
+from oracle.storage.packs import Packs
 
 _NICE = 5
 _RETRY = {"Retry-After": "1"}
@@ -54,6 +55,7 @@ class ReadOnlyDatabase(Database):
         self.connection = self._reads = sqlite3.connect(
             f"file:{quote(path)}?mode=ro", uri=True, check_same_thread=False
         )
+        self.packs = self._read_packs = Packs(self.connection)
         self._reading = threading.Lock()
 
     def explain(self, feed: str, round_s: int | None) -> Explanation | None:
@@ -163,4 +165,5 @@ def _read_in_worker(path: str, read: Callable[[StoredRounds], T]) -> T:
     databases: dict[str, ReadOnlyDatabase] = _LOCAL.__dict__.setdefault("databases", {})
     if path not in databases:
         databases[path] = ReadOnlyDatabase(path)
-    return read(databases[path])
+    with databases[path].one_moment():
+        return read(databases[path])

@@ -19,12 +19,17 @@ from oracle.sign.messages import Agreement
 from oracle.storage.attended_rows import AttendedRows
 from oracle.storage.errors import AnotherWriter
 from oracle.storage.limits import DatabaseLimits
-from oracle.storage.prune import Pruner
+from oracle.storage.packer import Packer
+from oracle.storage.packs import Packs
+from oracle.storage.prune import Cuts, Pruner
 from oracle.storage.push_rows import PushRows
-from oracle.storage.record_rows import RecordRows, sealed_words
+from oracle.storage.record_rows import RecordRows
+from oracle.storage.roll_up_rows import RollUpRows
 from oracle.storage.root_rows import RootRows
 from oracle.storage.round_rows import RoundRows
 from oracle.storage.schema import prepare
+from oracle.storage.signed_rows import row_of
+from oracle.storage.thinning import Thinner
 from oracle.storage.withdrawn import Withdrawn
 
 _Counts = dict[tuple[str, str], int]
@@ -32,7 +37,7 @@ _MOST_LEARNED = 10_000
 """Records after the newest own round of a feed: a day of rounds that others made."""
 
 
-class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
+class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRows):
     """The database of one process. Every write method returns once its rows are on disk.
 
     Args:
@@ -41,7 +46,9 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
 
     Attributes:
         connection: to SQLite, in autocommit mode.
-        pruner: what is left to drop.
+        limits: how much is done at a time.
+        packs: bodies of older rows.
+        packer, pruner, thinner: what is left to pack, to drop and to thin out.
         withdrawn: what was disowned.
 
     Raises:
@@ -51,18 +58,22 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
     def __init__(self, path: Path | str, limits: DatabaseLimits | None = None) -> None:
         if path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self._limits = limits or DatabaseLimits()
+        self.limits = limits or DatabaseLimits()
         self._reading = threading.Lock()
         self._file = SqliteFile(path)
         self.connection = self._file.conn
         try:
             prepare(self.connection, path)
-            self.pruner = Pruner(self.connection)
-            self.withdrawn = Withdrawn(self.connection)
+            self.packs = Packs(self.connection)
+            self.packer = Packer(self.connection, self.limits)
+            self.pruner = Pruner(self.connection, self.packs)
+            self.thinner = Thinner(self.connection, self.packs)
+            self.withdrawn = Withdrawn(self.connection, self.packs)
             self._specs: set[str] = {r[0] for r in self.connection.execute("SELECT hash FROM specs")}
             self._counts = self._stored_counts()
             # a second connection, so that long reads can run in a thread while rounds are written
             self._reads = self.connection if path == ":memory:" else sqlite3.connect(path, check_same_thread=False)
+            self._read_packs = Packs(self._reads)
         except BaseException:
             self.connection.close()
             raise
@@ -80,7 +91,7 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
         records: Iterable[Record],
         transitions: Iterable[Transition],
     ) -> None:
-        """Write a whole round, all feeds and operators, in one transaction; a part of what is to be pruned goes with it.
+        """Write a whole round, all feeds and operators, in one transaction.
 
         A round is sealed once: what was learned of it from others before it was made here stays as it is.
 
@@ -100,23 +111,14 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
         # it is on disk only now: a round that failed leaves no trace in memory either
         self._specs |= specs
         self._counts |= counts
-        with contextlib.suppress(sqlite3.Error):  # the round is written: what could not be dropped can wait
-            self.pruner.step(self._limits.pruned_a_round)
 
-    def prune(self, before_s: int) -> int:
-        """Drop rounds older than the newest checkpoint before that time, and the signed values of these rounds.
-
-        What is left stays recomputable; records, status changes and pushes stay for good, and signed values behind a push
-        that landed for 400 days. A call drops so much and no more; each round that is saved later goes on with it.
-
-        Args:
-            before_s: Unix seconds.
-
-        Returns:
-            How many rounds this call dropped.
-        """
-        self.pruner.aim(before_s)
-        return self.pruner.step(self._limits.pruned_at_once)
+    def prune(self, cuts: Cuts) -> int:
+        """Drop all that is older than these times, see :class:`Pruner`; returns how many rounds were dropped."""
+        self.pruner.aim(cuts)
+        dropped = 0
+        while self.pruner.busy:
+            dropped += self.pruner.step(self.limits.pruned_at_once)
+        return dropped
 
     def withdraw(self, after_s: int, at_ms: int, why: str, states: Mapping[tuple[str, str], tuple[int, bytes]]) -> int:
         """Disown all rounds after a round_time, see :meth:`Withdrawn.withdraw`; rounds go on from these states."""
@@ -137,14 +139,7 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
         self.connection.executemany(
             "INSERT INTO agreements VALUES (?, ?, ?, ?, ?, ?)",
             [
-                (
-                    a.target,
-                    a.round_time_s,
-                    dump(a.signers),
-                    dump((a.feeds, a.indexes)),
-                    dump(a.values),
-                    sealed_words(a),
-                )
+                row_of(a).columns
                 for a in agreements
                 if not self._has("agreements", "target", a.target, a.round_time_s)
             ],
@@ -166,7 +161,7 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
             self.connection.execute("INSERT OR IGNORE INTO specs VALUES (?, ?)", spec)
             specs.add(result.spec_hash)
         count = self._counts.get((name, feed), 0)
-        if count % self._limits.checkpoint_every == 0:
+        if count % self.limits.checkpoint_every == 0:
             checkpoint = (name, feed, result.round_time_s, dump(folded.before))
             self.connection.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?)", checkpoint)
         kind = "round" if isinstance(result, FeedRound) else "abstained"

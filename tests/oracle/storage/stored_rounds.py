@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oracle.model.publication import Record, Transition
+from oracle.model.retention import Retention
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status
 from oracle.model.types import FeedRound, FoldedFeed
@@ -17,6 +18,9 @@ from tests.oracle.oracle_build import T0, outcomes, spec
 FEED = spec()
 S0 = T0 // 1_000
 SHORT = DatabaseLimits(checkpoint_every=4)
+WEEK = Retention(
+    rounds_days=7, records_days=14, minutes_days=60, hours_days=3_650, values_days=7, pushed_values_days=400, pushes_days=400
+)
 
 
 def record_of(result: FeedRound) -> Record:
