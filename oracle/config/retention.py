@@ -9,7 +9,7 @@ from oracle.config.tables.schema import Problem
 from oracle.model.retention import Retention
 
 _DAY_S = 86_400
-_ROUNDS_DAYS, _RECORDS_DAYS = 7, 14
+_ROUNDS_DAYS = 7
 _REPORTED_EPOCHS = 16
 """Before the newest: of these operators still say who signed what, and compute again what others have reported."""
 _HANDED_ON = 600
@@ -38,7 +38,7 @@ def retention_of(config: Config) -> Retention:
     learned_days = -(-_HANDED_ON * config.oracle.round_interval_s // _DAY_S) + 1
     rounds = keep.rounds_days or max(_ROUNDS_DAYS, least)
     values = keep.values_days or rounds
-    records = keep.records_days or max(_RECORDS_DAYS, rounds, learned_days)
+    records = keep.records_days or max(rounds, learned_days)
     return Retention(
         rounds_days=rounds, values_days=values, records_days=records, minutes_days=keep.minutes_days,
         hours_days=keep.hours_days, pushed_values_days=keep.pushed_values_days, pushes_days=keep.pushes_days,

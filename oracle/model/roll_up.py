@@ -50,7 +50,7 @@ def of_record(record: Record) -> RollUp:
 
 
 def merged(parts: Iterable[RollUp], step_s: int) -> list[RollUp]:
-    """One for each step, ascending. The order of the parts, and how they were cut before, makes no difference."""
+    """One for each step, ascending. Of records with a price the order, and how they were cut before, makes no difference."""
     steps: dict[int, RollUp] = {}
     for part in sorted(parts, key=lambda p: (p.first_s, p.last_s)):
         start_s = part.start_s(step_s)
@@ -91,7 +91,9 @@ def as_numbers(parts: Sequence[RollUp], start_s: int) -> list[list[int]]:
 def from_numbers(columns: Sequence[Sequence[int]], start_s: int) -> list[RollUp]:
     """What :func:`as_numbers` was given."""
     parts, last = [], 0
-    for first, length, rounds, opened, high, low, close, market, redemption, worst, status in zip(*columns, strict=True):
+    for first, length, rounds, opened, high, low, close, market, redemption, worst, status in zip(
+        *columns, strict=True
+    ):
         open_wad = last + opened
         last = open_wad + close
         parts.append(

@@ -138,11 +138,7 @@ class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRo
         """Write what was not stored before."""
         self.connection.executemany(
             "INSERT INTO agreements VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                row_of(a).columns
-                for a in agreements
-                if not self._has("agreements", "target", a.target, a.round_time_s)
-            ],
+            [row_of(a).columns for a in agreements if not self._has("agreements", "target", a.target, a.round_time_s)],
         )
         self.connection.executemany(
             "INSERT INTO records VALUES (?, ?, ?)",

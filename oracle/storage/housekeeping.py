@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -42,6 +44,7 @@ class Housekeeping:
         self._interval_ms = round_interval_s * MS
         self._aimed_s = 0
         self._rows = database.limits.pruned_at_once
+        self._done_in = -1
 
     @property
     def pause_s(self) -> float:
@@ -55,10 +58,16 @@ class Housekeeping:
             if not self._aimed_s <= now_s < self._aimed_s + _AIM_S:
                 self._aim(now_s)
             if not await self._step():
-                return
+                self._done_in = self._round()
             await asyncio.sleep(0)
 
+    def _round(self) -> int:
+        return self._clock.now_ms() // (self._interval_ms or MS)
+
     def _is_quiet(self) -> bool:
+        """Whether a step may begin: in the middle of a round's time, until all is done that there was to do in it."""
+        if self._done_in == self._round():
+            return False
         if not self._interval_ms:
             return True
         first, last = _QUIET
@@ -84,25 +93,41 @@ class Housekeeping:
 
     async def _step(self) -> bool:
         """Do the next thing; whether there may be more. Packing is work for a thread, what is written is not."""
-        database, begun = self._database, time.monotonic_ns()
-        if database.pruner.busy:
-            dropped = database.pruner.step(self._rows)
-            if dropped:
-                _log.info("old rounds dropped", rounds=dropped)
-            self._pace(begun)
-            return True
-        if database.thinner.step(self._rows):
-            self._pace(begun)
+        database = self._database
+        if database.pruner.busy or database.thinner.busy:
+            with self._unhurried(), self._paced():
+                self._drop()
             return True
         job = database.packer.next()
         if job is not None:
             body = await asyncio.to_thread(job.packed)
-            database.packer.keep(job, body)
+            with self._unhurried():
+                database.packer.keep(job, body)
             return True
-        return give_back(database.connection)
+        with self._unhurried():
+            return give_back(database.connection)
 
-    def _pace(self, begun_ns: int) -> None:
+    def _drop(self) -> None:
+        database = self._database
+        if not database.pruner.busy:
+            database.thinner.step(self._rows)
+        elif dropped := database.pruner.step(self._rows):
+            _log.info("old rounds dropped", rounds=dropped)
+
+    @contextmanager
+    def _unhurried(self) -> Iterator[None]:
+        """What is written meanwhile need not be on disk at once: a crash of the machine only makes it be done again."""
+        self._database.connection.execute("PRAGMA synchronous=NORMAL")
+        try:
+            yield
+        finally:
+            self._database.connection.execute("PRAGMA synchronous=FULL")
+
+    @contextmanager
+    def _paced(self) -> Iterator[None]:
         """Fewer rows in the next step where this one was long, more where it was short."""
+        begun_ns = time.monotonic_ns()
+        yield
         spent_ms = (time.monotonic_ns() - begun_ns) // 1_000_000
         if spent_ms > _LONG_STEP_MS:
             self._rows = max(_LEAST_ROWS, self._rows // 2)

@@ -12,9 +12,11 @@ from oracle.storage.packs import compressed, place
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedTable:
-    """A table with bodies that can be packed. ``series``: the columns before round_s in its key. ``columns``: bodies, of which
-    the first tells whether a row is packed. ``withdrawn_as``: what its rows are called once they are withdrawn. ``always``: a
-    value of a column that a row keeps, as it is asked for.
+    """A table with bodies that can be packed.
+
+    ``series``: the columns before round_s in its key. ``withdrawn_as``: what its rows are called once they are withdrawn.
+    ``columns``: bodies, of which the first tells whether a row is packed. ``always``: a value of a column that a row keeps, as
+    it is asked for.
     """
 
     name: str
@@ -71,9 +73,7 @@ class Packer:
         least = self._limits.packed_together + self._limits.left_unpacked
         for table in TABLES:
             keys = ", ".join(table.series)
-            sql = (
-                f"SELECT {keys} FROM {table.name} WHERE {table.unpacked} GROUP BY {keys} HAVING count(*) >= ? LIMIT 1"  # noqa: S608 - our own names
-            )
+            sql = f"SELECT {keys} FROM {table.name} WHERE {table.unpacked} GROUP BY {keys} HAVING count(*) >= ? LIMIT 1"  # noqa: S608 - our own names
             row = self._conn.execute(sql, (least,)).fetchone()
             if row is not None:
                 return self._job(table, row)
@@ -96,9 +96,7 @@ class Packer:
     def _job(self, table: PackedTable, series: Sequence[str]) -> PackJob:
         columns = ", ".join(table.columns)
         where = " AND ".join(f"{k} = ?" for k in table.series)
-        sql = (
-            f"SELECT round_s, {columns} FROM {table.name} WHERE {where} AND {table.unpacked} ORDER BY round_s LIMIT ?"  # noqa: S608 - our own names
-        )
+        sql = f"SELECT round_s, {columns} FROM {table.name} WHERE {where} AND {table.unpacked} ORDER BY round_s LIMIT ?"  # noqa: S608 - our own names
         rows = self._conn.execute(sql, (*series, self._limits.packed_together)).fetchall()
         return PackJob(
             table=table,

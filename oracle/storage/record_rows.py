@@ -24,7 +24,9 @@ _RECORDS = ("records", "kept_records")
 _AGREEMENTS = ("agreements", "kept_agreements")
 _HANDED_ON = 600
 """Records before a round: more than there are rounds that operators hand on to each other."""
-_WITH_VALUES = "SELECT * FROM {} WHERE target = ? AND round_s {} ? AND body != CAST('[]' AS BLOB) ORDER BY round_s {} LIMIT ?"
+_WITH_VALUES = (
+    "SELECT * FROM {} WHERE target = ? AND round_s {} ? AND body != CAST('[]' AS BLOB) ORDER BY round_s {} LIMIT ?"
+)
 _MOST_INTEGER = (1 << 63) - 1
 """That SQLite keeps; a counter of somebody else may be higher."""
 MOST_EVIDENCE = 500
@@ -76,7 +78,11 @@ class RecordRows:
             for table in _RECORDS:
                 sql = f"SELECT round_s, body FROM {table} WHERE feed = ? AND round_s BETWEEN ? AND ? ORDER BY round_s DESC LIMIT ?"  # noqa: S608 - one of two names
                 range_s = -(-since_ms // 1_000), until_ms // 1_000
-                found = self._reads.execute(sql, (feed, *range_s, limit - len(rows))).fetchall() if len(rows) < limit else []
+                found = (
+                    self._reads.execute(sql, (feed, *range_s, limit - len(rows))).fetchall()
+                    if len(rows) < limit
+                    else []
+                )
                 rows += [(r, self._read_packs.plain(body)) for r, body in found]
         return [parse(Record, body) for _, body in sorted(rows)]
 

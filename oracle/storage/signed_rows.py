@@ -11,8 +11,6 @@ from oracle.model.canonical_json import dump, parse
 from oracle.sign.messages import Agreement, SignedValues, SignerSet
 from oracle.storage.packs import Packs, is_packed
 
-_Indexes = tuple[tuple[str, ...], tuple[int, ...]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedWords:
@@ -47,7 +45,7 @@ class SignedRow:
     @property
     def agreement(self) -> Agreement:
         """What it says."""
-        feeds, indexes = parse(_Indexes, self.indexes)
+        feeds, indexes = parse(tuple[tuple[str, ...], tuple[int, ...]], self.indexes)
         sealed = parse(SealedWords, self.sealed)
         return Agreement(
             target=self.target,
@@ -85,6 +83,6 @@ def feeds_of_indexes(conn: sqlite3.Connection, packs: Packs, target: str, round_
         sql = f"SELECT * FROM {table} WHERE target = ? AND round_s = ?"  # noqa: S608 - our own names
         row = conn.execute(sql, (target, round_s)).fetchone()
         if row is not None:
-            feeds, indexes = parse(_Indexes, signed_row(packs, row).indexes)
+            feeds, indexes = parse(tuple[tuple[str, ...], tuple[int, ...]], signed_row(packs, row).indexes)
             return dict(zip(indexes, feeds, strict=True))
     return {}

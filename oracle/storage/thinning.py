@@ -27,7 +27,9 @@ _DROP_RECORDS = "DELETE FROM records WHERE feed = ? AND round_s <= ?"
 _PUSHED = "SELECT round_s, items FROM pushes WHERE target = ? AND state = 'landed' AND round_s BETWEEN ? AND ?"
 _ROWS = "SELECT start_s, body FROM roll_ups WHERE step_s = ? AND feed = ? AND start_s < ? ORDER BY start_s LIMIT ?"
 _DROP_ROWS = "DELETE FROM roll_ups WHERE step_s = ? AND feed = ? AND start_s < ?"
-_LAST = "SELECT start_s, body FROM roll_ups WHERE step_s = ? AND feed = ? AND start_s <= ? ORDER BY start_s DESC LIMIT 1"
+_LAST = (
+    "SELECT start_s, body FROM roll_ups WHERE step_s = ? AND feed = ? AND start_s <= ? ORDER BY start_s DESC LIMIT 1"
+)
 
 
 class Thinner:
@@ -43,9 +45,17 @@ class Thinner:
         self._left: dict[int, list[str]] = {}
         self._before: dict[int, int] = {}
 
+    @property
+    def busy(self) -> bool:
+        """Whether there may be something left to thin out."""
+        return any(self._left.values())
+
     def aim(self, records_s: int, minutes_s: int, hours_s: int) -> None:
         """Set what the next steps thin out: records, minutes and hours from before these times, in whole hours and days."""
-        self._before = {0: records_s - records_s % HOUR_S, **{s: t - t % ROW_S[s] for s, t in ((MINUTE_S, minutes_s), (HOUR_S, hours_s))}}
+        self._before = {
+            0: records_s - records_s % HOUR_S,
+            **{s: t - t % ROW_S[s] for s, t in ((MINUTE_S, minutes_s), (HOUR_S, hours_s))},
+        }
         rolled_up = {
             step_s: [f for (f,) in self._conn.execute("SELECT DISTINCT feed FROM roll_ups WHERE step_s = ?", (step_s,))]
             for step_s in (MINUTE_S, HOUR_S)
@@ -71,8 +81,8 @@ class Thinner:
         last_s = rows[-1][0]
         with self._conn:
             self._conn.execute("BEGIN IMMEDIATE")
-            kept = {r: "pushed" for r in self._pushed(feed, rows[0][0], last_s)}
-            kept |= {r: "status" for r in self._changes(feed, list(records.items()))}
+            kept = dict.fromkeys(self._changes(feed, list(records.items())), "status")
+            kept |= dict.fromkeys(self._pushed(feed, rows[0][0], last_s), "pushed")
             self._conn.executemany(
                 "INSERT OR IGNORE INTO kept_records VALUES (?, ?, ?, ?)",
                 [(feed, r, why, bodies[r]) for r, why in kept.items() if r in bodies],
@@ -90,7 +100,9 @@ class Thinner:
         with self._conn:
             self._conn.execute("BEGIN IMMEDIATE")
             if step_s == MINUTE_S:
-                add_roll_ups(self._conn, feed, HOUR_S, [p for start_s, body in rows for p in roll_ups_in(body, start_s)])
+                add_roll_ups(
+                    self._conn, feed, HOUR_S, [p for start_s, body in rows for p in roll_ups_in(body, start_s)]
+                )
             self._conn.execute(_DROP_ROWS, (step_s, feed, rows[-1][0] + 1))
         return len(rows)
 

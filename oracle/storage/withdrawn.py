@@ -100,7 +100,10 @@ class Withdrawn:
                 self._move(withdrawal, table, columns, where, bound)
             self._conn.executemany(
                 "INSERT INTO withdrawn VALUES (?, 'roll-up', '', ?, ?, ?, ?, NULL, NULL, NULL)",
-                [(withdrawal, feed, start_s, str(step_s), body) for feed, step_s, start_s, body in cut_roll_ups(self._conn, after_s)],
+                [
+                    (withdrawal, feed, start_s, str(step_s), body)
+                    for feed, step_s, start_s, body in cut_roll_ups(self._conn, after_s)
+                ],
             )
             self._conn.executemany(
                 "REPLACE INTO states VALUES (?, ?, ?, ?)", [(*key, *state) for key, state in states.items()]

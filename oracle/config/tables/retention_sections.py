@@ -35,14 +35,12 @@ class RetentionSection:
         " which the status changed, and those that were pushed from here, stay for good",
         least=1,
         most=_FOR_GOOD_DAYS,
-        shown="14, or `rounds_days` if that is more",
+        shown="`rounds_days`",
     )
     minutes_days: int = key(
         60, "records by the minute, from then on by the hour; at least `records_days`", least=1, most=_FOR_GOOD_DAYS
     )
-    hours_days: int = key(
-        3_650, "records by the hour, at least `minutes_days`", least=1, most=_FOR_GOOD_DAYS
-    )
+    hours_days: int = key(3_650, "records by the hour, at least `minutes_days`", least=1, most=_FOR_GOOD_DAYS)
     pushed_values_days: int = key(
         400,
         "what was signed for a push that landed: the evidence of what is on a chain; at least `values_days`",

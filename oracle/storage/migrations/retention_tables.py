@@ -26,7 +26,7 @@ CREATE TABLE kept_agreements (
 CREATE TABLE roll_ups (
   step_s INTEGER NOT NULL, feed TEXT NOT NULL, start_s INTEGER NOT NULL, body BLOB NOT NULL,
   PRIMARY KEY (step_s, feed, start_s)
-) WITHOUT ROWID;
+);
 CREATE INDEX rounds_unpacked ON rounds (operator, feed, round_s) WHERE substr(body, 1, 1) != x'01';
 CREATE INDEX records_unpacked ON records (feed, round_s) WHERE substr(body, 1, 1) != x'01';
 CREATE INDEX kept_records_unpacked ON kept_records (feed, round_s) WHERE substr(body, 1, 1) != x'01';

@@ -9,28 +9,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import coincurve
 import pytest
 
 from oracle.audit.recompute import verify, verify_fold
-from oracle.model.publication import PushRow, PushState
+from oracle.model.publication import PushState
 from oracle.model.state import FeedState
 from oracle.model.types import FoldedFeed
 from oracle.round.step import step
-from oracle.sign.eip712 import Domain, address_of
-from oracle.sign.messages import Agreement, SignedValues, SignerSet
 from oracle.storage.database import Database
 from oracle.storage.limits import DatabaseLimits
 from oracle.storage.packs import Packs
-from oracle.storage.prune import Cuts, Pruner
+from oracle.storage.prune import Pruner
 from oracle.storage.round_rows import blocks_used
 from tests.oracle.oracle_build import T0, outcomes
-from tests.oracle.storage.stored_rounds import FEED, S0, SHORT
+from tests.oracle.storage.stored_rounds import FEED, S0, SHORT, agreement, pushed, until
 
-SIGNERS = SignerSet(
-    domain=Domain(chain_id=1, store=bytes(20)), epoch=1, threshold=1, weights=(1,),
-    signers=(address_of(coincurve.PrivateKey(b"\1" * 32)),),
-)  # fmt: skip
 CHAIN, BLOCK0 = 5, 1_000
 WIDE = re.compile(
     r"SCAN (rounds|r|agreements|a|pushes|p|not_pushed)\b|USE TEMP B-TREE FOR ORDER BY|SEARCH (rounds|r) USING PRIMARY KEY$"
@@ -48,37 +41,9 @@ def kept(database: Database, i: int, operator: str = "a", *, block: int | None =
     return FoldedFeed(operator=operator, spec=FEED, before=state, after=after, result=result)
 
 
-def agreement(i: int, target: str = "t") -> Agreement:
-    values = (SignedValues(operator="a", address=bytes(20), round_time_s=S0 + i, items=b"", signature=bytes(65)),)
-    return Agreement(
-        target=target, round_time_s=S0 + i, signers=SIGNERS, feeds=(FEED.feed,), indexes=(0,), values=values
-    )
-
-
 def save(database: Database, i: int, *operators: str, block: int | None = None) -> None:
     rounds = [kept(database, i, name, block=block) for name in operators or ("a",)]
     database.save_round(rounds, [agreement(i)], [], [])
-
-
-def pushed(database: Database, i: int, state: PushState) -> None:
-    row = PushRow(
-        id=0,
-        target="t",
-        chain_id=1,
-        round_s=S0 + i,
-        items=b"",
-        nonce=i,
-        tx_hash=f"0x{i}",
-        raw=b"",
-        state=state,
-        made_ms=1,
-    )
-    database.add_push(row)
-
-
-def until(i: int, pushed: int = 0) -> Cuts:
-    """All that is older than round i goes; what was pushed, that is older than another."""
-    return Cuts(rounds_s=S0 + i, values_s=S0 + i, pushed_values_s=S0 + pushed)
 
 
 def left(database: Database, table: str) -> list[int]:
