@@ -13,12 +13,16 @@ from sqlite_utils import Database as SqliteFile
 from feeds.units import MS
 from oracle.model.canonical_json import digest, dump
 from oracle.model.publication import Record, Transition
+from oracle.model.spec import RULES_VERSION
 from oracle.model.types import FeedRound, FoldedFeed, Published
 from oracle.report.compose import published_after_record
+from oracle.runtime.file_faults import FileFaultKind, file_fault
+from oracle.runtime.private_files import private_file
 from oracle.sign.messages import Agreement
 from oracle.storage.attended_rows import AttendedRows
 from oracle.storage.errors import AnotherWriter
 from oracle.storage.limits import DatabaseLimits
+from oracle.storage.older import OlderRounds
 from oracle.storage.packer import Packer
 from oracle.storage.packs import Packs
 from oracle.storage.prune import Cuts, Pruner
@@ -30,6 +34,7 @@ from oracle.storage.round_rows import RoundRows
 from oracle.storage.schema import prepare
 from oracle.storage.signed_rows import row_of
 from oracle.storage.thinning import Thinner
+from oracle.storage.wholeness import check_whole, damaged
 from oracle.storage.withdrawn import Withdrawn
 
 _Counts = dict[tuple[str, str], int]
@@ -45,19 +50,25 @@ class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRo
         limits: how much is done at a time.
 
     Attributes:
+        path: its file.
         connection: to SQLite, in autocommit mode.
         limits: how much is done at a time.
         packs: bodies of older rows.
         packer, pruner, thinner: what is left to pack, to drop and to thin out.
         withdrawn: what was disowned.
+        older: rounds in a form that is not read any more.
 
     Raises:
-        OtherRules: its rounds were made by other rules.
+        OtherRules: its rounds were made by later rules.
+        NewerDatabase: a later version has written it.
+        MigrationBlocked: it cannot be brought up to date now.
+        DatabaseDamaged: it is not whole.
     """
 
     def __init__(self, path: Path | str, limits: DatabaseLimits | None = None) -> None:
         if path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            private_file(Path(path))
+        self.path = Path(path)
         self.limits = limits or DatabaseLimits()
         self._reading = threading.Lock()
         self._file = SqliteFile(path)
@@ -69,13 +80,18 @@ class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRo
             self.pruner = Pruner(self.connection, self.packs)
             self.thinner = Thinner(self.connection, self.packs)
             self.withdrawn = Withdrawn(self.connection, self.packs)
+            self.older = OlderRounds(self.connection)
             self._specs: set[str] = {r[0] for r in self.connection.execute("SELECT hash FROM specs")}
             self._counts = self._stored_counts()
+            self._of_other_rules = self._with_older_state()
             # a second connection, so that long reads can run in a thread while rounds are written
             self._reads = self.connection if path == ":memory:" else sqlite3.connect(path, check_same_thread=False)
             self._read_packs = Packs(self._reads)
-        except BaseException:
+        except BaseException as e:
             self.connection.close()
+            fault = file_fault(e) if isinstance(e, sqlite3.DatabaseError) else None
+            if fault is not None and fault.kind is FileFaultKind.DAMAGED:
+                raise damaged(path, str(e)) from e
             raise
 
     def close(self) -> None:
@@ -111,11 +127,22 @@ class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRo
         # it is on disk only now: a round that failed leaves no trace in memory either
         self._specs |= specs
         self._counts |= counts
+        self._of_other_rules -= counts.keys()
+
+    def check_whole(self, most_s: float) -> bool:
+        """Look through the file; whether there was time for all of it.
+
+        Raises:
+            DatabaseDamaged: it is not whole.
+        """
+        return check_whole(self.connection, self.path, most_s)
 
     def prune(self, cuts: Cuts) -> int:
         """Drop all that is older than these times, see :class:`Pruner`; returns how many rounds were dropped."""
-        self.pruner.aim(cuts)
         dropped = 0
+        while older := self.older.prune(cuts.rounds_s, self.limits.pruned_at_once):
+            dropped += older
+        self.pruner.aim(cuts)
         while self.pruner.busy:
             dropped += self.pruner.step(self.limits.pruned_at_once)
         return dropped
@@ -124,6 +151,7 @@ class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRo
         """Disown all rounds after a round_time, see :meth:`Withdrawn.withdraw`; rounds go on from these states."""
         withdrawal = self.withdrawn.withdraw(after_s, at_ms, why, states)
         self._counts = self._stored_counts()
+        self._of_other_rules = self._with_older_state()
         return withdrawal
 
     def _has(self, table: str, column: str, name: str, round_s: int) -> bool:
@@ -133,6 +161,11 @@ class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRo
     def _stored_counts(self) -> _Counts:
         rows = self.connection.execute("SELECT operator, feed, rounds FROM states")
         return {(operator, feed): count for operator, feed, count in rows}
+
+    def _with_older_state(self) -> set[tuple[str, str]]:
+        """Operators and feeds whose last round was made by earlier rules: the first by the present ones begins at a checkpoint."""
+        sql = "SELECT operator, feed FROM states WHERE json_extract(CAST(body AS TEXT), '$.version') != ?"
+        return {(operator, feed) for operator, feed in self.connection.execute(sql, (RULES_VERSION,))}
 
     def _save_published(self, agreements: Iterable[Agreement], records: Iterable[Record]) -> None:
         """Write what was not stored before."""
@@ -157,7 +190,7 @@ class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRo
             self.connection.execute("INSERT OR IGNORE INTO specs VALUES (?, ?)", spec)
             specs.add(result.spec_hash)
         count = self._counts.get((name, feed), 0)
-        if count % self.limits.checkpoint_every == 0:
+        if count % self.limits.checkpoint_every == 0 or (name, feed) in self._of_other_rules:
             checkpoint = (name, feed, result.round_time_s, dump(folded.before))
             self.connection.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?)", checkpoint)
         kind = "round" if isinstance(result, FeedRound) else "abstained"

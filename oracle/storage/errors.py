@@ -26,5 +26,9 @@ class MigrationBlocked(DatabaseError):
     """The file cannot be brought up to date now: another process has it open, or the disk has no room for a copy."""
 
 
+class DatabaseDamaged(DatabaseError):
+    """The file is not whole: nothing goes on in it."""
+
+
 class AnotherWriter(DatabaseError, Fatal):
     """A round is stored that this process did not make."""

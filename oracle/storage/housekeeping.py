@@ -45,6 +45,7 @@ class Housekeeping:
         self._aimed_s = 0
         self._rows = database.limits.pruned_at_once
         self._done_in = -1
+        self._older_before_s = 0
 
     @property
     def pause_s(self) -> float:
@@ -75,6 +76,7 @@ class Housekeeping:
 
     def _aim(self, now_s: int) -> None:
         keep, database = self._retention, self._database
+        self._older_before_s = now_s - keep.rounds_days * _DAY_S
         database.pruner.aim(
             Cuts(
                 rounds_s=now_s - keep.rounds_days * _DAY_S,
@@ -94,7 +96,7 @@ class Housekeeping:
     async def _step(self) -> bool:
         """Do the next thing; whether there may be more. Packing is work for a thread, what is written is not."""
         database = self._database
-        if database.pruner.busy or database.thinner.busy:
+        if self._older_before_s or database.pruner.busy or database.thinner.busy:
             with self._unhurried(), self._paced():
                 self._drop()
             return True
@@ -109,7 +111,10 @@ class Housekeeping:
 
     def _drop(self) -> None:
         database = self._database
-        if not database.pruner.busy:
+        if self._older_before_s:
+            if not database.older.prune(self._older_before_s, self._rows):
+                self._older_before_s = 0
+        elif not database.pruner.busy:
             database.thinner.step(self._rows)
         elif dropped := database.pruner.step(self._rows):
             _log.info("old rounds dropped", rounds=dropped)

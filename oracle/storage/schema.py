@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from pathlib import Path
 
@@ -18,26 +17,30 @@ def prepare(connection: sqlite3.Connection, path: Path | str) -> None:
     """Make the tables, or bring those of an older version up to date.
 
     Raises:
-        OtherRules: its rounds were made by other rules.
+        OtherRules: some of its rounds were made by later rules.
         NewerDatabase: a later version has written it.
         MigrationBlocked: it cannot be brought up to date now.
     """
     connection.isolation_level = None
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a file that is still empty; of another it changes nothing
+    if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # it must be known before the first table
     connection.execute("PRAGMA secure_delete=FAST")  # nothing secret is stored: what is freed need not be overwritten
     migrate(connection, path)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(f"PRAGMA journal_size_limit={_WAL_KEPT_BYTES}")
-    _check_rules(connection, path)
+    check_rules(connection, path)
 
 
-def _check_rules(connection: sqlite3.Connection, path: Path | str) -> None:
-    row = connection.execute("SELECT body FROM states LIMIT 1").fetchone()
-    stored = json.loads(row[0]).get("version") if row else RULES_VERSION
-    if stored != RULES_VERSION:
+def check_rules(connection: sqlite3.Connection, path: Path | str) -> None:
+    """Whether no later rules have gone on here: rounds of earlier ones are gone on from.
+
+    Raises:
+        OtherRules: they have.
+    """
+    row = connection.execute("SELECT max(json_extract(CAST(body AS TEXT), '$.version')) FROM states").fetchone()
+    if row[0] is not None and row[0] > RULES_VERSION:
         raise OtherRules(
-            f"{path} holds rounds made by rules {stored}, this version makes rules {RULES_VERSION} and cannot go on from"
-            " them: name another file in oracle.database. The journals stay as they are; the old file can be read by the"
-            " version that wrote it"
+            f"{path} holds rounds made by rules {row[0]}, this version makes rules {RULES_VERSION} and does not go back: start"
+            " the version that wrote it, or put back the copy that was made before it (docs/upgrade.md)"
         )

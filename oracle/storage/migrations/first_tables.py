@@ -1,6 +1,8 @@
 """Step 1: the tables, or those of release 0.1.0 with what came after it.
 
-What 0.1.0 made stays in its tables, byte for byte. Agreements had no certificate then; they get an empty one.
+Rounds, states before rounds and signed values that other rules than 9 have made are in forms that are not read any more: their
+tables are set aside under other names, byte for byte. Records and pushes are read as they are; of each feed's last state
+is carried over what can be (:mod:`oracle.storage.carried`).
 """
 
 from __future__ import annotations
@@ -107,18 +109,24 @@ CREATE TABLE IF NOT EXISTS watched_blocks (
   PRIMARY KEY (chain_id, store)
 ) WITHOUT ROWID;
 """
+_RULES = 9
+"""Whose rounds the tables hold."""
+_SET_ASIDE = ("rounds", "checkpoints", "agreements")
 _NUMBER = "INTEGER NOT NULL DEFAULT 0"
 _ADDED = (
     ("pushes", "why", "TEXT NOT NULL DEFAULT ''", ""),
     ("pushes", "final", _NUMBER, "UPDATE pushes SET final = 1 WHERE state NOT IN ('prepared', 'sent')"),
     ("pushes", "taken", _NUMBER, "UPDATE pushes SET taken = 1 WHERE state NOT IN ('prepared', 'refused')"),
-    ("agreements", "sealed", "BLOB NOT NULL DEFAULT x''", ""),
 )
 """Columns that an older file lacks: table, name, type, and what fills it for the rows that are there."""
 
 
 def run(connection: sqlite3.Connection) -> None:
     """Make what is not there yet."""
+    if _is_of_older_rules(connection):
+        connection.execute("DROP INDEX IF EXISTS agreements_round")
+        for table in _SET_ASIDE:
+            connection.execute(f"ALTER TABLE {table} RENAME TO older_{table}")
     run_script(connection, _ROUNDS + _PUSHES + _WATCH)
     for table, name, kind, fill in _ADDED:
         if name not in columns(connection, table):
@@ -126,3 +134,11 @@ def run(connection: sqlite3.Connection) -> None:
             if fill:
                 connection.execute(fill)
     connection.execute(_WATCHED)
+
+
+def _is_of_older_rules(connection: sqlite3.Connection) -> bool:
+    """Whether any state says so; a file without states has no rounds either."""
+    if not columns(connection, "states"):
+        return False
+    sql = "SELECT 1 FROM states WHERE json_extract(CAST(body AS TEXT), '$.version') < ? LIMIT 1"
+    return connection.execute(sql, (_RULES,)).fetchone() is not None

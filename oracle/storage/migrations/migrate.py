@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from oracle.runtime.private_files import private_file
 from oracle.storage.errors import MigrationBlocked, NewerDatabase, OlderDatabase
 from oracle.storage.migrations.migration import Migration
 from oracle.storage.migrations.steps import STEPS
@@ -130,7 +130,7 @@ def _copy(connection: sqlite3.Connection, path: Path) -> None:
         )
     half = copy.with_name(f"{copy.name}.part")
     half.unlink(missing_ok=True)
-    os.close(os.open(half, os.O_CREAT | os.O_WRONLY, 0o600))
+    private_file(half)
     with contextlib.closing(sqlite3.connect(half)) as target:
         connection.backup(target)
     half.replace(copy)
