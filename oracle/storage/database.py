@@ -72,7 +72,7 @@ class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRo
         self.limits = limits or DatabaseLimits()
         self._reading = threading.Lock()
         self._file = SqliteFile(path)
-        self.connection = self._file.conn
+        self.connection = self._reads = self._file.conn
         try:
             prepare(self.connection, path)
             self.packs = Packs(self.connection)
@@ -85,9 +85,11 @@ class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRo
             self._counts = self._stored_counts()
             self._of_other_rules = self._with_older_state()
             # a second connection, so that long reads can run in a thread while rounds are written
-            self._reads = self.connection if path == ":memory:" else sqlite3.connect(path, check_same_thread=False)
+            if path != ":memory:":
+                self._reads = sqlite3.connect(path, check_same_thread=False)
             self._read_packs = Packs(self._reads)
         except BaseException as e:
+            self._reads.close()
             self.connection.close()
             fault = file_fault(e) if isinstance(e, sqlite3.DatabaseError) else None
             if fault is not None and fault.kind is FileFaultKind.DAMAGED:

@@ -6,7 +6,7 @@ import sqlite3
 
 _BY_STEPS = 2
 """``auto_vacuum`` of a file whose free pages can be given back by steps."""
-_SPARE_PAGES, _SPARE_PART = 2_048, 20
+_SPARE_PAGES, SPARE_PART = 2_048, 20
 """Free pages that stay in the file for what is written next: so many, and one of so many."""
 _PAGES_AT_ONCE = 256
 
@@ -19,7 +19,7 @@ def shrinks_by_steps(conn: sqlite3.Connection) -> bool:
 def give_back(conn: sqlite3.Connection) -> bool:
     """Give a megabyte back where more is free than is needed soon; returns whether there may be more."""
     free, total = _number(conn, "freelist_count"), _number(conn, "page_count")
-    if free <= max(_SPARE_PAGES, total // _SPARE_PART) or not shrinks_by_steps(conn):
+    if free <= max(_SPARE_PAGES, total // SPARE_PART) or not shrinks_by_steps(conn):
         return False
     conn.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
     return True
