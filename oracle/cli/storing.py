@@ -42,7 +42,7 @@ def size(config_path: Path, as_json: bool) -> None:
     finally:
         database.connection.close()
     files = {"database": path, "wal": path.with_name(f"{path.name}-wal")}
-    files |= {f"journal of {o.name}": Path(o.journal) for o in resolved.config.operators if o.journal is not None}
+    files |= {f"journal of {o.name}": Path(o.journal) for o in resolved.config.operators}
     sizes = {name: file.stat().st_size for name, file in files.items() if file.is_file()}
     document = _document(found, sizes, shutil.disk_usage(path.parent).free)
     print_result(as_json, document, list(_lines(found, document)))
