@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 
 from feeds.errors import LrtOracleError
-from oracle.runtime.file_faults import FileFaultKind, file_fault
+from oracle.runtime.file_faults import is_damage
 from oracle.runtime.private_files import private_file
 from oracle.sign.epoch_lines import SCHEMA as EPOCHS
 
@@ -53,12 +53,6 @@ def open_journal(path: Path) -> sqlite3.Connection:
         db.close()
         raise damaged_journal(path, found)
     return db
-
-
-def is_damage(error: BaseException) -> bool:
-    """Whether it says that a file is not whole."""
-    fault = file_fault(error)
-    return fault is not None and fault.kind is FileFaultKind.DAMAGED
 
 
 def damaged_journal(path: Path, why: str) -> JournalError:

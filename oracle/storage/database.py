@@ -16,7 +16,7 @@ from oracle.model.publication import Record, Transition
 from oracle.model.spec import RULES_VERSION
 from oracle.model.types import FeedRound, FoldedFeed, Published
 from oracle.report.compose import published_after_record
-from oracle.runtime.file_faults import FileFaultKind, file_fault
+from oracle.runtime.file_faults import is_damage
 from oracle.runtime.private_files import private_file
 from oracle.sign.messages import Agreement
 from oracle.storage.attended_rows import AttendedRows
@@ -25,7 +25,7 @@ from oracle.storage.limits import DatabaseLimits
 from oracle.storage.older import OlderRounds
 from oracle.storage.packer import Packer
 from oracle.storage.packs import Packs
-from oracle.storage.prune import Cuts, Pruner
+from oracle.storage.prune import Pruner, PruneTimes
 from oracle.storage.push_rows import PushRows
 from oracle.storage.record_rows import RecordRows
 from oracle.storage.roll_up_rows import RollUpRows
@@ -91,8 +91,7 @@ class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRo
         except BaseException as e:
             self._reads.close()
             self.connection.close()
-            fault = file_fault(e) if isinstance(e, sqlite3.DatabaseError) else None
-            if fault is not None and fault.kind is FileFaultKind.DAMAGED:
+            if is_damage(e):
                 raise damaged(path, str(e)) from e
             raise
 
@@ -139,7 +138,7 @@ class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRo
         """
         return check_whole(self.connection, self.path, most_s)
 
-    def prune(self, cuts: Cuts) -> int:
+    def prune(self, cuts: PruneTimes) -> int:
         """Drop all that is older than these times, see :class:`Pruner`; returns how many rounds were dropped."""
         dropped = 0
         while older := self.older.prune(cuts.rounds_s, self.limits.pruned_at_once):

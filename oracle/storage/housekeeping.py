@@ -17,7 +17,7 @@ from feeds.units import MS
 from oracle.model.retention import Retention
 from oracle.runtime.clock import Clock
 from oracle.storage.database import Database
-from oracle.storage.prune import Cuts
+from oracle.storage.prune import PruneTimes
 from oracle.storage.vacuum import give_back
 
 _log = structlog.get_logger("oracle.storage.housekeeping")
@@ -78,7 +78,7 @@ class Housekeeping:
         keep, database = self._retention, self._database
         self._older_before_s = now_s - keep.rounds_days * _DAY_S
         database.pruner.aim(
-            Cuts(
+            PruneTimes(
                 rounds_s=now_s - keep.rounds_days * _DAY_S,
                 values_s=now_s - keep.values_days * _DAY_S,
                 pushed_values_s=now_s - keep.pushed_values_days * _DAY_S,

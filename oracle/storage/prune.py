@@ -36,7 +36,7 @@ _DROP_PUSHES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cuts:
+class PruneTimes:
     """What is older than these times may go, Unix seconds; 0: nothing.
 
     Attributes:
@@ -62,7 +62,7 @@ class Pruner:
 
     def __init__(self, conn: sqlite3.Connection, packs: Packs) -> None:
         self._conn, self._packs = conn, packs
-        self._cuts: Cuts | None = None
+        self._cuts: PruneTimes | None = None
         self._reached_s = 0
 
     @property
@@ -78,7 +78,7 @@ class Pruner:
         spans = self._spans(self._firsts(self._cuts))
         return min((first_s for first_s, last_s in spans if last_s >= self._cuts.rounds_s), default=0)
 
-    def aim(self, cuts: Cuts) -> None:
+    def aim(self, cuts: PruneTimes) -> None:
         """Set what the next steps drop."""
         self._cuts, self._reached_s = cuts, 0
 
@@ -111,7 +111,7 @@ class Pruner:
             self._cuts = None
         return limit - left
 
-    def _firsts(self, cuts: Cuts) -> list[tuple[str, str, int]]:
+    def _firsts(self, cuts: PruneTimes) -> list[tuple[str, str, int]]:
         """Operator, feed, and the first round that stays."""
         return self._conn.execute(_CHECKPOINTS, (cuts.rounds_s,)).fetchall()
 
@@ -120,7 +120,7 @@ class Pruner:
         newest = ((self._conn.execute(_NEWEST, (operator, feed)).fetchone()[0] or 0) for operator, feed, _ in firsts)
         return {(first_s, last_s) for (_, _, first_s), last_s in zip(firsts, newest, strict=True)}
 
-    def _drop_agreements(self, cuts: Cuts, spans: set[tuple[int, int]], limit: int) -> tuple[int, bool]:
+    def _drop_agreements(self, cuts: PruneTimes, spans: set[tuple[int, int]], limit: int) -> tuple[int, bool]:
         """Check the next signed values, in order of time; returns how far that came, and whether there are more."""
         rows = self._conn.execute(_AGREEMENTS, (self._reached_s, cuts.values_s, limit)).fetchall()
         going = [r for r in rows if not any(a <= r[1] <= b for a, b in spans)]
@@ -134,7 +134,7 @@ class Pruner:
         # from the same round again: another target may have values of it
         return reached_s, len(rows) >= limit
 
-    def _drop_kept(self, cuts: Cuts, limit: int) -> bool:
+    def _drop_kept(self, cuts: PruneTimes, limit: int) -> bool:
         """Drop values behind pushes, and pushes, whose time is over; returns whether there are more."""
         most = 0
         for target in names_in(self._conn, "kept_agreements", "target"):

@@ -10,11 +10,13 @@ from urllib.parse import quote
 
 from sqlite_utils import Database as SqliteFile
 
+from oracle.runtime.file_faults import is_damage
 from oracle.storage.database import Database
 from oracle.storage.limits import DatabaseLimits
 from oracle.storage.migrations.migrate import check_readable
 from oracle.storage.older import OlderRounds
 from oracle.storage.packs import Packs
+from oracle.storage.wholeness import damaged
 from oracle.storage.withdrawn import Withdrawn
 
 
@@ -26,6 +28,7 @@ class DatabaseReader(Database):
 
     Raises:
         NewerDatabase: a later version has written it.
+        DatabaseDamaged: it is not whole.
         OlderDatabase: it must be brought up to date before it can be read.
     """
 
@@ -40,8 +43,10 @@ class DatabaseReader(Database):
             self.withdrawn = Withdrawn(self.connection, self.packs)
             self.older = OlderRounds(self.connection)
             self._counts = self._stored_counts()
-        except BaseException:
+        except BaseException as e:
             self.connection.close()
+            if is_damage(e):
+                raise damaged(path, str(e)) from e
             raise
 
 

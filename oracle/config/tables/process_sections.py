@@ -30,6 +30,13 @@ class OracleSection:
         "file or folder with records of your own beside the shipped catalogue's, relative to the config file",
         see="[your own catalogue](#your-own-catalogue)",
     )
+    rules: int | None = key(
+        None,
+        "RULES_VERSION that this file's rounds are made by. None: whichever the program makes. With other rules the program does"
+        " not run; written here and in the file of `network.next`, programs are changed at an announced round",
+        least=1,
+        see="[upgrade](upgrade.md#together)",
+    )
     scaled_times: bool = key(default=False, says="allow windows too short for real money: demo and tests only")
 
 

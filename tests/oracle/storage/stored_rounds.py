@@ -9,6 +9,7 @@ import coincurve
 from oracle.model.publication import PushRow, PushState, Record, Transition
 from oracle.model.retention import Retention
 from oracle.model.spec import FeedSpec
+from oracle.model.state import FeedState
 from oracle.model.status import Status
 from oracle.model.types import FeedRound, FoldedFeed
 from oracle.report.compose import price_of
@@ -17,7 +18,7 @@ from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import Agreement, SignedValues, SignerSet
 from oracle.storage.database import Database, last_published
 from oracle.storage.limits import DatabaseLimits
-from oracle.storage.prune import Cuts
+from oracle.storage.prune import PruneTimes
 from tests.oracle.oracle_build import T0, outcomes, spec
 
 FEED = spec()
@@ -53,6 +54,15 @@ def record_of(result: FeedRound) -> Record:
         signed_at_ms=None,
         operators=("a",),
     )
+
+
+def a_record() -> Record:
+    result, _ = step(FEED, FeedState(), outcomes("1.05"), {}, S0 * 1_000)
+    assert isinstance(result, FeedRound)
+    return record_of(result)
+
+
+RECORD = a_record()
 
 
 def keep(database: Database, seconds: Sequence[int], price: str = "1.05", feed: FeedSpec = FEED) -> None:
@@ -91,6 +101,6 @@ def pushed(database: Database, i: int, state: PushState, items: bytes = b"") -> 
     database.add_push(row)
 
 
-def until(i: int, pushed: int = 0) -> Cuts:
+def until(i: int, pushed: int = 0) -> PruneTimes:
     """All that is older than round i goes; what was pushed, that is older than another."""
-    return Cuts(rounds_s=S0 + i, values_s=S0 + i, pushed_values_s=S0 + pushed)
+    return PruneTimes(rounds_s=S0 + i, values_s=S0 + i, pushed_values_s=S0 + pushed)

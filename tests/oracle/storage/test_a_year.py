@@ -17,9 +17,8 @@ from oracle.storage.database import Database
 from oracle.storage.housekeeping import Housekeeping
 from oracle.storage.limits import DatabaseLimits
 from oracle.storage.sizes import database_size
-from tests.oracle.storage.stored_rounds import FEED, S0, agreement, keep, pushed
-from tests.oracle.storage.test_housekeeping import clock_at
-from tests.oracle.storage.test_thinning import RECORD
+from tests.oracle.storage.stored_clock import clock_at
+from tests.oracle.storage.stored_rounds import FEED, RECORD, S0, agreement, keep, pushed
 
 ROUNDS = int(os.environ.get("LRT_ORACLE_YEAR_ROUNDS", "6"))
 DAY_S, DAYS = 86_400, 365

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,24 +10,16 @@ import pytest
 
 from oracle.audit.recompute import verify
 from oracle.model.roll_up import HOUR_S, MINUTE_S
-from oracle.runtime.clock import Clock
 from oracle.storage.database import Database
 from oracle.storage.housekeeping import Housekeeping
 from oracle.storage.limits import DatabaseLimits
 from oracle.storage.vacuum import give_back, rewrite, shrinks_by_steps
 from tests.oracle.oracle_build import T0
+from tests.oracle.storage.stored_clock import clock_at
 from tests.oracle.storage.stored_rounds import FEED, S0, WEEK, keep
 
 DAY_S = 86_400
 FEW = DatabaseLimits(checkpoint_every=4, packed_together=5, left_unpacked=3)
-
-
-def clock_at(now_ms: Callable[[], int]) -> Clock:
-    clock = Clock(now_ms, now_ms)
-    at_ms = clock.now_ms()
-    clock.watch.stated("kraken", at_ms, at_ms)
-    clock.read()
-    return clock
 
 
 def state_of(database: Database) -> dict[str, int]:

@@ -15,27 +15,14 @@ from hypothesis import strategies as st
 from feeds.units import WAD, Wad
 from oracle.model.publication import PushState, Record
 from oracle.model.roll_up import HOUR_S, MINUTE_S, RollUp, as_numbers, from_numbers, merged, of_record
-from oracle.model.state import FeedState
 from oracle.model.status import Status
-from oracle.model.types import FeedRound
 from oracle.report.wire import encode_item
-from oracle.round.step import step
 from oracle.storage.database import Database
 from oracle.storage.limits import DatabaseLimits
-from tests.oracle.oracle_build import outcomes
-from tests.oracle.storage.stored_rounds import FEED, S0, agreement, pushed, record_of
+from tests.oracle.storage.stored_rounds import FEED, RECORD, S0, agreement, pushed
 
 DAY0 = S0 - S0 % 86_400 + 86_400
 LIMITS = DatabaseLimits(packed_together=20, left_unpacked=5)
-
-
-def a_record() -> Record:
-    result, _ = step(FEED, FeedState(), outcomes("1.05"), {}, S0 * 1_000)
-    assert isinstance(result, FeedRound)
-    return record_of(result)
-
-
-RECORD = a_record()
 
 
 def record(at_s: int, price: int, status: Status = Status.OK) -> Record:
