@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from oracle.storage.limits import DatabaseLimits
@@ -67,17 +68,30 @@ class Packer:
 
     def __init__(self, conn: sqlite3.Connection, limits: DatabaseLimits) -> None:
         self._conn, self._limits = conn, limits
+        self._waiting: deque[tuple[PackedTable, tuple[str, ...]]] = deque()
 
     def next(self) -> PackJob | None:
         """The oldest rows of a series of which more than a pack and the newest few are as they were written; None if there is none."""
-        least = self._limits.packed_together + self._limits.left_unpacked
+        if not self._waiting:
+            self._waiting.extend(self._found())
+        while self._waiting:
+            table, series = self._waiting.popleft()
+            job = self._job(table, series)
+            if len(job.rounds) == self._limits.packed_together:
+                return job
+        return None
+
+    def _found(self) -> Iterator[tuple[PackedTable, tuple[str, ...]]]:
+        """Each series with rows to pack, once for each pack that they make."""
+        together = self._limits.packed_together
         for table in TABLES:
             keys = ", ".join(table.series)
-            sql = f"SELECT {keys} FROM {table.name} WHERE {table.unpacked} GROUP BY {keys} HAVING count(*) >= ? LIMIT 1"  # noqa: S608 - our own names
-            row = self._conn.execute(sql, (least,)).fetchone()
-            if row is not None:
-                return self._job(table, row)
-        return None
+            sql = (
+                f"SELECT {keys}, count(*) FROM {table.name} WHERE {table.unpacked} GROUP BY {keys} HAVING count(*) >= ?"  # noqa: S608 - our own names
+            )
+            for *series, count in self._conn.execute(sql, (together + self._limits.left_unpacked,)):
+                for _ in range((count - self._limits.left_unpacked) // together):
+                    yield table, tuple(series)
 
     def keep(self, job: PackJob, body: bytes) -> None:
         """Write a pack, and in its rows where they are in it."""
