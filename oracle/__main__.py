@@ -9,7 +9,7 @@ from typing import Any, TextIO, cast
 
 import click
 
-from oracle.cli import catalog, earnings, inspect, repair, run, seats, setup, staking, upgrade, watching
+from oracle.cli import catalog, earnings, inspect, repair, run, seats, setup, staking, storing, upgrade, watching
 from oracle.cli.shell import Commands
 
 
@@ -38,6 +38,7 @@ for _command in (
     *earnings.COMMANDS,
     *staking.COMMANDS,
     *repair.COMMANDS,
+    *storing.COMMANDS,
     *upgrade.COMMANDS,
     *watching.COMMANDS,
 ):

@@ -82,11 +82,14 @@ def root_duty(
             save=lambda epoch, raw: database.save_posting(name, epoch, raw),
             now_ms=clock.now_ms,
         )
-        poster = RootPoster(nodes, chain.chain_id, contract, signer, max_fee_gwei=target.max_fee_gwei, place=place)
+        poster = RootPoster(
+            nodes, chain.chain_id, contract, signer, max_fee_gwei=target.max_fee_gwei,
+            confirmations=target.confirmations, place=place,
+        )  # fmt: skip
     duty = RootDuty(
         RootSettings(
             target=name, domain=domain, contract=contract, interval_s=config.oracle.round_interval_s,
-            attempt_s=rewards.attempt_s,
+            attempt_s=rewards.attempt_s, confirmations=target.confirmations,
         ),
         nodes,
         RootProcess(

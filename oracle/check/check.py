@@ -27,6 +27,7 @@ from oracle.check.push_ready import (
 )
 from oracle.check.references import ReferenceComparison, comparisons, divergence_rows, reads_of
 from oracle.check.remote_keys import remote_key_file_problems, remote_key_findings, remote_key_notes
+from oracle.check.rewards_ready import rewards_file_problems, rewards_findings, rewards_notes
 from oracle.check.schedules import schedule_notes, schedule_rows
 from oracle.check.shared_hosts import shared_host_notes, shared_party_notes
 from oracle.check.source_rows import SourceTable, distance_problems, source_table
@@ -80,9 +81,10 @@ async def check(
                 problems, notes = await _stores(resolved)
                 unsigned, signed = await remote_key_findings(resolved.config, environ)
                 unproven = await watch_problems_on_chain(resolved.config)
-                document["errors"] += [_problem(p) for p in (*problems, *unsigned, *unproven)]
+                unpaid, paying = await rewards_findings(resolved.config)
+                document["errors"] += [_problem(p) for p in (*problems, *unsigned, *unproven, *unpaid)]
                 hints = await shared_host_notes(resolved.config, environ), await shared_party_notes(resolved)
-                document["notes"] += [*notes, *signed, *hints[0], *hints[1]]
+                document["notes"] += [*notes, *signed, *paying, *hints[0], *hints[1]]
         except TimeoutError:
             text = f"not everything was checked: the endpoints took more than {patience_s:g} s; run this again, or change endpoints"
             document["errors"].append(_problem(Problem("chains", text)))
@@ -108,6 +110,7 @@ def _without_network(resolved: ResolvedConfig, environ: Mapping[str, str]) -> di
             *key_file_notes(resolved.config),
             *database_notes(resolved),
             *network_notes(resolved.config),
+            *rewards_notes(resolved.config, environ),
             *one_party_notes(resolved.config),
             *_unheld(resolved),
             *one_group_notes(resolved.config, group_counts(resolved.specs)),
@@ -126,6 +129,7 @@ def _without_network(resolved: ResolvedConfig, environ: Mapping[str, str]) -> di
                 *remote_key_file_problems(resolved.config),
                 *network_file_problems(resolved.config),
                 *watch_file_problems(resolved.config, environ),
+                *rewards_file_problems(resolved.config, environ),
             )
         ],
     }

@@ -43,8 +43,8 @@ def _hex(_: click.Context, __: click.Parameter, text: str | bytes) -> bytes:
 
 
 def _place(resolved: ResolvedConfig, target: str | None, contract: str) -> _Place:
+    from feeds.chains.abi import address
     from oracle.assemble.network import home_store
-    from oracle.config.tables.forms import raw_address
     from oracle.model.suggest import nearest
 
     config, home = resolved.config, home_store(resolved)
@@ -52,7 +52,7 @@ def _place(resolved: ResolvedConfig, target: str | None, contract: str) -> _Plac
     if name not in config.targets:
         raise Exit(f"{name!r} is not a target of the config; {nearest(name, config.targets)}", ExitCode.USAGE)
     try:
-        return _Place(resolved, name, raw_address(contract))
+        return _Place(resolved, name, address(contract))
     except ValueError as e:
         raise Exit(f"--contract: {e}", ExitCode.USAGE) from None
 
@@ -187,7 +187,7 @@ async def _handed_over(actor: Actor, epoch: int, operators: list[str]) -> list[S
         (paid,) = await desk.reads.call(desk.system.rewards, "Rewards", "isPaid", leaf.hash)
         if operator in operators and not paid:
             named = (leaf.epoch, operator, leaf.source, asset, leaf.amount)
-            steps.append(actor.plan.hand_over(named, found.computed.tree.proof(leaf.hash)))
+            steps.append(await actor.plan.hand_over(named, found.computed.tree.proof(leaf.hash)))
     return steps
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,9 @@ def deploy(
         tried = asyncio.run(dry_run(url, account, made, specs, salt=salt, path=path))
         print_result(as_json, tried.document(), tried.lines())
         return
-    done = asyncio.run(deploy_and_record(url, load(keyfile, passphrase_env), made, specs, salt=salt, path=path))
+    key = load(keyfile, passphrase_env)
+    told = partial(click.echo, err=True)
+    done = asyncio.run(deploy_and_record(url, key, made, specs, salt=salt, path=path, told=told))
     for note in done.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(f"{done.sent} transactions; all code verified", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from oracle.stake.discover import StakeSystem
     from oracle.stake.hand import StakeHand, StakeStep
     from oracle.stake.plans import Planner
+    from oracle.stake.pool_plans import PoolPlanner
     from oracle.stake.reads import StakeReads
 
 Later = Callable[[], Awaitable[Sequence["StakeStep"]]]
+_BELOW_ZERO = re.compile(r"-[0-9.].*")
 PASSPHRASE = "LRT_ORACLE_WALLET_PASSPHRASE"  # noqa: S105 - names an environment variable
 
 
@@ -58,7 +61,19 @@ class Actor:
 
     desk: StakeDesk
     plan: Planner
+    pools: PoolPlanner
     hand: StakeHand
+
+
+class AmountCommand(click.Command):
+    """A command with an amount: a number below 0 is told to be none, and is not taken for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse it."""
+        for word in args:
+            if _BELOW_ZERO.fullmatch(word):
+                raise click.BadParameter(f"{word!r}: write a positive amount", ctx, param_hint="'AMOUNT'")
+        return super().parse_args(ctx, args)
 
 
 def acting(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,13 +110,13 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def address_option(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    """An address as small hex."""
-    from oracle.config.tables.forms import raw_address
+    """An address as small hex; one of mixed case must have the right checksum."""
+    from feeds.chains.abi import address
 
     if text is None:
         return None
     try:
-        return "0x" + raw_address(text).hex()
+        return "0x" + address(text).hex()
     except ValueError as e:
         raise click.BadParameter(str(e)) from None
 
@@ -110,7 +125,7 @@ def address_option(_: click.Context, __: click.Parameter, text: str | None) -> s
 async def opened_desk(config_path: Path, target: str | None) -> AsyncIterator[StakeDesk]:
     """The contracts of a target, read at the newest block."""
     from oracle.assemble.network import home_store
-    from oracle.chain.quorum_rpc import QuorumRpc
+    from oracle.chain.quorum_rpc import ChainError, QuorumRpc
     from oracle.model.suggest import nearest
     from oracle.stake.discover import discover
     from oracle.stake.reads import StakeReads
@@ -123,7 +138,11 @@ async def opened_desk(config_path: Path, target: str | None) -> AsyncIterator[St
     chain = config.chains[config.targets[name].chain]
     nodes = QuorumRpc(chain.endpoints, chain_id=chain.chain_id, agree=chain.agree)
     try:
-        reads = await StakeReads.open(nodes)
+        try:
+            reads = await StakeReads.open(nodes)
+        except ChainError as e:
+            where = f"[chains.{config.targets[name].chain}] in the config"
+            raise Exit(f"{e}: look at chain_id and endpoints of {where}", ExitCode.FAILED) from None
         system = await discover(reads, chain.chain_id, config.targets[name].store.lower())
         yield StakeDesk(resolved=resolved, target=name, reads=reads, system=system)
     finally:
@@ -135,6 +154,7 @@ async def opened_actor(config_path: Path, wallet: Wallet) -> AsyncIterator[Actor
     """The account that acts at a target's contracts; its queue of nonces is nobody else's meanwhile."""
     from oracle.stake.hand import StakeHand
     from oracle.stake.plans import Planner
+    from oracle.stake.pool_plans import PoolPlanner
 
     async with AsyncExitStack() as stack:
         desk = await stack.enter_async_context(opened_desk(config_path, wallet.target))
@@ -146,7 +166,8 @@ async def opened_actor(config_path: Path, wallet: Wallet) -> AsyncIterator[Actor
         hand = StakeHand(
             desk.reads.nodes, desk.system.chain_id, account, None if payer is None else payer.signer, desk.max_fee_gwei
         )
-        yield Actor(desk=desk, plan=Planner(desk.reads, desk.system, hand.account), hand=hand)
+        who = (desk.reads, desk.system, hand.account)
+        yield Actor(desk=desk, plan=Planner(*who), pools=PoolPlanner(*who), hand=hand)
 
 
 def _payer(desk: StakeDesk, wallet: Wallet) -> ManualPayer | None:
@@ -159,12 +180,12 @@ def _payer(desk: StakeDesk, wallet: Wallet) -> ManualPayer | None:
 
 
 def _account(wallet: Wallet) -> bytes:
-    from oracle.config.tables.forms import raw_address
+    from feeds.chains.abi import address
 
     if not wallet.dry or wallet.account is None:
         raise Exit("who acts? give --keyfile PATH, or with --dry --account ADDRESS", ExitCode.USAGE)
     try:
-        return raw_address(wallet.account)
+        return address(wallet.account)
     except ValueError as e:
         raise Exit(f"--account: {e}", ExitCode.USAGE) from None
 

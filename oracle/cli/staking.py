@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from oracle.cli.shell import Exit, ExitCode, print_result
-from oracle.cli.stake_desk import Wallet, acting, address_option, carry_out, opened_actor, opened_desk
+from oracle.cli.stake_desk import AmountCommand, Wallet, acting, address_option, carry_out, opened_actor, opened_desk
 
 if TYPE_CHECKING:
     from oracle.cli.stake_desk import Actor
@@ -43,7 +45,7 @@ def status(config_path: Path, /, *, address: str | None, more: list[str], target
 async def _status(
     config_path: Path, target: str | None, address: str | None, more: list[str]
 ) -> tuple[dict[str, Any], list[str]]:
-    from oracle.stake import lines
+    from oracle.stake import advice, lines
     from oracle.stake.elsewhere import elsewhere
     from oracle.stake.holdings import holdings_document
     from oracle.stake.reads import ZERO
@@ -56,24 +58,32 @@ async def _status(
         if address is None:
             whole = await set_document(reads, system)
             secured = await price_security(reads, system)
-            answer = [*security_lines(secured), *doubt_lines(secured)]
-            return {**whole, "security": security_document(secured)}, [*lines.set_lines(whole), *answer]
+            to_do = advice.set_advice(whole)
+            answer = [*lines.advice_lines(to_do), *security_lines(secured), *doubt_lines(secured)]
+            document = {**whole, "to_do": to_do, "security": security_document(secured)}
+            return document, [*lines.set_lines(whole), *answer]
         (speaks_for,) = await reads.call(system.book, "KeyBook", "operatorOf", address)
         who = address if speaks_for == ZERO else speaks_for
         operator = await operator_document(reads, system, who)
         holdings = await holdings_document(reads, system, who, more)
         is_operator = operator["key"] is not None or any(p["enrolled"] for p in operator["pools"])
-        rows = lines.operator_lines(operator) if is_operator else []
+        now_s, rows = reads.head.time_s, lines.operator_lines(operator) if is_operator else []
         if holdings["holdings"] or not is_operator:
-            rows += lines.holdings_lines(holdings)
+            rows += lines.holdings_lines(holdings, now_s)
         others = [] if is_operator else await elsewhere(reads, system, "undelegate", "the operator")
-        document = {"operator": operator if is_operator else None, "restaker": holdings, "elsewhere": others}
-        return document, [*rows, *others]
+        told = operator if is_operator else None
+        to_do = advice.account_advice(told, holdings, now_s)
+        document = {"operator": told, "restaker": holdings, "to_do": to_do, "elsewhere": others}
+        return document, [*rows, *lines.advice_lines(to_do), *others]
 
 
 @stake.command("join")
 @click.option(
-    "--commission-bps", default=1_000, show_default=True, type=click.IntRange(0, _MOST_BPS), help="Of rewards."
+    "--commission-bps",
+    default=1_000,
+    show_default=True,
+    type=click.IntRange(0, _MOST_BPS),
+    help="Of rewards; 100 are 1 %.",
 )
 @click.option("--name", help="Of the operator in the config whose report key it is; default: the only one.")
 @acting
@@ -145,6 +155,28 @@ def leave(config_path: Path, /, *, wallet: Wallet) -> None:
 
 
 @stake.command()
+@click.option("--commission-bps", required=True, type=click.IntRange(0, _MOST_BPS), help="Of rewards; 100 are 1 %.")
+@click.option(
+    "--source", callback=address_option, metavar="ADDRESS", help="Where; default: all that have the operator."
+)
+@acting
+@click.pass_obj
+def commission(config_path: Path, /, *, wallet: Wallet, commission_bps: int, source: str | None) -> None:
+    """Keep another part of rewards, as an operator: less at once, more after everybody could leave; Symbiotic: after a week."""
+    asyncio.run(_commission(config_path, wallet, commission_bps, source))
+
+
+async def _commission(config_path: Path, wallet: Wallet, bps: int, source: str | None) -> None:
+    from oracle.stake.commission import CommissionPlanner
+    from oracle.stake.elsewhere import elsewhere
+
+    async with opened_actor(config_path, wallet) as actor:
+        reads, system, me = actor.desk.reads, actor.desk.system, actor.hand.account
+        notes = [] if source else await elsewhere(reads, system, "commission", me)
+        await carry_out(actor, wallet, await CommissionPlanner(reads, system, me).steps(bps, source), notes)
+
+
+@stake.command()
 @acting
 @click.pass_obj
 def rotate(config_path: Path, /, *, wallet: Wallet) -> None:
@@ -192,63 +224,67 @@ async def _leave(config_path: Path, wallet: Wallet) -> None:
         await carry_out(actor, wallet, await actor.plan.leave(), await elsewhere(reads, system, "leave", me))
 
 
-@stake.command()
+@stake.command(cls=AmountCommand)
 @click.argument("amount")
 @_OPERATOR
 @_POOL
 @acting
 @click.pass_obj
 def delegate(config_path: Path, /, *, wallet: Wallet, amount: str, operator: str, source: str | None) -> None:
-    """Delegate AMOUNT tokens to an operator: they share its rewards and its penalties."""
+    """Delegate AMOUNT tokens, or `all`, to an operator: they share its rewards and its penalties."""
     asyncio.run(_delegate(config_path, wallet, amount, operator, source))
 
 
-@stake.command()
+@stake.command(cls=AmountCommand)
 @click.argument("amount")
 @_POOL
 @acting
 @click.pass_obj
 def bond(config_path: Path, /, *, wallet: Wallet, amount: str, source: str | None) -> None:
-    """Delegate AMOUNT tokens to oneself, as an operator: the same as any delegation, and the same exit."""
+    """Delegate AMOUNT tokens, or `all`, to oneself, as an operator: the same as any delegation, and the same exit."""
     asyncio.run(_delegate(config_path, wallet, amount, None, source))
 
 
 async def _delegate(config_path: Path, wallet: Wallet, amount: str, operator: str | None, source: str | None) -> None:
     from oracle.stake.elsewhere import elsewhere
-    from oracle.stake.moments import smallest
 
     async with opened_actor(config_path, wallet) as actor:
-        plan, whom = actor.plan, operator or actor.hand.account
-        pool = plan.pool(source)
-        _, digits, _ = await plan.token(pool)
-        try:
-            wanted = smallest(amount, digits)
-        except ValueError as e:
-            raise Exit(str(e), ExitCode.USAGE) from None
-        steps = await plan.delegate(pool, whom, wanted)
+        whom = operator or actor.hand.account
+        with _amounts():
+            steps = await actor.pools.delegate(actor.pools.pool(source), whom, amount)
         notes = await elsewhere(actor.desk.reads, actor.desk.system, "delegate", whom)
         await carry_out(actor, wallet, steps, notes)
 
 
-@stake.command()
+@contextmanager
+def _amounts() -> Iterator[None]:
+    """What is written wrong is told as such."""
+    try:
+        yield
+    except ValueError as e:
+        raise Exit(str(e), ExitCode.USAGE) from None
+
+
+@stake.command(cls=AmountCommand)
+@click.argument("amount", default="all")
 @_OPERATOR
-@click.option("--shares", type=click.IntRange(min=0), help="In smallest units; default: all. 0 takes an exit back.")
 @_POOL
 @acting
 @click.pass_obj
-def undelegate(config_path: Path, /, *, wallet: Wallet, operator: str, shares: int | None, source: str | None) -> None:
-    """Ask shares back, and say when they can be withdrawn."""
-    asyncio.run(_undelegate(config_path, wallet, operator, shares, source))
+def undelegate(config_path: Path, /, *, wallet: Wallet, amount: str, operator: str, source: str | None) -> None:
+    """Ask shares back that are worth AMOUNT tokens now, all without it, and say when they can be withdrawn; 0 takes an exit back."""
+    asyncio.run(_undelegate(config_path, wallet, amount, operator, source))
 
 
-async def _undelegate(config_path: Path, wallet: Wallet, operator: str, shares: int | None, source: str | None) -> None:
+async def _undelegate(config_path: Path, wallet: Wallet, amount: str, operator: str, source: str | None) -> None:
     from oracle.stake.moments import moment
 
     async with opened_actor(config_path, wallet) as actor:
-        pool = actor.plan.pool(source)
-        steps = await actor.plan.undelegate(pool, operator, shares)
+        pool = actor.pools.pool(source)
+        with _amounts():
+            steps = await actor.pools.undelegate(pool, operator, amount)
         opens_s = await actor.hand.answered_number(steps[0])
-        closes_s = opens_s + await actor.plan.window_s(pool) if opens_s else 0
+        closes_s = opens_s + await actor.pools.window_s(pool) if opens_s else 0
         when = f"the exit opens at {moment(opens_s)} and closes at {moment(closes_s)}: then `stake withdraw`"
         notes = [when] if opens_s else ["nothing leaves any more"]
         await carry_out(actor, wallet, steps, notes, opens_s=opens_s, closes_s=closes_s)
@@ -266,7 +302,7 @@ def withdraw(config_path: Path, /, *, wallet: Wallet, operator: str, source: str
 
 async def _withdraw(config_path: Path, wallet: Wallet, operator: str, source: str | None) -> None:
     async with opened_actor(config_path, wallet) as actor:
-        await carry_out(actor, wallet, await actor.plan.withdraw(actor.plan.pool(source), operator))
+        await carry_out(actor, wallet, await actor.pools.withdraw(actor.pools.pool(source), operator))
 
 
 COMMANDS = (stake,)

@@ -81,7 +81,7 @@ async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
             counts = {s.value: n for s, n in duty.watcher.rows.counts().items()}
-            due = [] if keeper is None else [d.name for d in keeper.due.duties]
+            due = [] if keeper is None else [d.text for d in keeper.due.duties]
             blocks = {n: c.read_block for n, c in duty.chains.items()}
             return {"blocks": blocks, "unread": list(unread), "evidence": counts, "due": due}
         finally:
@@ -184,8 +184,13 @@ async def _prove(
     with proof_payer(config, os.environ, payer) as signer:
         contract = proof_contract(config, signer)
         if contract is None:
-            raise Exit("no contract takes evidence: set watch.penalties in the config", ExitCode.USAGE)
+            raise Exit("no contract takes evidence: there is no target", ExitCode.USAGE)
         try:
+            if not await contract.is_there():
+                raise Exit(
+                    "no contract takes evidence: signers of the store have no stake; else set watch.penalties",
+                    ExitCode.USAGE,
+                )
             return await prove(contract, rows, chosen)
         finally:
             await contract.close()
@@ -198,9 +203,11 @@ def _taken_in(rows: WatchRows, file: Path) -> list[str]:
 
     try:
         listed = json.loads(file.read_text(encoding="utf-8"))
-        documents = listed.get("evidence", [listed])
-    except (ValueError, AttributeError) as e:
-        raise Exit(f"{file}: {e}", ExitCode.USAGE) from None
+    except ValueError as e:
+        raise Exit(f"{file} is not JSON as `lrt-oracle evidence list --json` prints it: {e}", ExitCode.USAGE) from None
+    documents = listed.get("evidence", [listed]) if isinstance(listed, dict) else listed
+    if not isinstance(documents, list):
+        raise Exit(f"{file} is no list of evidence as `lrt-oracle evidence list --json` prints it", ExitCode.USAGE)
     ids = []
     for document in documents:
         try:

@@ -48,11 +48,12 @@ class Deployer(DeployWallet):
         left = await self.steps(settings, specs, salt=salt)
         if settings.stake is not None:
             await rehearse(self.web3, self.sender, left)
-        for step in left:
+        for number, step in enumerate(left, 1):
+            label = f"{number} of {len(left)}, {step.label}"
             if step.made is not None:
-                await self.ensure(step.made)
+                await self.ensure(step.made, label)
             else:
-                await self.transact(RawCall(self.web3, step.to, step.data))
+                await self.transact(RawCall(self.web3, step.to, step.data, label))
         return replace(await self.plan(settings, specs, salt=salt), sent=self.sent - before)
 
     async def steps(self, settings: StoreSettings, specs: Sequence[FeedSpec], *, salt: str = SALT) -> list[DeployStep]:
@@ -115,13 +116,18 @@ class Deployer(DeployWallet):
             ),
         )
 
-    async def ensure(self, planned: PlannedContract) -> bool:
-        """Deploy a contract unless it is there, and verify its code; whether a transaction was needed."""
+    async def ensure(self, planned: PlannedContract, label: str = "") -> bool:
+        """Deploy a contract unless it is there, and verify its code; whether a transaction was needed.
+
+        Args:
+            planned: the contract.
+            label: of the transaction; default: what the contract is for.
+        """
         address = checksummed(planned.address)
         code = bytes(await self.web3.eth.get_code(cast("Any", address)))
         missing = not code
         if missing:
-            await self.transact(RawCall(self.web3, PROXY, planned.calldata))
+            await self.transact(RawCall(self.web3, PROXY, planned.calldata, label or planned.label))
             code = bytes(await self.web3.eth.get_code(cast("Any", address)))
             if not code:
                 raise DeployError(

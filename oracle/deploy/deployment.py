@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +32,7 @@ from oracle.deploy.deployment_file import (
 from oracle.deploy.rehearsal import DeployStep, rehearse
 from oracle.deploy.store_settings import CHANGED_BY, StoreSettings, differences, table_of
 from oracle.model.spec import FeedSpec
+from oracle.stake.moments import ether_text
 
 _PATIENCE_S = 20.0
 
@@ -74,6 +75,7 @@ async def deploy_and_record(
     *,
     salt: str = SALT,
     path: Path,
+    told: Callable[[str], None] | None = None,
 ) -> Deployment:
     """Deploy over a connection of its own, and record what was made in the chain's file.
 
@@ -84,6 +86,7 @@ async def deploy_and_record(
         specs: feeds, legs before what needs them.
         salt: another text gives other addresses.
         path: the chain's file; if it exists, it says what an earlier run made.
+        told: is given a line when a transaction is sent, and one when it has landed.
 
     Raises:
         DeployError: as Deployer.deploy; the endpoint goes away; or, before anything is sent, the file holds another store
@@ -92,7 +95,7 @@ async def deploy_and_record(
     held = read_deployment(path)
     made = settings if held is None else settings_as_made(settings, held, path)
     check_writable(path)
-    deployer = Deployer(url, key)
+    deployer = Deployer(url, key, told=told)
     try:
         with _endpoint_errors(url):
             check_same_store(held, await deployer.plan(made, specs, salt=salt), path)
@@ -117,11 +120,19 @@ def _moved_views(held: Mapping[str, str], views: Mapping[str, str]) -> Iterator[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
-    """What `lrt-oracle deploy` would send. ``gas``: of each step; None where the node cannot tell."""
+    """What `lrt-oracle deploy` would send.
+
+    Attributes:
+        planned: what would be there then.
+        steps: in order.
+        gas: of each step; None where the node cannot tell.
+        gas_price_wei: at present fees.
+    """
 
     planned: Deployment
     steps: Sequence[DeployStep]
     gas: Sequence[int] | None
+    gas_price_wei: int
 
     def document(self) -> dict[str, Any]:
         """As one JSON document."""
@@ -135,7 +146,8 @@ class DryRun:
             for step, gas in zip(self.steps, self._each, strict=True)
         ]
         total = None if self.gas is None else str(sum(self.gas))
-        return {"dry": True, "steps": rows, "gas": total, "planned": self.planned.document()}
+        cost = None if self.gas is None else str(sum(self.gas) * self.gas_price_wei)
+        return {"dry": True, "steps": rows, "gas": total, "cost_wei": cost, "planned": self.planned.document()}
 
     def lines(self) -> list[str]:
         """For people: the steps with their gas, and the file as it would be."""
@@ -150,6 +162,8 @@ class DryRun:
             told.append("gas: this endpoint cannot simulate (eth_simulateV1), so nothing was tried")
         else:
             told.append(f"gas: {sum(self.gas):,} in {len(self.gas)} transactions; nothing was sent")
+            told.append(f"costs: {ether_text(sum(self.gas) * self.gas_price_wei)} ether at present fees")
+        told.append("undone: never: what is deployed stays; another --salt makes another store")
         return [*told, "", self.planned.toml().rstrip()]
 
     @property
@@ -170,7 +184,8 @@ async def dry_run(
             check_same_store(held, planned, path)
             steps = await deployer.steps(made, specs, salt=salt)
             gas = await rehearse(deployer.web3, deployer.sender, steps)
-        return DryRun(planned=planned, steps=steps, gas=gas)
+            price_wei = int(await deployer.web3.eth.gas_price)
+        return DryRun(planned=planned, steps=steps, gas=gas, gas_price_wei=price_wei)
     finally:
         await deployer.close()
 

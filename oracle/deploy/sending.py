@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -28,18 +28,26 @@ class DeployWallet:
         url: HTTP endpoint.
         key: pays; an address where nothing is sent.
         patience_s: for a transaction to land.
+        told: is given a line when a transaction is sent, and one when it has landed.
 
     Attributes:
         sent: transactions so far.
         sender: whose they are, checksummed.
     """
 
-    def __init__(self, url: str, key: coincurve.PrivateKey | bytes, *, patience_s: float = _PATIENCE_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: coincurve.PrivateKey | bytes,
+        *,
+        patience_s: float = _PATIENCE_S,
+        told: Callable[[str], None] | None = None,
+    ) -> None:
         self.web3 = AsyncWeb3(AsyncHTTPProvider(filled(url).text))
         self._account = None if isinstance(key, bytes) else Account.from_key(key.secret)
         self.sender = checksummed(key) if isinstance(key, bytes) else str(Account.from_key(key.secret).address)
         self.sent = 0
-        self._patience_s = patience_s
+        self._patience_s, self._told = patience_s, told
 
     async def transact(self, function: Any) -> Any:
         """Send one transaction and await its receipt; DeployError if it reverts, is not taken, or does not land."""
@@ -75,7 +83,16 @@ class DeployWallet:
         signed = self._account.sign_transaction(await function.build_transaction(fields))
         sent = await self.web3.eth.send_raw_transaction(HexBytes(signed.raw_transaction))
         self.sent += 1
-        return await self.web3.eth.wait_for_transaction_receipt(sent, timeout=self._patience_s, poll_latency=0.02)
+        name = function.label if isinstance(function, RawCall) else "a transaction"
+        self._tell(f"sent: {name}, 0x{bytes(sent).hex()}")
+        receipt = await self.web3.eth.wait_for_transaction_receipt(sent, timeout=self._patience_s, poll_latency=0.02)
+        if receipt["status"] == 1:
+            self._tell(f"landed: {name}, {receipt['gasUsed']:,} gas, block {receipt['blockNumber']}")
+        return receipt
+
+    def _tell(self, line: str) -> None:
+        if self._told is not None:
+            self._told(line)
 
     async def await_pending(self) -> None:
         """Wait for the transactions of an earlier run: what they make is then found, and not sent once more.
@@ -104,11 +121,12 @@ class DeployWallet:
 
 @dataclass(frozen=True, slots=True)
 class RawCall:
-    """A call with calldata of its own, in the form of web3's contract functions."""
+    """A call with calldata of its own, in the form of web3's contract functions. ``label``: what it is for."""
 
     web3: Any
     to: bytes
     data: bytes
+    label: str
 
     async def build_transaction(self, fields: Mapping[str, Any]) -> Any:
         """Fill in gas, fees and chain."""

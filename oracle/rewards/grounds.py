@@ -19,6 +19,8 @@ from oracle.sign.epoch_words import EpochAttendance, SignedAttendance, read_coun
 
 _VERSION = 1
 _STAKE = 16
+MOST_STAKE = (1 << 8 * _STAKE) - 1
+"""That a report can be computed from."""
 _ROUNDS = 4
 _SIGNATURE = 64
 _COUNT = 3

@@ -18,7 +18,7 @@ from oracle.rewards.grounds import encoded_word, make_grounds, read_words, word_
 from oracle.rewards.posted import post_call
 from oracle.rewards.report import EpochRewards, epoch_rewards
 from oracle.rewards.review import review
-from oracle.rewards.stored import stored_attendance
+from oracle.rewards.stored import said_attendance
 from oracle.sign.eip712 import BadSignature, recover
 from oracle.sign.epoch_words import RewardsWord, SignedAttendance
 from oracle.sign.messages import Refusal, Signature
@@ -139,7 +139,7 @@ class ReportDesk:
         for address, fault in ((a, word_fault(frozen, w)) for a, w in held.items()):
             if fault:
                 raise ReportRefused(f"the word of 0x{address.hex()}: {fault}")
-        said = stored_attendance(self._database, self._target, frozen)
+        said = said_attendance(self._database, self._target, frozen)
         for operator in self._operators:
             answer = await operator.request_attendance(said, self._view.ended_s, now_ms=self._now_ms, clock_ok=True)
             if self._is_signed(answer):

@@ -15,6 +15,7 @@ from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.chain.rpc_answers import BlockHead, read_head
 from oracle.chain.store_abi import call_of, event_topic
 from oracle.rewards.frozen import FrozenEpoch
+from oracle.rewards.grounds import MOST_STAKE
 from oracle.rewards.report import EpochRewards
 from oracle.sign.eip712 import Domain
 from oracle.sign.signed_batch import packed_signatures
@@ -68,6 +69,16 @@ class RewardsReads:
         if store != "0x" + domain.store.hex():
             raise ChainError(f"{reads._contract} pays the signers of {store}, not of 0x{domain.store.hex()}")
         return reads
+
+    async def earlier(self, blocks: int) -> RewardsReads:
+        """The same contract so many blocks before: what it said there stays so, where no reorganisation goes as deep.
+
+        Raises:
+            ChainError: endpoints do not answer, or do not agree.
+        """
+        at = await BlockTimes(self._nodes).block(max(0, self._head.number - blocks))
+        head = BlockHead(number=at.number, time_s=at.time_s)
+        return RewardsReads(self._nodes, bytes.fromhex(self._contract[2:]), self._domain, head)
 
     async def frozen(self, epoch: int) -> FrozenEpoch | None:
         """The set of an epoch; None where none was frozen for it.
@@ -138,7 +149,10 @@ class RewardsReads:
         return {a: funded for a, (funded, _) in zip(_raw(assets), pots, strict=True) if funded}
 
     async def stakes(self, frozen: FrozenEpoch) -> tuple[tuple[int, ...], ...]:
-        """Stake of each member in each source, wei, at the block of which it was seen: endpoints must still have its state."""
+        """Stake of each member in each source, wei, at the block of which it was seen: endpoints must still have its state.
+
+        A source that says more than grounds can is taken at the most they can: else it would keep a report from all others.
+        """
         (sources,), (at,) = await asyncio.gather(self._own("allSources"), self._own("set"))
         operators = ["0x" + o.hex() for o in frozen.operators]
         captures = await asyncio.gather(*(self._call(at, _SET, "captureOf", frozen.epoch, o) for o in operators))
@@ -148,7 +162,7 @@ class RewardsReads:
             [self._call(s, _SOURCE, "stakeOf", o, block=blocks[capture_s]) for s in sources]
             for o, (capture_s,) in zip(operators, captures, strict=True)
         ]
-        return tuple([tuple([stake for (stake,) in await asyncio.gather(*row)]) for row in rows])
+        return tuple([tuple([min(stake, MOST_STAKE) for (stake,) in await asyncio.gather(*row)]) for row in rows])
 
     async def posted(self, epoch: int) -> PostedReport | None:
         """The report of an epoch; None while there is none."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from oracle.agree.outcome import RoundOutcome
 from oracle.rewards.attended import AttendedRound, epoch_attendance
 from oracle.rewards.frozen import FrozenEpoch
-from oracle.sign.epoch_words import EpochAttendance
+from oracle.sign.epoch_words import EpochAttendance, read_counts
 from oracle.storage.database import Database
 
 
@@ -30,6 +30,21 @@ def stored_attendance(database: Database, target: str, frozen: FrozenEpoch) -> E
     Of a round that this process only learned of it is the certificate that is known, which is kept for as long as its values.
     """
     return epoch_attendance(frozen, [*_in_time(database, target, frozen), *_certified(database, target, frozen)])
+
+
+def said_attendance(database: Database, target: str, frozen: FrozenEpoch) -> EpochAttendance:
+    """The same once and for all: it is written down before a journal has it, so a crash between the two changes no word.
+
+    Raises:
+        sqlite3.Error: it cannot be written.
+    """
+    kept = database.said_of(target, frozen.epoch, frozen.capture_s)
+    if kept is not None:
+        rounds, counted = kept
+        return EpochAttendance(domain=frozen.domain, epoch=frozen.epoch, rounds=rounds, counts=read_counts(counted))
+    said = stored_attendance(database, target, frozen)
+    database.save_said(target, frozen.epoch, frozen.capture_s, (said.rounds, said.counted))
+    return said
 
 
 def _in_time(database: Database, target: str, frozen: FrozenEpoch) -> Iterator[AttendedRound]:

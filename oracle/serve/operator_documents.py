@@ -11,6 +11,7 @@ from oracle.report.wire import decode_items
 from oracle.serve.documents import Document, hex_text
 from oracle.serve.evidence import report_document
 from oracle.serve.operators import OperatorRow, OperatorsView
+from oracle.serve.stake_lines import stake_lines
 from oracle.sign.eip712 import sealed_digest
 from oracle.sign.messages import Agreement
 
@@ -110,9 +111,9 @@ def _reasons(reasons: Sequence[ToldReason]) -> list[Document]:
 
 
 def operators_lines(document: Mapping[str, Any]) -> list[str]:
-    """The document as lines: what is wrong here first, then everybody, our own row first."""
+    """The document as lines: what is wrong here first, then everybody, our own row first, then what their stake is."""
     if document["target"] is None:
-        return ["this process has no operators: nothing is agreed on"]
+        return ["this process has no operators: nothing is agreed on", *stake_lines(document)]
     rounds, rows = document["rounds"], document["operators"]
     head = f"store {document['target']}: {rounds['sealed']} rounds sealed in the last hour, {rounds['lost']} lost"
     if document["threshold"] is not None:
@@ -123,7 +124,7 @@ def operators_lines(document: Mapping[str, Any]) -> list[str]:
     said += [f"! {w}" for w in document["warnings"]]
     said += [f"  lost: {r['text']} ({r['rounds']} rounds, last {r['newest']})" for r in rounds["lost_why"]]
     titles = f"  {'operator':<18} {'weight':>6} {'path':<16} {'trip':>7} {'clock':>8} {'values':>7} {'ready':>7} {'signed':>7} {'late':>8}"
-    return [head, *said, titles, *(line for row in rows for line in _row_lines(row))]
+    return [head, *said, titles, *(line for row in rows for line in _row_lines(row)), *stake_lines(document)]
 
 
 def _row_lines(row: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from eth_abi.abi import encode
 from oracle.stake.discover import SourceKind, StakeSource, StakeSystem
 from oracle.stake.reads import ZERO, StakeReads
 
-FOR = ("join", "leave", "delegate", "undelegate", "claim")
+FOR = ("join", "leave", "delegate", "undelegate", "claim", "commission")
 _KEEPS_KEY = encode(["(address,uint64,uint64,bytes32,bytes32)", "bytes"], [(ZERO, 0, 0, bytes(32), bytes(32)), b""])
 """What an operator of EigenLayer registers with: a consent without a key keeps the one in the book, and nothing is announced."""
 
@@ -26,7 +26,7 @@ async def elsewhere(reads: StakeReads, system: StakeSystem, what: str, operator:
     """
     rows = []
     for source in system.sources:
-        if source.kind is SourceKind.SYMBIOTIC:
+        if source.kind is SourceKind.SYMBIOTIC and what != "commission":
             rows.append("Symbiotic, by its own tools: " + await _symbiotic(reads, source, what, operator))
         elif source.kind is SourceKind.EIGENLAYER:
             rows.append("EigenLayer, by its own tools: " + await _eigenlayer(reads, source, what, operator))
@@ -59,5 +59,7 @@ async def _eigenlayer(reads: StakeReads, source: StakeSource, what: str, operato
         "leave": f"deregisterFromOperatorSets(({operator}, {source.at}, [{set_id}])) of {allocations}",
         "delegate": f"delegateTo({operator}, ...) of {delegation}, after a deposit into one of the set's strategies",
         "undelegate": f"queueWithdrawals(...) of {delegation}, and completeQueuedWithdrawal(...) after its delay",
+        "commission": f"setOperatorSetSplit({operator}, ({source.at}, {set_id}), split) of {coordinator}: it counts after that"
+        " contract's delay",
         "claim": f"processClaim(...) of {coordinator}, with the proof of its next root",
     }[what]

@@ -17,9 +17,9 @@ from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.chain.rpc_answers import Simulation, read_head, read_receipt, read_send_outcome, read_simulated
 from oracle.chain.store_client import GasSigner
 from oracle.chain.transaction import Unsigned
+from oracle.stake.moments import ether_text
 
 _POLL_S, _POLLS = 0.5, 360
-_ETHER = 10**18
 
 
 class StepRefused(LrtOracleError, RuntimeError):
@@ -75,16 +75,12 @@ class StepOffer:
         """For people."""
         costs = "its cost is known once the step before has landed"
         if self.gas is not None and self.cost_wei is not None:
-            costs = f"{self.gas} gas, {_ether(self.cost_wei)} ether at present fees"
+            costs = f"{self.gas} gas, {ether_text(self.cost_wei)} ether at present fees"
         return [
             f"{self.step.name} at {self.step.to}: {self.step.text}",
             f"    costs: {costs}",
             f"    undone: {self.step.undo}",
         ]
-
-
-def _ether(wei: int) -> str:
-    return f"{wei / _ETHER:.6f}" if wei * 10**6 >= _ETHER else "less than 0.000001"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

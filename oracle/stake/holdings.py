@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection
 from typing import Any
 
+from oracle.stake.amounts import token_unit
 from oracle.stake.discover import SourceKind, StakeSystem
 from oracle.stake.reads import StakeReads
 from oracle.stake.standing import WHOLE, alone_fraction, cases_of, penalty_terms
@@ -72,12 +73,16 @@ async def _holding(
     asked = None
     if shares and not leaving:
         asked = await reads.tried_by(restaker, source, "DelegatedStake", "requestExit", operator, shares)
+    (token,) = await reads.call(source, "DelegatedStake", "token")
+    unit, *in_assets = [await token_unit(reads, t) for t in (token, *assets)]
     open_cases = [c for c in cases if c["is_open"]]
     alone = await _alone(reads, system, operator)
     aside = pool[11] * shares // pool[1] if shares and pool[1] else 0
     return {
         "source": source,
         "operator": operator,
+        "token": unit.document(),
+        "assets": {a.address: a.document() for a in in_assets},
         "shares": str(shares),
         "tokens": str(tokens),
         "value": str(value),

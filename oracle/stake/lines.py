@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from oracle.stake.amounts import amount_text
 from oracle.stake.moments import moment, percent, units
-from oracle.stake.reads import ZERO
 
 _WHOLE = 10**18
 
@@ -14,7 +14,10 @@ _WHOLE = 10**18
 def set_lines(document: Mapping[str, Any]) -> list[str]:
     """The whole set."""
     contracts, total, now_s = document["contracts"], int(document["total"]), document["at_s"]
-    expires = "never expires" if document["expires_s"] is None else f"expires {moment(document['expires_s'])}"
+    ends_s = document["expires_s"]
+    expires = (
+        "never expires" if ends_s is None else f"{'expires' if now_s < ends_s else 'has expired:'} {moment(ends_s)}"
+    )
     signed = "" if document["by_stake"] else "; its signers were named when the store was deployed, not by stake"
     due, weighed = document["rotate_due_s"], units if document["by_stake"] else str
     rows = [
@@ -23,8 +26,10 @@ def set_lines(document: Mapping[str, Any]) -> list[str]:
         f"rotate: {'due now' if due <= now_s else 'due at ' + moment(due)}, by anybody",
     ]
     if (waits := document["scheduled"]) is not None:
+        begins, late = moment(waits["at_s"]), now_s >= waits["at_s"]
         state = "armed" if waits["armed"] else "not armed yet: its members must sign, `lrt-oracle arm`"
-        rows.append(f"epoch {waits['epoch']} begins {moment(waits['at_s'])}: {state}")
+        missed = f"epoch {waits['epoch']} was to begin {begins} and was not armed: the next freeze replaces it"
+        rows.append(missed if late and not waits["armed"] else f"epoch {waits['epoch']} begins {begins}: {state}")
     rows.append(_next_line(document["next"]))
     rows += [f"source {s['kind']} {s['address']}" for s in contracts["sources"]]
     rows += [_operator_line(r, total) for r in document["operators"]] or ["no operator has joined"]
@@ -72,7 +77,7 @@ def operator_lines(document: Mapping[str, Any]) -> list[str]:
     rows += [_case_line(c) for c in document["cases"]] or ["  no case against it"]
     for pool in document["pools"]:
         rows.append(f"  pool {pool['source']}: " + _pool_text(pool))
-        rows += [f"    due: {asset_text(a, int(n))}" for a, n in pool["due"].items() if n != "0"]
+        rows += [f"    due: {amount_text(pool['assets'][a], int(n))}" for a, n in pool["due"].items() if n != "0"]
     return rows
 
 
@@ -86,7 +91,12 @@ def _pool_text(pool: Mapping[str, Any]) -> str:
         return "not enrolled: nobody can delegate to it"
     rise = pool["commission_next"]
     later = f", {units(rise['bps'], 2)} % from {moment(rise['at_s'])}" if rise else ""
-    return f"{pool['tokens']} tokens, {pool['aside']} put aside (smallest units), commission {units(pool['commission_bps'], 2)} %{later}"
+    leaves = int(pool["tokens"]) * int(pool["leaving"]) // int(pool["shares"]) if pool["shares"] != "0" else 0
+    asked = f", of which {amount_text(pool['token'], leaves)} are asked back" if leaves else ""
+    return (
+        f"{amount_text(pool['token'], int(pool['tokens']))}{asked}, {amount_text(pool['token'], int(pool['aside']))} put aside,"
+        f" commission {units(pool['commission_bps'], 2)} %{later}"
+    )
 
 
 def _case_line(case: Mapping[str, Any]) -> str:
@@ -94,12 +104,12 @@ def _case_line(case: Mapping[str, Any]) -> str:
     return f"  case {case['case']} of epoch {case['epoch']}: {percent(int(case['fraction']), _WHOLE)} of its stake, {state}"
 
 
-def holdings_lines(document: Mapping[str, Any]) -> list[str]:
-    """One restaker."""
+def holdings_lines(document: Mapping[str, Any], now_s: int) -> list[str]:
+    """One restaker, at a time of the chain (Unix s)."""
     terms = document["penalties"]
     rows = [f"{document['restaker']} has {units(int(document['value']))} ETH with operators"]
     for held in document["holdings"]:
-        rows += _holding_lines(held)
+        rows += _holding_lines(held, now_s)
     if document["incomplete"]:
         rows.append("! endpoints do not look far back: name more operators with --operator if some are missing")
     if document["holdings"]:
@@ -110,9 +120,12 @@ def holdings_lines(document: Mapping[str, Any]) -> list[str]:
     return rows
 
 
-def _holding_lines(held: Mapping[str, Any]) -> Iterator[str]:
-    slashing, leaving = held["slashing"], held["exit"]
-    yield f"  with {held['operator']}: {held['shares']} shares, {units(int(held['value']))} ETH"
+def _holding_lines(held: Mapping[str, Any], now_s: int) -> Iterator[str]:
+    slashing, leaving, token = held["slashing"], held["exit"], held["token"]
+    yield (
+        f"  with {held['operator']}: {units(int(held['shares']), token['decimals'])} shares,"
+        f" {amount_text(token, int(held['tokens']))}, worth {units(int(held['value']))} ETH"
+    )
     yield (
         f"    {slashing['by']} can slash {units(int(slashing['alone']))} ETH if the operator lies alone, "
         f"{units(int(slashing['most']))} ETH if with others enough to seal two contents"
@@ -123,21 +136,31 @@ def _holding_lines(held: Mapping[str, Any]) -> Iterator[str]:
             f"{percent(int(case['fraction_due']), _WHOLE)} due, dispute until {moment(case['dispute_until_s'])}"
         )
     if slashing["aside_tokens"] != "0":
-        yield f"    {slashing['aside_tokens']} of its tokens are put aside, in smallest units"
+        yield f"    {amount_text(token, int(slashing['aside_tokens']))} of it are put aside"
     opens_s = held["exit_asked_now_opens_s"]
     if leaving is None and opens_s is not None:
         yield f"    an exit asked for now opens at {moment(opens_s)}, later if a case is opened meanwhile"
     elif leaving is not None:
         waits = "; waits while a case is open" if held["waits_for_case"] else ""
-        yield f"    {leaving['shares']} shares leave: from {moment(leaving['opens_s'])} to {moment(leaving['closes_s'])}{waits}"
+        part = (
+            f"{units(int(leaving['shares']), token['decimals'])} shares, {amount_text(token, _leaving_tokens(held))},"
+        )
+        if now_s > leaving["closes_s"]:
+            yield f"    {part} were to leave until {moment(leaving['closes_s'])}, and were not taken: ask again"
+        else:
+            yield f"    {part} leave: from {moment(leaving['opens_s'])} to {moment(leaving['closes_s'])}{waits}"
     for asset, amount in held["pending"].items():
         if amount != "0":
-            yield f"    earned: {asset_text(asset, int(amount))}"
+            yield f"    earned: {amount_text(held['assets'][asset], int(amount))}"
 
 
-def asset_text(asset: str, amount: int) -> str:
-    """An amount of an asset."""
-    return f"{units(amount)} ether" if asset == ZERO else f"{amount} of {asset}, in its smallest unit"
+def _leaving_tokens(held: Mapping[str, Any]) -> int:
+    return int(held["tokens"]) * int(held["exit"]["shares"]) // int(held["shares"])
+
+
+def advice_lines(rows: Sequence[str]) -> list[str]:
+    """What to do next."""
+    return [f"next: {row}" for row in rows]
 
 
 def done_lines(done: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eth_abi.abi import encode
-
 from feeds.errors import LrtOracleError
-from oracle.chain.store_abi import call_of, selector
-from oracle.stake.discover import SourceKind, StakeSystem
+from oracle.chain.store_abi import call_of
+from oracle.stake.amounts import token_unit
+from oracle.stake.discover import SourceKind, StakeSource, StakeSystem
 from oracle.stake.hand import StakeStep
 from oracle.stake.moments import moment, units
 from oracle.stake.reads import ZERO, StakeReads
@@ -94,7 +93,7 @@ class Planner:
             raise NothingToDo(f"{me} is in jail until {moment(jail_s)}: it can join again after that")
         if consent is not None:
             steps.append(
-                self._own(
+                own_step(
                     system.book, "KeyBook", "setKey", (consent.argument(),),
                     text=f"0x{consent.key.hex()} speaks for {me} from the next freeze on",
                     undo="a key is set once and for good; another one can replace it at any time",
@@ -103,11 +102,12 @@ class Planner:
         for source in system.of_kind(SourceKind.DELEGATED):
             (pool,) = await reads.call(source.at, "DelegatedStake", "poolOf", me)
             if not pool[8]:
+                await check_cap(reads, source, commission_bps)
                 steps.append(
-                    self._own(
+                    own_step(
                         source.at, "DelegatedStake", "enroll", (commission_bps,),
                         text=f"others can delegate to {me}, which keeps {units(commission_bps, 2)} % of rewards",
-                        undo="never; a lower commission counts at once, a higher one after everybody could leave",
+                        undo="never; `stake commission` changes it: less at once, more after everybody could leave",
                     )
                 )  # fmt: skip
         is_candidate, (least,), stake = (
@@ -117,7 +117,7 @@ class Planner:
         )
         if not is_candidate and stake >= least:
             steps.append(
-                self._own(
+                own_step(
                     system.set, "StakedSet", "join", (), follows=consent is not None,
                     text=f"{me} is a candidate, with {units(stake)} ETH of stake; a freeze takes it at the earliest"
                     f" {await self._join_delay_s()} s later",
@@ -143,126 +143,16 @@ class Planner:
         """
         (is_candidate,) = await self._reads.call(self._system.set, "StakedSet", "isCandidate", self._account)
         if not is_candidate:
-            raise NothingToDo(f"{self._account} is no candidate")
+            raise NothingToDo(
+                f"{self._account} is no candidate, so no freeze takes it; its bond leaves by `stake undelegate`"
+            )
         (bound_s,) = await self._reads.call(self._system.set, "StakedSet", "boundUntil", self._account)
         signs = f"; sets that it is in keep it, and its words can be proven until {moment(bound_s)}" if bound_s else ""
         return [
-            self._own(
+            own_step(
                 self._system.set, "StakedSet", "leave", (),
                 text=f"no freeze takes {self._account} from now on{signs}",
                 undo="`stake join` at any time: it waits anew before a freeze takes it",
-            )
-        ]  # fmt: skip
-
-    # ------------------------------------------------------------------------------------------------------ restakers
-
-    def pool(self, source: str | None) -> str:
-        """The delegated source: the one that is named, or the only one.
-
-        Raises:
-            NothingToDo: there is none, or several.
-        """
-        found = [s.at for s in self._system.of_kind(SourceKind.DELEGATED)]
-        if source is not None and source in found:
-            return source
-        if len(found) != 1 or source is not None:
-            listed = ", ".join(found) or "none: its stake is delegated elsewhere, see `stake status`"
-            raise NothingToDo(f"name the pool with --source; this set has {listed}")
-        return found[0]
-
-    async def token(self, source: str) -> tuple[str, int, str]:
-        """What is delegated there: address, decimals, symbol."""
-        (token,) = await self._reads.call(source, "DelegatedStake", "token")
-        digits = await self._reads.of_token(token, "decimals", "uint8")
-        symbol = await self._reads.of_token(token, "symbol", "string")
-        return token, 18 if digits is None else digits, symbol or token
-
-    async def delegate(self, source: str, operator: str, amount: int) -> list[StakeStep]:
-        """Approve and deposit.
-
-        Raises:
-            NothingToDo: nobody can delegate to the operator now, or the account has less.
-        """
-        reads, me = self._reads, self._account
-        token, digits, symbol = await self.token(source)
-        (pool,), (window_s,) = (
-            await reads.call(source, "DelegatedStake", "poolOf", operator),
-            await reads.call(source, "DelegatedStake", "windowS"),
-        )
-        if not pool[8]:
-            raise NothingToDo(f"{operator} is not enrolled at {source}: `stake join` does it")
-        if pool[6]:
-            raise NothingToDo(f"a case of {operator} is open: deposits wait until it is over")
-        purse = await reads.of_token(token, "balanceOf", "uint256", me) or 0
-        if purse < amount:
-            wraps = "; divETH is wrapped at the token first: approve, then wrap(shares)" if symbol == "wdivETH" else ""
-            raise NothingToDo(f"{me} has {units(purse, digits)} {symbol}, less than {units(amount, digits)}{wraps}")
-        allowed = await reads.of_token(token, "allowance", "uint256", me, source) or 0
-        steps = []
-        if allowed < amount:
-            steps.append(
-                StakeStep(
-                    name="approve", to=token,
-                    data=selector("approve", ("address", "uint256")) + encode(["address", "uint256"], [source, amount]),
-                    text=f"the pool may take {units(amount, digits)} {symbol}", undo="approve 0 at any time",
-                )
-            )  # fmt: skip
-        steps.append(
-            self._own(
-                source, "DelegatedStake", "deposit", (operator, amount), follows=bool(steps),
-                text=f"delegates {units(amount, digits)} {symbol} to {operator}; they answer for what its keys sign",
-                undo=f"`stake undelegate`: not before {window_s} s from now, and not before all is old that its keys can have"
-                " signed meanwhile",
-            )
-        )  # fmt: skip
-        return steps
-
-    async def undelegate(self, source: str, operator: str, shares: int | None) -> list[StakeStep]:
-        """Ask shares back; all of them with None, and 0 takes back what was asked.
-
-        Raises:
-            NothingToDo: the account has fewer.
-        """
-        (held,) = await self._reads.call(source, "DelegatedStake", "positionOf", operator, self._account)
-        wanted = held[0] if shares is None else shares
-        if not held[0] or wanted > held[0]:
-            raise NothingToDo(f"{self._account} has {held[0]} shares with {operator}, in smallest units")
-        text = f"asks back {wanted} of {held[0]} shares with {operator}: they count no more, and can be slashed until they are paid"
-        if held[3]:
-            text += f"; instead of the {held[3]} that were asked back before"
-        return [
-            self._own(
-                source, "DelegatedStake", "requestExit", (operator, wanted), text=text,
-                undo="`stake undelegate --shares 0`: they count again at once",
-            )
-        ]  # fmt: skip
-
-    async def window_s(self, source: str) -> int:
-        """For how long an exit is open."""
-        return int((await self._reads.call(source, "DelegatedStake", "windowS"))[0])
-
-    async def exit_of(self, source: str, operator: str) -> tuple[int, int, int]:
-        """Shares that leave, when they can be withdrawn, and until when (Unix s)."""
-        (held,) = await self._reads.call(source, "DelegatedStake", "positionOf", operator, self._account)
-        return held[3], held[4], held[5]
-
-    async def withdraw(self, source: str, operator: str) -> list[StakeStep]:
-        """Take what was asked back, in its window.
-
-        Raises:
-            NothingToDo: it is not open.
-        """
-        shares, opens_s, closes_s = await self.exit_of(source, operator)
-        if not shares:
-            raise NothingToDo(f"nothing was asked back from {operator}: `stake undelegate` does it")
-        if self._now_s < opens_s:
-            raise NothingToDo(f"the exit opens at {moment(opens_s)} and closes at {moment(closes_s)}")
-        if self._now_s > closes_s:
-            raise NothingToDo(f"the exit was open until {moment(closes_s)}: ask again with `stake undelegate`")
-        return [
-            self._own(
-                source, "DelegatedStake", "withdraw", (operator,), text=f"pays {shares} shares out to {self._account}",
-                undo="`stake delegate` at any time",
             )
         ]  # fmt: skip
 
@@ -276,9 +166,9 @@ class Planner:
             for operator in operators:
                 (held,) = await self._reads.call(source, "DelegatedStake", "positionOf", operator, self._account)
                 steps += [
-                    self._own(
+                    own_step(
                         source, "DelegatedStake", "claim", (asset, operator),
-                        text=f"pays {self._account} {_asset(asset, n)}, earned with {operator}", undo="never",
+                        text=f"pays {self._account} {await self._amount(asset, n)}, earned with {operator}", undo="never",
                     )
                     for asset, n in zip(assets, held[6], strict=True) if n
                 ]  # fmt: skip
@@ -286,25 +176,29 @@ class Planner:
                 (due,) = await self._reads.call(source, "DelegatedStake", "dueOf", self._account, asset)
                 if due:
                     steps.append(
-                        self._own(
+                        own_step(
                             source, "DelegatedStake", "claimCommission", (asset,),
-                            text=f"pays {self._account} {_asset(asset, due)}: commissions, and what could not be paid before",
+                            text=f"pays {self._account} {await self._amount(asset, due)}: commissions, and what could not be paid"
+                            " before",
                             undo="never",
                         )
                     )  # fmt: skip
         return steps
 
-    def hand_over(self, leaf: tuple[int, str, int, str, int], proof: Sequence[bytes]) -> StakeStep:
+    async def hand_over(self, leaf: tuple[int, str, int, str, int], proof: Sequence[bytes]) -> StakeStep:
         """Have a source paid what a report owes an operator: epoch, operator, source, asset, amount."""
         epoch, operator, source, asset, amount = leaf
-        return self._own(
+        return own_step(
             self._system.rewards, "Rewards", "claim", (*leaf, list(proof)),
-            text=f"epoch {epoch}: hands {_asset(asset, amount)} to {self._system.sources[source].at} for {operator} and those who"
+            text=f"epoch {epoch}: hands {await self._amount(asset, amount)} to {self._system.sources[source].at} for {operator} and those who"
             " delegate to it",
             undo="never",
         )  # fmt: skip
 
     # ---------------------------------------------------------------------------------------------------------- parts
+
+    async def _amount(self, asset: str, amount: int) -> str:
+        return (await token_unit(self._reads, asset)).text(amount)
 
     async def _stake(self) -> int:
         found = [await self._reads.tried(s.at, "IStakeSource", "stakeOf", self._account) for s in self._system.sources]
@@ -313,13 +207,25 @@ class Planner:
     async def _join_delay_s(self) -> int:
         return int((await self._reads.call(self._system.set, "StakedSet", "joinDelayS"))[0])
 
-    @staticmethod
-    def _own(
-        to: str, contract: str, name: str, args: tuple[Any, ...], *, text: str, undo: str, follows: bool = False
-    ) -> StakeStep:
-        data, _ = call_of(contract, name, args)
-        return StakeStep(name=name, text=text, undo=undo, to=to, data=data, follows=follows)
+
+async def check_cap(reads: StakeReads, source: StakeSource, commission_bps: int) -> None:
+    """Whether a source allows this commission.
+
+    Raises:
+        NothingToDo: it does not; the most that it allows.
+        ChainError: endpoints do not answer or agree.
+    """
+    contract = "SymbioticStake" if source.kind is SourceKind.SYMBIOTIC else "DelegatedStake"
+    (most,) = await reads.call(source.at, contract, "maxCommissionBps")
+    if commission_bps > most:
+        raise NothingToDo(
+            f"{source.at} allows no commission above {units(most, 2)} %: write --commission-bps {most} or less"
+        )
 
 
-def _asset(asset: str, amount: int) -> str:
-    return f"{units(amount)} ether" if asset == ZERO else f"{amount} of the token {asset}, in its smallest unit"
+def own_step(
+    to: str, contract: str, name: str, args: tuple[Any, ...], *, text: str, undo: str, follows: bool = False
+) -> StakeStep:
+    """A call of one of our contracts."""
+    data, _ = call_of(contract, name, args)
+    return StakeStep(name=name, text=text, undo=undo, to=to, data=data, follows=follows)

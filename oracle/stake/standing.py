@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from oracle.stake.amounts import token_unit
 from oracle.stake.discover import SourceKind, StakeSystem
 from oracle.stake.reads import ZERO, StakeReads
 
@@ -209,13 +210,19 @@ def alone_fraction(least: int, threshold: int, total: int, weight: int) -> int:
 async def operator_document(reads: StakeReads, system: StakeSystem, operator: str) -> dict[str, Any]:
     """One operator, with its cases, commissions and rewards."""
     coming = await preview(reads, system)
-    row, cases, (nonce,) = await asyncio.gather(
+    row, cases, (nonce,), candidate = await asyncio.gather(
         operator_row(reads, system, operator, coming),
         cases_of(reads, system, operator),
         reads.call(system.book, "KeyBook", "nonceOf", operator),
+        reads.call(system.set, "StakedSet", "candidateOf", operator),
     )
+    names = ("minStake", "joinDelayS", "nextRotateAt")
+    least, delay_s, due_s = [(await reads.call(system.set, "StakedSet", n))[0] for n in names]
     pools = [await _pool(reads, s.at, operator) for s in system.of_kind(SourceKind.DELEGATED)]
-    return {**row, "nonce": nonce, "why_not": await why_not(reads, system, row), "cases": cases, "pools": pools}
+    return {
+        **row, "nonce": nonce, "why_not": await why_not(reads, system, row), "cases": cases, "pools": pools,
+        "least_stake": str(least), "join_delay_s": delay_s, "joined_s": candidate[1], "rotate_due_s": due_s,
+    }  # fmt: skip
 
 
 async def why_not(reads: StakeReads, system: StakeSystem, row: Mapping[str, Any]) -> str | None:
@@ -231,15 +238,18 @@ async def why_not(reads: StakeReads, system: StakeSystem, row: Mapping[str, Any]
 
 
 async def _pool(reads: StakeReads, source: str, operator: str) -> dict[str, Any]:
-    (pool,), (commission,), (assets,) = await asyncio.gather(
+    (pool,), (commission,), (assets,), (token,) = await asyncio.gather(
         reads.call(source, "DelegatedStake", "poolOf", operator),
         reads.call(source, "DelegatedStake", "commissionOf", operator),
         reads.call(source, "DelegatedStake", "assets"),
+        reads.call(source, "DelegatedStake", "token"),
     )
+    unit, *in_assets = [await token_unit(reads, t) for t in (token, *assets)]
     due = await asyncio.gather(*(reads.call(source, "DelegatedStake", "dueOf", operator, a) for a in assets))
     tokens, shares, _, leaving, _, _, open_cases, _, enrolled, next_bps, next_at, aside = pool
     return {
-        "source": source, "enrolled": enrolled, "tokens": str(tokens), "shares": str(shares), "leaving": str(leaving),
+        "source": source, "token": unit.document(), "assets": {a.address: a.document() for a in in_assets},
+        "enrolled": enrolled, "tokens": str(tokens), "shares": str(shares), "leaving": str(leaving),
         "aside": str(aside), "open_cases": open_cases, "commission_bps": commission,
         "commission_next": {"bps": next_bps, "at_s": next_at} if next_at > reads.head.time_s else None,
         "due": {a: str(n) for a, (n,) in zip(assets, due, strict=True)},

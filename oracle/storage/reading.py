@@ -15,6 +15,7 @@ from oracle.storage.database import Database
 from oracle.storage.limits import DatabaseLimits
 from oracle.storage.migrations.migrate import check_readable
 from oracle.storage.older import OlderRounds
+from oracle.storage.packs import Packs
 from oracle.storage.wholeness import damaged
 from oracle.storage.withdrawn import Withdrawn
 
@@ -32,13 +33,14 @@ class DatabaseReader(Database):
     """
 
     def __init__(self, path: Path | str) -> None:
-        self._limits = DatabaseLimits()
+        self.limits = DatabaseLimits()
         self.connection = self._reads = _opened(Path(path))
         self._file = SqliteFile(self.connection)
         self._reading = threading.Lock()
         try:
             check_readable(self.connection, path)
-            self.withdrawn = Withdrawn(self.connection)
+            self.packs = self._read_packs = Packs(self.connection)
+            self.withdrawn = Withdrawn(self.connection, self.packs)
             self.older = OlderRounds(self.connection)
             self._counts = self._stored_counts()
         except BaseException as e:

@@ -1,4 +1,4 @@
-"""What is kept of epochs' reports: stake at each freeze, words of an agreement under way, what is being posted, who said two things."""
+"""What is kept of epochs' reports: stake at each freeze, who was there, words of an agreement under way, what is being posted, who said two things."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class RootRows:
         """Stake of an epoch's members at its freeze, which few endpoints can answer for long."""
         with self.connection:
             self.connection.execute("REPLACE INTO epoch_stakes VALUES (?, ?, ?, ?)", (target, epoch, capture_s, body))
-            for table in ("epoch_stakes", "epoch_roots"):
-                sql = f"DELETE FROM {table} WHERE target = ? AND epoch < ?"  # noqa: S608 - one of two names
+            for table in ("epoch_stakes", "epoch_said", "epoch_roots"):
+                sql = f"DELETE FROM {table} WHERE target = ? AND epoch < ?"  # noqa: S608 - one of three names
                 self.connection.execute(sql, (target, epoch - _KEPT_EPOCHS))
 
     def stakes_at(self, target: str, epoch: int, capture_s: int) -> bytes | None:
@@ -26,6 +26,18 @@ class RootRows:
         sql = "SELECT body FROM epoch_stakes WHERE target = ? AND epoch = ? AND capture_s = ?"
         row = self.connection.execute(sql, (target, epoch, capture_s)).fetchone()
         return None if row is None else bytes(row[0])
+
+    def save_said(self, target: str, epoch: int, capture_s: int, said: tuple[int, bytes]) -> None:
+        """Rounds and counts that this process is about to say of who was there, before a journal has them: the first for good."""
+        with self.connection:
+            sql = "INSERT OR IGNORE INTO epoch_said VALUES (?, ?, ?, ?, ?)"
+            self.connection.execute(sql, (target, epoch, capture_s, *said))
+
+    def said_of(self, target: str, epoch: int, capture_s: int) -> tuple[int, bytes] | None:
+        """What was saved; None where nothing was."""
+        sql = "SELECT rounds, counted FROM epoch_said WHERE target = ? AND epoch = ? AND capture_s = ?"
+        row = self.connection.execute(sql, (target, epoch, capture_s)).fetchone()
+        return None if row is None else (int(row[0]), bytes(row[1]))
 
     def save_root_words(self, target: str, epoch: int, words: bytes) -> None:
         """What is known of an epoch's report."""

@@ -115,7 +115,8 @@ class TargetSection(RemoteSignerSection):
     )
     confirmations: int = key(
         12,
-        "how deep a push must be before it is no longer looked at; more than the deepest reorganisation",
+        "how deep a push, or the report of an epoch, must be before it is no longer looked at; more than the deepest"
+        " reorganisation",
         least=1,
     )
     agree: int = key(

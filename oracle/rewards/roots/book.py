@@ -96,10 +96,14 @@ class RootBook:
         """Those that were heard by a time."""
         return {k: heard[0].word for k, heard in self._words.items() if heard[0].heard_ms <= time_ms}
 
+    @property
+    def kept_words(self) -> Iterable[SignedAttendance]:
+        """All that are kept, two of a member at most; their signatures are its own."""
+        return [h.word for key in self._frozen.keys for h in self._words.get(key, ())]
+
     def all_words(self) -> AttendedWords:
         """All that are kept, to be handed on."""
-        kept = [h.word for key in self._frozen.keys for h in self._words.get(key, ())]
-        return AttendedWords(b"".join(encoded_word(self._frozen, w) for w in kept))
+        return AttendedWords(b"".join(encoded_word(self._frozen, w) for w in self.kept_words))
 
     def votes_of(self, attempt: int, key: bytes) -> Iterable[RootVotes]:
         """What one member has said in an attempt."""

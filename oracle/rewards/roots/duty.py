@@ -1,6 +1,7 @@
 """Reports of epochs in a running operator: looks at the chain, agrees with the others, posts, and holds what was posted against its own.
 
 An epoch that is over and has no report is agreed on. Stake is read when an epoch is frozen, for few endpoints know it when it is over.
+Blocks may be replaced: a report is done with, and stake is kept, once it is in a block as deep as pushes must be.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ import structlog
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.rewards.frozen import FrozenEpoch
 from oracle.rewards.posted import RewardsReads, post_call
-from oracle.rewards.recomputed import recompute
-from oracle.rewards.roots.compared import root_faults
+from oracle.rewards.roots.comparison import PostedComparison
 from oracle.rewards.roots.kept import kept_stakes, kept_words
 from oracle.rewards.roots.peers import RootPeers, TurnOf
 from oracle.rewards.roots.poster import RootPoster
@@ -25,7 +25,7 @@ from oracle.rewards.roots.session import RootPlace, RootSession
 from oracle.rewards.roots.telling import words_to_keep
 from oracle.rewards.roots.terms import RootTerms, timing_of_epoch
 from oracle.rewards.roots.words import RefusedWord, RootAsk, RootWord, UnsoundRootWord, decode_word, encode_word
-from oracle.rewards.stored import stored_attendance
+from oracle.rewards.stored import said_attendance
 from oracle.runtime.log_limit import LogBudget
 from oracle.runtime.schedule import every
 from oracle.sign.eip712 import Domain
@@ -34,7 +34,6 @@ from oracle.storage.database import Database
 
 LOOKED_BACK = 15
 """Epochs before the present one whose reports are made: as many as the attendance of is kept."""
-_MOST_COMPARED = 20
 _MOST_LOOK_S, _MOST_TICK_S = 12.0, 1.0
 _log = structlog.get_logger("oracle.rewards.roots.duty")
 _pack = msgspec.msgpack.encode
@@ -50,6 +49,7 @@ class RootSettings:
         contract: address of Rewards, 20 bytes.
         interval_s: between rounds.
         attempt_s: that an attempt takes.
+        confirmations: how deep a block is that is replaced no more, as of pushes.
     """
 
     target: str
@@ -57,6 +57,7 @@ class RootSettings:
     contract: bytes
     interval_s: int
     attempt_s: int
+    confirmations: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,24 +92,27 @@ class RootDuty:
         poster: with a gas key; None: others post.
 
     Attributes:
-        posted: the newest epoch that is known to have a report; 0 for none.
-        failed: attempts that came to nothing since the start.
-        sessions: by epoch, those under way.
+        sessions: by epoch, those under way, and those whose report may still be taken out of the chain.
     """
 
     def __init__(
         self, settings: RootSettings, nodes: QuorumRpc, process: RootProcess, poster: RootPoster | None = None
     ) -> None:
-        self.posted = 0
         self.sessions: dict[int, RootSession] = {}
         self._settings, self._nodes, self._process, self._poster = settings, nodes, process, poster
         self._settled: set[int] = set()
-        self._to_compare: dict[int, int] = {}
-        """By epoch: how often its report may still be read, until it has been compared."""
+        self._posted: set[int] = set()
+        """Epochs whose report is on chain, in whatever block."""
+        self._comparison = PostedComparison(process.database, settings.target)
         self._done_failed = 0
         self._signed_ms: dict[int, int] = {}
         self._news = asyncio.Event()
         self._told = LogBudget()
+
+    @property
+    def posted(self) -> int:
+        """The newest epoch that is known to have a report; 0 for none. Earlier ones may have none yet."""
+        return max(self._posted, default=0)
 
     @property
     def failed(self) -> int:
@@ -152,8 +156,8 @@ class RootDuty:
         for epoch in sorted({*range(max(1, present - LOOKED_BACK), present + 1), *self.sessions}):
             if epoch not in self._settled:
                 await self._apart(epoch, self._look_at(reads, epoch))
-        for epoch in list(self._to_compare):
-            await self._apart(epoch, self._compare(reads, epoch))
+        for epoch in self._comparison.waiting:
+            await self._apart(epoch, self._comparison.compare(reads, epoch))
         self._process.peers.note_members({k for s in self.sessions.values() for k in s.terms.frozen.keys})
 
     async def _apart(self, epoch: int, look: Coroutine[None, None, None]) -> None:
@@ -167,20 +171,34 @@ class RootDuty:
 
     async def _note_stakes(self, reads: RewardsReads, epoch: int) -> None:
         frozen = await reads.frozen(epoch)
-        if frozen is not None:
+        if frozen is not None and await self._stays(reads, lambda r: r.frozen(epoch), frozen):
             await self._stakes(reads, frozen)
 
+    async def _stays(
+        self, reads: RewardsReads, look: Callable[[RewardsReads], Coroutine[None, None, object]], seen: object
+    ) -> bool:
+        """Whether what is seen was so in a block that no reorganisation takes out any more."""
+        try:
+            return await look(await reads.earlier(self._settings.confirmations)) == seen
+        except ChainError as e:  # the contract is younger than that, or no endpoint has the state of then
+            if (more := self._told.more("earlier")) is not None:
+                _log.warning("rewards: what was a few blocks ago cannot be read from the chain", why=str(e)[:300],
+                             more_since_the_last_line=more)  # fmt: skip
+            return False
+
     async def _look_at(self, reads: RewardsReads, epoch: int) -> None:
-        posted, rolled = await reads.standing(epoch)
-        if posted or rolled:
-            self.posted = max(self.posted, epoch) if posted else self.posted
-            self._settle(epoch)
+        posted, rolled = standing = await reads.standing(epoch)
+        (self._posted.add if posted else self._posted.discard)(epoch)
+        if posted or rolled:  # while it may still be taken out, what was signed is kept, to be posted again
+            if await self._stays(reads, lambda r: r.standing(epoch), standing):
+                self._settle(epoch)
             return
         if (ended_s := await reads.ended_s(epoch)) is None:
             return
         frozen, over_s = await reads.frozen(epoch), await reads.over_s(epoch)
         if frozen is None or over_s is None:
-            self._settled.add(epoch)  # nobody could sign it
+            if await self._stays(reads, lambda r: r.frozen(epoch), frozen):
+                self._settled.add(epoch)  # nobody could sign it
             return
         operators = [o for o in self._process.operators if frozen.weight_of(o.address)]
         if operators:
@@ -207,7 +225,7 @@ class RootDuty:
             self._save_evidence(before)
         place = RootPlace(
             operators=operators,
-            said=partial(stored_attendance, process.database, settings.target, frozen),
+            said=partial(said_attendance, process.database, settings.target, frozen),
             ended_s=times[0],
             now_ms=process.now_ms,
             clock_ok=process.clock_ok,
@@ -221,45 +239,25 @@ class RootDuty:
         _log.info("an epoch is over: its members agree on what it owes", epoch=epoch, members=len(frozen.keys))
 
     async def _stakes(self, reads: RewardsReads, frozen: FrozenEpoch) -> tuple[tuple[int, ...], ...]:
-        """At the freeze: read while endpoints know the state of then, and kept."""
+        """At the freeze: read while endpoints know the state of then, and kept once the freeze is deep."""
         database, at = self._process.database, (self._settings.target, frozen.epoch, frozen.capture_s)
         kept = kept_stakes(database, self._settings.target, frozen)
         if kept is not None:
             return kept
         stakes = await reads.stakes(frozen)
+        if not await self._stays(reads, lambda r: r.frozen(frozen.epoch), frozen):
+            return stakes
         database.save_stakes(*at, _pack([[s.to_bytes(16, "big") for s in of] for of in stakes]))
         return stakes
 
     def _settle(self, epoch: int) -> None:
         """A report is there, or none will be."""
         self._settled.add(epoch)
-        self._to_compare[epoch] = _MOST_COMPARED
+        self._comparison.add(epoch)
         session = self.sessions.pop(epoch, None)
         if session is not None:
             self._done_failed += session.failed
             self._save_evidence(session)
-
-    async def _compare(self, reads: RewardsReads, epoch: int) -> None:
-        """Hold a report against what is computed from its grounds, and against what was decided here: again, where it cannot be read."""
-        self._to_compare[epoch] -= 1
-        if self._to_compare[epoch] < 0:
-            del self._to_compare[epoch]
-            _log.warning("the report of an epoch was not compared: it cannot be read from the chain", epoch=epoch)
-            return
-        posted, frozen = await reads.posted(epoch), await reads.frozen(epoch)
-        if posted is None or frozen is None:
-            del self._to_compare[epoch]
-            _log.warning("an epoch had no report in time: its funds are a later one's", epoch=epoch)
-            return
-        database, target = self._process.database, self._settings.target
-        kept = kept_words(database, target, epoch)
-        found = await recompute(reads, frozen, posted, kept_stakes(database, target, frozen))
-        del self._to_compare[epoch]
-        faults = [*found.faults, *root_faults(posted, kept)]
-        if faults:
-            _log.error("the posted report of an epoch is not what is computed here", epoch=epoch, why="; ".join(faults))
-        else:
-            _log.info("the report of an epoch is posted", epoch=epoch, root="0x" + posted.root.hex())
 
     # --- the others ---------------------------------------------------------------------------------------------------
 
@@ -297,7 +295,8 @@ class RootDuty:
     async def post(self) -> None:
         """Post what is signed. No vote waits for the chain or for the key that pays."""
         if (poster := self._poster) is not None:
-            await _each([s for s in self.sessions.values() if s.is_signed], lambda s: self._post(s, poster))
+            signed = [s for s in self.sessions.values() if s.is_signed and s.epoch not in self._posted]
+            await _each(signed, lambda s: self._post(s, poster))
 
     async def _post(self, session: RootSession, poster: RootPoster) -> None:
         """Where it is our turn: the first in the order at once, the others a stage after each other."""

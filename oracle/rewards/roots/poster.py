@@ -1,7 +1,8 @@
 """Carries a signed report to the chain, with a key of its own: no push of prices ever waits for it.
 
-One transaction is under way at a time. It is written down before it is sent, simulated before it is signed, and raised while blocks
-leave it out. That somebody else was first is no error.
+One transaction is under way at a time. It is written down before it is sent, simulated before it is signed, raised while blocks
+leave it out, and kept until the block that has it is deep: if that is taken out of the chain, the same bytes are sent again. That
+somebody else was first is no error.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from feeds.errors import FeedError
 from oracle.chain.fees import Costs
 from oracle.chain.node_refusals import SendOutcome
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
-from oracle.chain.rpc_answers import read_receipt, read_send_outcome, read_simulated
+from oracle.chain.rpc_answers import Receipt, read_receipt, read_send_outcome, read_simulated
 from oracle.chain.transaction import Fees, Unsigned, nonce_of
 from oracle.runtime.log_limit import LogBudget
 
@@ -62,15 +63,16 @@ class RootPoster:
         contract: 20 bytes.
         signer: pays.
         max_fee_gwei: never pay more for a unit of gas.
+        confirmations: how deep a transaction is before it is no longer looked at, blocks.
         place: where transactions are kept.
 
     Attributes:
-        reverted: by epoch: transactions that the contract refused in a block.
+        reverted: by epoch: transactions that the contract refused in a block, since the start: who has looked starts anew.
     """
 
     def __init__(
         self, nodes: QuorumRpc, chain_id: int, contract: bytes, signer: PostingSigner, *, max_fee_gwei: int,
-        place: PostingPlace,
+        confirmations: int, place: PostingPlace,
     ) -> None:  # fmt: skip
         self.reverted: dict[int, int] = {}
         self._nodes, self._chain_id, self._contract, self._signer, self._place = (
@@ -80,7 +82,7 @@ class RootPoster:
             signer,
             place,
         )
-        self._costs = Costs(nodes, 60, max_fee_gwei)
+        self._costs, self._confirmations = Costs(nodes, 60, max_fee_gwei), confirmations
         self._sent_ms: dict[int, int] = {}
         self._told = LogBudget()
 
@@ -99,8 +101,12 @@ class RootPoster:
             ChainError: too few endpoints answer, or the base fee is above the limit; the next look tries again.
         """
         raw, now_ms = self._place.load(epoch), self._place.now_ms()
-        if raw and await self._is_settled(epoch, raw):
-            raw = b""
+        if raw:
+            receipt = await self._receipt(raw)
+            if receipt is not None and not await self._is_deep(receipt):
+                return
+            if await self._is_settled(epoch, raw, receipt):
+                raw = b""
         if self.reverted.get(epoch, 0) >= MOST_REVERTED:
             return
         sent_ms = self._sent_ms.setdefault(epoch, now_ms) if raw else 0
@@ -115,10 +121,16 @@ class RootPoster:
         await self._broadcast(made)
         _log.info("posting what an epoch owes", epoch=epoch, tx="0x" + keccak(made).hex())
 
-    async def _is_settled(self, epoch: int, raw: bytes) -> bool:
-        """Whether what was sent is in a block, or never will be."""
+    async def _receipt(self, raw: bytes) -> Receipt | None:
         tx_hash = "0x" + keccak(raw).hex()
-        receipt = await self._nodes.agreed_or_absent("eth_getTransactionReceipt", tx_hash, read=read_receipt)
+        return await self._nodes.agreed_or_absent("eth_getTransactionReceipt", tx_hash, read=read_receipt)
+
+    async def _is_deep(self, receipt: Receipt) -> bool:
+        number: int = await self._nodes.highest_reached("eth_blockNumber", read=quantity)
+        return number >= receipt.block + self._confirmations
+
+    async def _is_settled(self, epoch: int, raw: bytes, receipt: Receipt | None) -> bool:
+        """Whether what was sent is in a deep block, or never will be in any."""
         if receipt is None and await self._nonce() <= nonce_of(raw):
             return False
         self._place.save(epoch, b"")
@@ -126,8 +138,8 @@ class RootPoster:
         if receipt is not None and not receipt.succeeded:
             self.reverted[epoch] = self.reverted.get(epoch, 0) + 1
             _log.info(
-                "a report was not taken in its block: somebody else was first, as a rule", epoch=epoch, tx=tx_hash,
-                gas=receipt.gas_used,
+                "a report was not taken in its block: somebody else was first, as a rule", epoch=epoch,
+                tx="0x" + keccak(raw).hex(), gas=receipt.gas_used,
             )  # fmt: skip
         return True
 
@@ -145,8 +157,11 @@ class RootPoster:
         gas = await self._costs.gas(call, "latest")
         if gas is None or gas > MOST_POST_GAS:
             raise ChainError(f"a report needs {gas or 'unknown'} gas, at most {MOST_POST_GAS} are spent on one")
+        nonce = await self._nonce()
+        if before:  # in blocks that were taken out lay nonces before its own, and nothing may be left that uses them
+            nonce = min(nonce, nonce_of(before))
         unsigned = Unsigned(
-            chain_id=self._chain_id, nonce=nonce_of(before) if before else await self._nonce(),
+            chain_id=self._chain_id, nonce=nonce,
             fees=await self._costs.fees(Fees.of(before) if before else None, None), gas=gas * 6 // 5, to=self._contract, data=data,
         )  # fmt: skip
         return unsigned.signed(await self._signer.sign(unsigned.preimage)).raw

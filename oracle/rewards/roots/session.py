@@ -11,9 +11,10 @@ from eth_hash.auto import keccak
 
 from oracle.rewards.roots.book import RootBook
 from oracle.rewards.roots.telling import PARTS, settled_words, take_word, words_to_keep, words_to_tell
-from oracle.rewards.roots.terms import RootTerms
+from oracle.rewards.roots.terms import MOST_ATTEMPTS, RootTerms
 from oracle.rewards.roots.voting import OwnVotes, RootIntent, SayPropose, SayVote, SignReport, next_word
 from oracle.rewards.roots.words import (
+    AttendedWords,
     RefusedWord,
     RootAsk,
     RootProposal,
@@ -121,10 +122,10 @@ class RootSession:
 
     def _note_attempt(self) -> None:
         """An attempt is over: whether it has come to something."""
-        attempt = self.terms.timing.attempt_at(self._place.now_ms())
+        attempt = self.terms.timing.span_at(self._place.now_ms())
         if attempt <= self._attempt:
             return
-        if self._attempt >= 0 and self.book.decision is None:
+        if 0 <= self._attempt < MOST_ATTEMPTS and self.book.decision is None:
             self.failed += 1
             leader = self.terms.leader(self._attempt)
             _log.warning(
@@ -293,21 +294,26 @@ class RootSession:
 
     def _check_clone(self, word: RootWord) -> None:
         """Our own key says what its journal does not hold: another process uses it, unless the journal was lost since."""
-        for key, said in _claims(self.terms, word):
+        for key, said in _claims(self.book, word):
             operator = self._by_key.get(key)
             if operator is None or self._place.ended_s <= operator.journal.forgotten_s:
                 continue
-            own = self.own_votes(operator)
-            if said != own.signed and said not in own.votes:
+            own, domain = self.own_votes(operator), self.terms.frozen.domain
+            attended = operator.journal.epoch_signed(domain, EpochKind.ATTENDED, self.epoch)
+            if said not in (own.signed, attended) and said not in own.votes:
                 self._place.on_clone(operator)
 
 
 _Claim = tuple[int, VoteKind, bytes] | bytes
 
 
-def _claims(terms: RootTerms, word: RootWord) -> Iterable[tuple[bytes, _Claim]]:
-    """What keys say in a word, as a journal has it."""
+def _claims(book: RootBook, word: RootWord) -> Iterable[tuple[bytes, _Claim]]:
+    """What keys say in a word that was taken, as a journal has it."""
+    terms = book.terms
     match word:
+        case AttendedWords():
+            for said in book.kept_words:
+                yield said.address, keccak(said.said.preimage())
         case RootVotes():
             for key, _ in word.signatures:
                 yield key, (word.attempt, word.kind, word.content)

@@ -43,7 +43,10 @@ def settled_words(book: RootBook) -> Iterator[RootWord]:
 
 
 def words_to_keep(book: RootBook) -> Iterator[RootWord]:
-    """What is written down, so that a process that starts anew knows it: it is no less than what its keys have committed to."""
+    """What is written down, so that a process that starts anew knows it: it is no less than what its keys have committed to.
+
+    Own votes are in the journal, so none is said twice; one that nobody heard before a crash costs its attempt and no more.
+    """
     if book.words:
         yield book.all_words()
     if book.certificate is not None:

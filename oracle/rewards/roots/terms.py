@@ -36,16 +36,20 @@ class RootTiming:
 
     def attempt_at(self, now_ms: int) -> int:
         """The attempt of a moment, from 0; -1 before the first one, `MOST_ATTEMPTS` after the last one."""
+        return min(self.span_at(now_ms), MOST_ATTEMPTS)
+
+    def span_at(self, now_ms: int) -> int:
+        """The same, and after the last attempt it goes on: words are still told and counted, one span after the other."""
         gone_ms, attempt, each_ms = now_ms - self.base_ms, 0, self.attempt_ms
         if gone_ms < 0:
             return -1
         while gone_ms >= _GROWS_AFTER * each_ms and attempt < MOST_ATTEMPTS:
             gone_ms, attempt, each_ms = gone_ms - _GROWS_AFTER * each_ms, attempt + _GROWS_AFTER, 2 * each_ms
-        return min(attempt + gone_ms // each_ms, MOST_ATTEMPTS)
+        return attempt + gone_ms // each_ms
 
     def length_ms(self, attempt: int) -> int:
-        """How long an attempt takes."""
-        return self.attempt_ms << attempt // _GROWS_AFTER
+        """How long an attempt takes, or a span after the last one."""
+        return self.attempt_ms << min(attempt, MOST_ATTEMPTS) // _GROWS_AFTER
 
     def start_ms(self, attempt: int) -> int:
         """When an attempt begins."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from oracle.model.duty_kind import DutyKind
 from oracle.stake.due.duties import Duty, SystemAt, duty_step
+from oracle.stake.moments import moment
 
 LATEST_RECORD_S = 42 * 3_600
 """A rate that has fallen is recorded this long after the last one: what is two days old counts no more."""
@@ -68,7 +69,10 @@ def freeze_duty(at: SystemAt, facts: FreezeFacts) -> Duty | None:
         "never; a set that is not armed in time is replaced by the next one",
     )  # fmt: skip
     subject = f"after epoch {facts.epoch}, due {facts.due_s}"
-    return Duty(kind=DutyKind.ROTATE, subject=subject, since_s=facts.due_s or None, step=step, hindered=hindered)
+    told = f"after epoch {facts.epoch}, due {'since ' + moment(facts.due_s) if facts.due_s else 'now'}"
+    return Duty(
+        kind=DutyKind.ROTATE, subject=subject, since_s=facts.due_s or None, step=step, hindered=hindered, told=told
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ class Duty:
         since_s: when it became due, Unix s; None where the chain does not say.
         step: the call.
         hindered: why it would fail now; "" where it would not.
+        told: the subject for people, where it is another text.
     """
 
     kind: DutyKind
@@ -32,6 +33,12 @@ class Duty:
     since_s: int | None
     step: StakeStep
     hindered: str = ""
+    told: str = ""
+
+    @property
+    def text(self) -> str:
+        """What is due, for people."""
+        return f"{self.kind.value} {self.told or self.subject}"
 
     @property
     def name(self) -> str:

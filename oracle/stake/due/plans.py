@@ -31,7 +31,7 @@ async def duty_steps(reads: StakeReads, system: StakeSystem, kinds: Collection[D
     due = await DutyReads(system, poor_for_s=poor_for_s, refresh_s=REFRESH_S).duties(reads, frozenset(kinds))
     steps = [d.step for d in due if not d.hindered]
     if not steps:
-        raise NothingToDo("; ".join(f"{d.name} would fail now: {d.hindered}" for d in due) or "nothing is due")
+        raise NothingToDo("; ".join(f"{d.text}: it would fail: {d.hindered}" for d in due) or "nothing is due")
     return steps
 
 

@@ -58,6 +58,10 @@ CREATE TABLE IF NOT EXISTS epoch_stakes (
   target TEXT NOT NULL, epoch INTEGER NOT NULL, capture_s INTEGER NOT NULL, body BLOB NOT NULL,
   PRIMARY KEY (target, epoch, capture_s)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS epoch_said (
+  target TEXT NOT NULL, epoch INTEGER NOT NULL, capture_s INTEGER NOT NULL, rounds INTEGER NOT NULL, counted BLOB NOT NULL,
+  PRIMARY KEY (target, epoch, capture_s)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS epoch_roots (
   target TEXT NOT NULL, epoch INTEGER NOT NULL, words BLOB NOT NULL DEFAULT x'', posting BLOB NOT NULL DEFAULT x'',
   PRIMARY KEY (target, epoch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -165,6 +166,15 @@ def test_a_file_of_another_store_is_not_overwritten(tmp_path: Path) -> None:
         write_deployment(Deployment(chain_id=1, store="0x" + "33" * 20, views={}), path)
 
 
+async def test_each_transaction_is_told_before_the_next_is_sent(fresh: anvil.Anvil, specs: list[Any]) -> None:
+    told = list[tuple[str, int]]()
+    deployer = Deployer(fresh.url, OWNER, told=lambda line: told.append((line.split(":")[0], deployer.sent)))
+    done = await deployer.deploy(SETTINGS, specs)
+    await deployer.close()
+    assert done.sent == 1 + 2 + 3
+    assert told == [(what, number) for number in range(1, done.sent + 1) for what in ("sent", "landed")]
+
+
 def test_the_command_writes_the_chain_s_file(
     fresh: anvil.Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +188,12 @@ def test_the_command_writes_the_chain_s_file(
         done = CliRunner().invoke(main, args)
         assert done.exit_code == 0, done.output
         assert f"{sent} transactions; all code verified" in done.stderr
+        told = [line for line in done.stderr.splitlines() if line.startswith(("sent: ", "landed: "))]
+        assert len(told) == 2 * sent, "each as it is sent, and as it has landed"
+        assert "sent" not in done.stdout, "the result is the file and nothing else"
+        if told:
+            assert re.fullmatch(r"sent: 1 of 6, the store, 0x[0-9a-f]{64}", told[0])
+            assert re.fullmatch(r"landed: 1 of 6, the store, [0-9,]+ gas, block [0-9]+", told[1])
     written = tomllib.loads((tmp_path / "deployments" / "local.toml").read_text())
     assert written["chain_id"] == 31337
     assert set(written["views"]) == {"ETH/USD", "wX/ETH", "wX/USD"}

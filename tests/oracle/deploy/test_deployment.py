@@ -103,10 +103,10 @@ def test_a_chain_that_refuses_or_goes_away_is_one_line(desk: DeployDesk, monkeyp
     desk.config.write_text(desk.text)
     ensure = Deployer.ensure
 
-    async def gone(self: Deployer, planned: PlannedContract) -> bool:
+    async def gone(self: Deployer, planned: PlannedContract, label: str = "") -> bool:
         if planned.contract == "FeedView":
             raise aiohttp.ServerDisconnectedError
-        return await ensure(self, planned)
+        return await ensure(self, planned, label)
 
     monkeypatch.setattr(Deployer, "ensure", gone)
     done = desk.deploy("main", "--salt", "again")

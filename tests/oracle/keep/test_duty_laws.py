@@ -51,6 +51,12 @@ def test_a_freeze_is_due_at_its_time_and_never_where_it_would_fail() -> None:
     both = freeze_duty(AT, replace(FREEZE, again=(ONE, TWO)))
     assert both is not None
     assert (both.kind, both.subject, both.step.name) == (DutyKind.ROTATE, due.subject, "observeAndRotate")
+    first = freeze_duty(AT, replace(FREEZE, due_s=0))
+    assert first is not None
+    assert (due.text, first.text) == (
+        "rotate after epoch 3, due since 1970-01-12 13:46:40 UTC",
+        "rotate after epoch 3, due now",
+    )
 
 
 @pytest.mark.parametrize(
@@ -235,7 +241,7 @@ def test_gas_of_a_day_counts_what_is_under_way_with_its_limit() -> None:
     ]  # fmt: skip
     spent = GasOfDay.of(rows, now_ms)
     assert spent.used == 100 + 21_000 + 30
-    assert spent.failed == {"rotate x": 1}
+    assert spent.tried == {"rotate x": (1, 1)}
 
 
 RAW = (

@@ -20,7 +20,7 @@ from web3 import Web3
 from demo.world.anvil import Anvil
 from oracle.chain.quorum_rpc import ChainError, QuorumRpc
 from oracle.rewards.frozen import FrozenEpoch
-from oracle.rewards.grounds import CheckedGrounds, make_grounds
+from oracle.rewards.grounds import MOST_STAKE, CheckedGrounds, make_grounds
 from oracle.rewards.posted import RewardsReads
 from oracle.rewards.report import ETHER, EpochRewards, epoch_rewards
 from oracle.rewards.review import review
@@ -36,6 +36,7 @@ from oracle.storage.database import Database
 from tests.contracts.contract_tools import Bench, connected
 from tests.oracle.cli.command import run
 from tests.oracle.rewards.chain_epoch import KEYS, POT, THRESHOLD, WEIGHTS, ChainEpoch
+from tests.oracle.rewards.rewards_epoch import signed_attendance
 
 pytestmark = pytest.mark.chain
 CONFIG = """
@@ -289,3 +290,18 @@ async def test_rewards_of_another_store_are_refused(epoch: ChainEpoch) -> None:
     with pytest.raises(ChainError, match="pays the signers of"):
         await RewardsReads.open(nodes, bytes.fromhex(epoch.rewards.address[2:]), other)
     await nodes.close()
+
+
+def test_a_source_that_says_too_much_keeps_no_report_from_the_others(epoch: ChainEpoch, tmp_path: Path) -> None:
+    """A word of a contract has 32 bytes, a stake in the grounds has 16: all take the same in its place."""
+    epoch.bench.send(epoch.sources[1].functions.setStake(epoch.operators[2], 2**200))
+    signers = [address_of(k) for k in KEYS]
+    until = epoch.bench.now + 1_000_000
+    freeze = epoch.set.functions.freeze(1, signers, epoch.operators, list(WEIGHTS), THRESHOLD, until)
+    epoch.bench.send(freeze)
+    frozen, stakes, _ = epoch.read()
+    assert stakes == ((1, 1), (1, 1), (1, MOST_STAKE), (1, 1))
+    with closing(Database(tmp_path / "o.db")) as database:
+        said = stored_attendance(database, "main", frozen)
+    words = {address_of(k): signed_attendance(said, i) for i, k in enumerate(KEYS)}
+    assert make_grounds(frozen, stakes, words).grounds.stakes == stakes

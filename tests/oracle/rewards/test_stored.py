@@ -14,7 +14,7 @@ from oracle.agree.ask import RoundAsk
 from oracle.agree.messages import Commit, SealedRound
 from oracle.agree.wire import decode
 from oracle.rewards.frozen import FrozenEpoch
-from oracle.rewards.stored import save_attended, stored_attendance
+from oracle.rewards.stored import said_attendance, save_attended, stored_attendance
 from oracle.storage.database import Database
 from tests.oracle.network.agreement_world import BRIEF, BRISK, ApartWorld, ask_of
 from tests.oracle.report.reports import report
@@ -100,3 +100,16 @@ def test_what_is_stored_of_a_round_only_grows_and_old_epochs_go(tmp_path: Path) 
         database.save_attended("home", 18, ROUND_S + 18, (0,))
         assert [len(database.attended("home", e)) for e in (1, 2, 17, 18)] == [0, 1, 1, 1]
         assert len(database.attended("away", 1)) == 1
+
+
+def test_what_is_said_is_written_down_before_a_journal_has_it(tmp_path: Path) -> None:
+    """A round that is learned of between the two, by a process that starts anew, is no other word: the journal would refuse it for good."""
+    path = tmp_path / "o.db"
+    with closing(Database(path)) as database:
+        database.save_attended("home", FROZEN.epoch, ROUND_S, {0, 1})
+        first = said_attendance(database, "home", FROZEN)
+        database.save_attended("home", FROZEN.epoch, ROUND_S + 1, {0, 1, 2})
+    with closing(Database(path)) as database:
+        assert stored_attendance(database, "home", FROZEN).rounds == 2
+        assert said_attendance(database, "home", FROZEN) == first
+        assert first.counts == (1, 1, 0)

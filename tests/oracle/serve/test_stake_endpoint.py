@@ -9,9 +9,10 @@ import pytest
 
 from feeds.units import MS
 from oracle.serve.openapi.schemas import SCHEMAS
-from oracle.serve.operator_documents import operators_document
+from oracle.serve.operator_documents import NOBODY, operators_document, operators_lines
 from oracle.serve.stake_documents import stake_parts
 from oracle.stake.follow import LOOK_S, StakeView
+from oracle.stake.moments import moment, units
 from tests.oracle.serve.endpoint_client import NOW_MS, OWN, Client, faults
 from tests.oracle.serve.memory_service import ROUND_S
 from tests.oracle.serve.operators_world import seen
@@ -125,3 +126,38 @@ def test_a_whole_set_costs_little() -> None:
     parts = stake_parts(replace(stake_view(), found=seen_), seen(31), NOW_MS)
     assert len(orjson.dumps(operators_document(None, parts))) < STAKE_BYTES
     assert KEYS[0] in orjson.dumps(parts).decode().lower()
+
+
+def text_of(view: StakeView | None) -> str:
+    document = operators_document(seen(), stake_parts(view, seen(), NOW_MS))
+    return "\n".join(operators_lines(document))
+
+
+def test_the_text_of_operators_has_their_stake_weight_epoch_and_jail() -> None:
+    said = text_of(stake_view())
+    for row_ in stake_parts(stake_view(), seen(), NOW_MS)["stake"]["operators"]:
+        (line,) = [text for text in said.splitlines() if f"{row_['operator']}: stake " in text]
+        assert (
+            f"stake {units(int(row_['stake_wei']))} ETH, {units(int(row_['slashable_wei']))} ETH can be slashed" in line
+        )
+        assert f"weight {units(int(row_['weight']))} (" in line
+        assert "in epoch 2, " in line
+        jail_s = row_["jailed_until_s"]
+        assert ("in jail until" in line) is (jail_s is not None)
+        assert jail_s is None or moment(jail_s) in line
+    assert "stake at block 7, read 5 s ago: epoch 2, T 62 of W 92, expires " in said
+    assert "0 in the next set (too little stake)" in said
+    silent = row(1, 32, 40)
+    silent["sources"][0]["stake"] = None
+    assert "1 of its sources do not answer" in text_of(stake_view(found(operators=[silent])))
+
+
+def test_the_text_of_operators_says_why_nothing_is_known_of_stake() -> None:
+    assert "stake: not known: 0x1 names the signers" in text_of(
+        StakeView(target="home", not_staked="0x1 names the signers")
+    )
+    assert "stake: not known: only a running process reads" in "\n".join(operators_lines(operators_document(seen())))
+    assert "stake: not known: this process does not say" in "\n".join(operators_lines(NOBODY)), "an older one"
+    named = text_of(stake_view(found(by_stake=False, expires_s=None, next=None)))
+    assert "never expires" in named
+    assert "its signers were named when the store was deployed, not by stake" in named

@@ -29,7 +29,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
 
 def test_what_is_due_is_said_with_its_cost_and_then_done(people: People) -> None:
     refused = people.refused(f"lrt-oracle stake keep {WALLET}")
-    assert "rotate after epoch 1, due 0 would fail now: 0 operators could be members, 3 are needed" in refused
+    assert "rotate after epoch 1, due now: it would fail: 0 operators could be members, 3 are needed" in refused
     assert "rotate after epoch 1" in people.refused(f"lrt-oracle stake rotate {WALLET}")
     people.jump(2 * 3_600)
     address = account(7).address
@@ -53,6 +53,6 @@ def test_only_what_is_asked_for_is_done(people: People) -> None:
     assert [s["step"] for s in whole["steps"]] == ["observeAndRotate", "refresh"]
     done = people.said(f"lrt-oracle stake keep --only refresh {WALLET}")
     assert [d["step"] for d in done["done"]] == ["refresh"]
-    assert "'sleep' is no duty: write some of remove, top-up" in people.refused(
+    assert "'sleep' is no duty: write some of observe, rotate, remove, top-up" in people.refused(
         f"lrt-oracle stake keep --only sleep {WALLET}"
     )

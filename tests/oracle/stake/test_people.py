@@ -140,7 +140,7 @@ def test_the_page_is_carried_out_word_for_word(people: People) -> None:
         "claimCommission",
     ]
     had = said["What you have, and who can take it", "lrt-oracle stake status $RESTAKER"]
-    assert "20000000000000000000 shares, 20 ETH" in had
+    assert "20 shares, 20 wdivETH, worth 20 ETH" in had
     assert "can slash 1 ETH if the operator lies alone, 20 ETH if with others" in had
     assert people.read("token", "balanceOf", saver) == 30 * ETHER, "all is back"
     assert not people.read("set", "isCandidate", me)
@@ -232,7 +232,7 @@ def test_an_exit_is_told_taken_back_and_refused_before_it_opens(people: People) 
     held = people.read("source", "positionOf", OTHERS[0].address, account(8).address)
     assert (asked["opens_s"], asked["closes_s"]) == (held[4], held[5])
     assert "the exit opens at" in people.refused(f"lrt-oracle stake withdraw {on}")
-    people.run(f"lrt-oracle stake undelegate --shares 0 {on}")
+    people.run(f"lrt-oracle stake undelegate 0 {on}")
     assert people.read("source", "positionOf", OTHERS[0].address, account(8).address)[3] == 0
     people.run(f"lrt-oracle stake undelegate {on}")
     people.jump(5 * DAY_S)

@@ -109,6 +109,7 @@ def test_a_machine_without_a_report_key_watches_the_chain_and_proves_by_hand(des
     assert "the finder's share" in listed["proof"]["brings"]
     dry = desk.said("evidence", "prove", listed["id"][:10], "--dry")["evidence"][0]
     assert dry["proof"]["gas"] == listed["proof"]["gas"]
+    assert "undone: never" in desk.run("evidence", "prove", "--dry").output
     assert not desk.world.slashed(0)
     refused = desk.run("evidence", "prove", listed["id"])
     assert (refused.exit_code, "no gas key" in refused.output) == (1, True)
@@ -158,6 +159,18 @@ def test_anybody_can_prove_what_somebody_else_has_listed(desk: Desk, tmp_path: P
     assert (refused.exit_code, "the same of token 0" in refused.output) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "text", ["", "5", '"words"', "[5]", '{"evidence": 5}', '{"evidence": [5]}', '{"evidence": [{}]}', "\xff"]
+)
+def test_a_file_that_is_no_evidence_is_said_to_be_none(desk: Desk, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "told.json"
+    path.write_bytes(text.encode("latin-1"))
+    refused = desk.run("evidence", "prove", "--file", str(path))
+    assert refused.exit_code == 2, refused.output
+    assert "evidence" in refused.output.replace(str(path), "")
+    assert "`lrt-oracle evidence list --json` prints it" in refused.output
+
+
 def test_what_was_meant_must_be_there(desk: Desk) -> None:
     missing = desk.run("evidence", "list", config=_elsewhere(desk))
     assert (missing.exit_code, "no database" in missing.output) == (3, True)
@@ -189,7 +202,7 @@ def _elsewhere(desk: Desk) -> Path:
     ("watch", "told"),
     [
         ('target = "x"', "watch.target: 'x' is not a target"),
-        ('gas_keyfile = "gas.json"\n[keeper]\non = false', "watch.penalties: there is a key that pays"),
+        ('on = false\ngas_keyfile = "gas.json"\n[keeper]\non = false', "watch.on: there is a key that pays"),
         (f'penalties = "0x{"11" * 20}"\nsigner_url = "http://127.0.0.1:1"\nsigner_address = "0x{"22" * 20}"\ngas_keyfile = "x"',
          "watch.gas_keyfile: gas_keyfile and signer_url are two keys"),
         ("keep_days = 0", "watch.keep_days: 0 is out of range"),

@@ -14,6 +14,7 @@ from oracle.chain.quorum_rpc import ChainError
 from oracle.rewards.frozen import FrozenEpoch
 from oracle.rewards.roots import duty as duties
 from oracle.rewards.roots.duty import RootDuty, RootProcess, RootSettings
+from oracle.rewards.roots.kept import kept_stakes
 from oracle.rewards.roots.peers import NoRootPeers
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
@@ -32,25 +33,34 @@ class Reads:
     pots_of: dict[int, Mapping[bytes, int]] = field(default_factory=dict)
     over: dict[int, int] = field(default_factory=dict)
     rolled: set[int] = field(default_factory=set)
+    reported: set[int] = field(default_factory=set)
+    young: set[int] = field(default_factory=set)
+    stake: int = 2
     asked: list[int] = field(default_factory=list)
     answers_after: int = 3
+    before: Reads | None = None
+    """What is read some blocks earlier, where that is another thing."""
 
     async def open(self, *_: Any) -> Reads:
         return self
+
+    async def earlier(self, blocks: int) -> Reads:
+        assert blocks == 12
+        return self if self.before is None else self.before
 
     async def present(self) -> int:
         return 4
 
     async def frozen(self, epoch: int) -> FrozenEpoch | None:
-        return replace(FROZEN, epoch=epoch, capture_s=epoch) if epoch <= 4 else None
+        return replace(FROZEN, epoch=epoch, capture_s=epoch) if epoch <= 4 and epoch not in self.young else None
 
     async def stakes(self, frozen: FrozenEpoch) -> tuple[tuple[int, ...], ...]:
         if frozen.epoch in self.stateless:
             raise ChainError("missing trie node")
-        return ((1, 2),)
+        return ((1, self.stake),)
 
     async def standing(self, epoch: int) -> tuple[bool, bool]:
-        return False, epoch in self.rolled
+        return epoch in self.reported, epoch in self.rolled
 
     async def posted(self, epoch: int) -> None:
         self.asked.append(epoch)
@@ -95,8 +105,9 @@ class Made:
             turn=lambda *_: True,
         )  # fmt: skip
         settings = RootSettings(
-            target="main", domain=DOMAIN, contract=b"\x01" * 20, interval_s=INTERVAL_S, attempt_s=ATTEMPT_S
-        )
+            target="main", domain=DOMAIN, contract=b"\x01" * 20, interval_s=INTERVAL_S, attempt_s=ATTEMPT_S,
+            confirmations=12,
+        )  # fmt: skip
         self.duty = RootDuty(settings, None, process, self.poster)  # type: ignore[arg-type]
 
     def look(self) -> None:
@@ -174,3 +185,51 @@ def test_a_report_that_cannot_be_read_yet_is_compared_later(made: Made, answers_
     for _ in range(25):
         made.look()
     assert made.reads.asked == [2] * asked
+
+
+def test_a_report_is_done_with_once_it_is_deep(made: Made) -> None:
+    """A block may be replaced: what was signed is kept until then, and posted again where it is gone."""
+    made.poster.fault = RuntimeError("asked")
+    made.look()
+    made.agree()
+    made.reads.reported, made.reads.before = {1, 3}, Reads()
+    made.look()
+    assert (made.duty.posted, set(made.duty.sessions)) == (3, {1, 2, 3})
+    with pytest.raises(RuntimeError, match="asked"):
+        asyncio.run(made.duty.post())
+    assert made.poster.asked == [2], "the others are there, as far as is known"
+    made.reads.reported = {1}
+    made.look()
+    assert made.duty.posted == 1
+    with pytest.raises(RuntimeError, match="asked"):
+        asyncio.run(made.duty.post())
+    assert made.poster.asked == [2, 2, 3]
+    made.reads.before = None
+    made.look()
+    assert (made.duty.posted, set(made.duty.sessions)) == (1, {2, 3})
+
+
+def test_stake_is_kept_once_the_freeze_is_deep(made: Made) -> None:
+    """In a block that is replaced stake may be another: what was read of it is not kept."""
+    made.reads.before = Reads(young={3, 4})
+    made.look()
+    assert made.duty.sessions[3].terms.stakes == ((1, 2),)
+    assert [made.database.stakes_at("main", e, e) is not None for e in (1, 2, 3, 4)] == [True, True, False, False]
+    made.reads.stake = 5
+    made.look()
+    made.reads.before = None
+    made.look()
+    assert [made.duty.sessions[e].terms.stakes for e in (2, 3)] == [((1, 2),), ((1, 5),)]
+    assert kept_stakes(made.database, "main", replace(FROZEN, epoch=4, capture_s=4)) == ((1, 5),)
+
+
+def test_a_block_that_cannot_be_read_ends_nothing(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A contract that is younger than a block is deep, or endpoints without the state of then."""
+    made.reads.reported = {1}
+
+    async def earlier(_: int) -> Reads:
+        raise ChainError("no state")
+
+    monkeypatch.setattr(made.reads, "earlier", earlier)
+    made.look()
+    assert (made.duty.posted, set(made.duty.sessions)) == (1, {2, 3})

@@ -28,7 +28,7 @@ from tests.oracle.rewards.chain_epoch import KEYS, ChainEpoch
 from tests.oracle.rewards.rewards_epoch import signed_attendance
 
 pytestmark = pytest.mark.chain
-EPOCH, FIRST_PURSE = 1, 50
+EPOCH, FIRST_PURSE, DEEP = 1, 50, 3
 
 
 @dataclass
@@ -51,7 +51,9 @@ class Poster:
             )
             key = coincurve.PrivateKey(bytes(account(FIRST_PURSE + self.number).key))
             contract = bytes.fromhex(self.world.rewards.address[2:])
-            poster = RootPoster(nodes, 31337, contract, LocalSigner(key), max_fee_gwei=500, place=place)
+            poster = RootPoster(
+                nodes, 31337, contract, LocalSigner(key), max_fee_gwei=500, confirmations=DEEP, place=place
+            )
             if self.made is not None and not again:
                 poster.reverted, poster._sent_ms = self.made.reverted, self.made._sent_ms
             self.made = poster
@@ -99,6 +101,8 @@ def test_two_in_one_block_one_lands_and_neither_goes_on(world: ChainEpoch, call:
     receipts = [world.bench.web3.eth.wait_for_transaction_receipt(tx, timeout=60) for tx in sent]
     assert sorted(r["status"] for r in receipts) == [0, 1]
     assert min(r["gasUsed"] for r in receipts) < 60_000
+    assert all(p.post(call) for p in (first, second)), "kept until it is deep"
+    request(world, "anvil_mine", hex(DEEP))
     for poster in (first, second):
         assert poster.post(call) == b""
         assert poster.post(call, again=True) == b""
@@ -123,6 +127,8 @@ def test_a_process_that_starts_anew_follows_what_it_sent(world: ChainEpoch, call
     request(world, "evm_mine")
     request(world, "evm_setAutomine", True)
     assert world.bench.web3.eth.wait_for_transaction_receipt(Web3.keccak(raised), timeout=60)["status"] == 1
+    assert poster.post(call) == raised
+    request(world, "anvil_mine", hex(DEEP))
     assert poster.post(call) == b""
     assert world.bench.web3.eth.get_transaction_count(payer) == before + 1
 
@@ -132,6 +138,7 @@ def test_after_some_that_were_refused_in_a_block_people_have_to_look(world: Chai
     raw = poster.post(call)
     assert raw
     world.bench.web3.eth.wait_for_transaction_receipt(Web3.keccak(raw), timeout=60)
+    request(world, "anvil_mine", hex(DEEP))
     assert poster.post(call) == b""
     assert poster.made is not None
     poster.made.reverted[EPOCH] = MOST_REVERTED

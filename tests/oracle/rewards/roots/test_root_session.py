@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from eth_hash.auto import keccak
 
+from oracle.rewards.grounds import encoded_word
 from oracle.rewards.roots.session import MOST_ANSWERS, MOST_TURNS, MOST_WORDS, RootPlace, RootSession
 from oracle.rewards.roots.telling import PARTS, settled_words, words_to_keep
-from oracle.rewards.roots.terms import RootTerms, RootTiming
+from oracle.rewards.roots.terms import MOST_ATTEMPTS, RootTerms, RootTiming
 from oracle.rewards.roots.words import (
+    AttendedWords,
     RefusedWord,
     RootAsk,
     RootSigned,
@@ -26,7 +28,7 @@ from oracle.rewards.roots.words import (
 from oracle.sign.epoch_words import EpochAttendance, VoteKind
 from oracle.sign.operator import Operator
 from oracle.sign.sign_journal import SignJournal
-from tests.oracle.rewards.rewards_epoch import ALL_KEYS, DOMAIN, EPOCH, POTS, frozen_of
+from tests.oracle.rewards.rewards_epoch import ALL_KEYS, DOMAIN, EPOCH, POTS, frozen_of, signed_attendance
 from tests.oracle.rewards.roots.roots_world import ATTEMPT_MS, signed_vote
 
 FROZEN = frozen_of([1, 1, 1, 1])
@@ -201,6 +203,42 @@ def test_a_key_that_speaks_elsewhere_is_told(world: World) -> None:
     assert world.processes[2].clones == [world.processes[2].operator]
     world.processes[1].session.hear(STRANGER, said)
     assert world.processes[1].clones == []
+
+
+def test_a_key_that_says_elsewhere_who_was_there_is_told(world: World) -> None:
+    """Also where it has said nothing here yet; a word that it has not signed is no such thing."""
+    other = EpochAttendance(domain=DOMAIN, epoch=EPOCH, rounds=9, counts=(1, 1, 1, 1))
+    said = encoded_word(FROZEN, signed_attendance(other, 2))
+    forged = said[:-1] + bytes([said[-1] ^ 1])
+    for spoken in (False, True):
+        one = world.processes[2]
+        with pytest.raises(UnsoundRootWord):
+            one.session.hear(STRANGER, AttendedWords(forged))
+        if spoken:
+            world.run(1)
+        assert one.clones == []
+        one.session.hear(STRANGER, AttendedWords(said))
+        assert one.clones == [one.operator]
+        world.processes[1].session.hear(STRANGER, AttendedWords(said))
+        assert world.processes[1].clones == []
+        one.clones.clear()
+        for process in world.processes:
+            process.kept = []
+            process.restart()
+
+
+def test_after_the_last_attempt_others_are_still_heard(world: World) -> None:
+    """What was decided may reach a member late: words are counted anew in each span, and its operator is asked again."""
+    timing, session = TERMS.timing, world.processes[0].session
+    word, last = world.processes[1].session.book.all_words(), timing.start_ms(MOST_ATTEMPTS)
+    world.now_ms = last
+    for _ in range(MOST_WORDS):
+        session.hear(STRANGER, word)
+    with pytest.raises(UnsoundRootWord):
+        session.hear(STRANGER, word)
+    world.now_ms = last + timing.length_ms(MOST_ATTEMPTS)
+    session.hear(STRANGER, word)
+    assert session.failed == 0, "it has seen no attempt but those that are none"
 
 
 def test_a_key_whose_journal_was_lost_is_no_clone(world: World) -> None:

@@ -103,11 +103,14 @@ class Process:
                 load=lambda e: self.database.posting("main", e), save=lambda e, raw: self.database.save_posting("main", e, raw),
                 now_ms=now_ms,
             )  # fmt: skip
-            poster = RootPoster(nodes, 31337, contract, LocalSigner(purse), max_fee_gwei=500, place=kept)
+            poster = RootPoster(
+                nodes, 31337, contract, LocalSigner(purse), max_fee_gwei=500, confirmations=2, place=kept
+            )
         self.clones: list[Operator] = []
         self.duty = RootDuty(
             RootSettings(
-                target="main", domain=epoch.domain, contract=contract, interval_s=INTERVAL_S, attempt_s=ATTEMPT_S
+                target="main", domain=epoch.domain, contract=contract, interval_s=INTERVAL_S, attempt_s=ATTEMPT_S,
+                confirmations=2,
             ),
             nodes,
             RootProcess(
@@ -159,6 +162,10 @@ class Clock:
         return time.time_ns() // 1_000_000 + self.ahead_ms
 
 
+def signed_in(database: Database) -> set[bytes]:
+    return {w.address for w in kept_words(database, "main", EPOCH) if isinstance(w, RootSigned)}
+
+
 async def until(condition: object, processes: list[Process]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not condition():  # type: ignore[operator]
@@ -190,10 +197,11 @@ async def test_members_of_weight_t_report_by_themselves_and_one_who_was_away_lea
         assert found.computed is not None
         assert found.computed.seen.credited == (10, 10, 4, 10)
         assert sum(leaf.amount for leaf in found.computed.leaves) <= POT
+        everybody = {
+            p.operator.address for p in there
+        }  # a report may be seen on chain before each of its signatures is heard
+        await until(lambda: all(everybody <= signed_in(p.database) for p in there), there)
         for one in there:
-            words = kept_words(one.database, "main", EPOCH)
-            signed = {w.address for w in words if isinstance(w, RootSigned)}
-            assert {address_of(KEYS[0]), one.operator.address} <= signed
             assert not one.clones
             assert one.database.epoch_evidence("main", EPOCH) == []
         assert over.rewards.functions.reportOf(EPOCH).call()[0] == posted.root
