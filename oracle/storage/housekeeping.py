@@ -118,7 +118,7 @@ class Housekeeping:
             database.thinner.step(self._rows)
         else:
             self._dropped += database.pruner.step(self._rows)
-            if self._dropped and not database.pruner.busy:
+            if self._dropped and not self._database.pruner.busy:
                 _log.info("old rounds dropped", rounds=self._dropped)
                 self._dropped = 0
 
