@@ -45,7 +45,7 @@ class Housekeeping:
         self._aimed_s = 0
         self._rows = database.limits.pruned_at_once
         self._done_in = -1
-        self._older_before_s = 0
+        self._older_before_s = self._dropped = 0
 
     @property
     def pause_s(self) -> float:
@@ -116,8 +116,11 @@ class Housekeeping:
                 self._older_before_s = 0
         elif not database.pruner.busy:
             database.thinner.step(self._rows)
-        elif dropped := database.pruner.step(self._rows):
-            _log.info("old rounds dropped", rounds=dropped)
+        else:
+            self._dropped += database.pruner.step(self._rows)
+            if self._dropped and not self._database.pruner.busy:
+                _log.info("old rounds dropped", rounds=self._dropped)
+                self._dropped = 0
 
     @contextmanager
     def _unhurried(self) -> Iterator[None]:

@@ -94,18 +94,28 @@ class Packer:
                     yield table, tuple(series)
 
     def keep(self, job: PackJob, body: bytes) -> None:
-        """Write a pack, and in its rows where they are in it."""
+        """Write a pack, and in its rows where they are in it.
+
+        The rows are taken out and put in again: made smaller where they are, they would leave their pages nearly empty.
+        """
         table, width = job.table, len(job.table.columns)
+        where = " AND ".join(f"{k} = ?" for k in table.series)
+        span = f"{where} AND round_s BETWEEN ? AND ? AND {table.unpacked}"
+        which = (*job.series, job.rounds[0], job.rounds[-1])
         with self._conn:
             self._conn.execute("BEGIN IMMEDIATE")
             values = (table.name, _SERIES.join(job.series), job.rounds[0], job.rounds[-1], body)
             sql = "INSERT INTO packs (what, series, first_s, last_s, body) VALUES (?, ?, ?, ?, ?)"
             pack = int(self._conn.execute(sql, values).lastrowid or 0)
-            rows = (
-                (*self._changed(job, place(pack, i * width), i), *job.series, round_s)
-                for i, round_s in enumerate(job.rounds)
-            )
-            self._conn.executemany(_update(table), rows)
+            cursor = self._conn.execute(f"SELECT * FROM {table.name} WHERE {span}", which)  # noqa: S608 - our own names
+            names = [column[0] for column in cursor.description]
+            stored = {row["round_s"]: row for row in (dict(zip(names, r, strict=True)) for r in cursor)}
+            self._conn.execute(f"DELETE FROM {table.name} WHERE {span}", which)  # noqa: S608 - our own names
+            for i, round_s in enumerate(job.rounds):
+                stored[round_s] |= dict(zip(table.columns, self._changed(job, place(pack, i * width), i), strict=True))
+            marks = ", ".join("?" for _ in names)
+            rows = [tuple(row[n] for n in names) for _, row in sorted(stored.items())]
+            self._conn.executemany(f"INSERT INTO {table.name} VALUES ({marks})", rows)  # noqa: S608 - our own names
 
     def _job(self, table: PackedTable, series: Sequence[str]) -> PackJob:
         columns = ", ".join(table.columns)
@@ -147,9 +157,3 @@ def drop_packs(conn: sqlite3.Connection, name: str, series: Sequence[str], befor
     )
     feed = series[-1] if table.series[-1] == "feed" else ""
     conn.execute(sql, (name, _SERIES.join(series), before_s, *series, feed, table.withdrawn_as))
-
-
-def _update(table: PackedTable) -> str:
-    sets = ", ".join(f"{c} = ?" for c in table.columns)
-    where = " AND ".join(f"{k} = ?" for k in (*table.series, "round_s"))
-    return f"UPDATE {table.name} SET {sets} WHERE {where}"  # noqa: S608 - our own names

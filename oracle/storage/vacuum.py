@@ -21,7 +21,7 @@ def give_back(conn: sqlite3.Connection) -> bool:
     free, total = _number(conn, "freelist_count"), _number(conn, "page_count")
     if free <= max(_SPARE_PAGES, total // SPARE_PART) or not shrinks_by_steps(conn):
         return False
-    conn.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+    conn.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")  # ``execute`` would stop after the first page
     return True
 
 

@@ -1,6 +1,6 @@
 """A year by a clock that jumps: the file settles at what was said it would, and does not grow after that but for what is kept for good.
 
-LRT_ORACLE_YEAR_ROUNDS is how many rounds there are a day: few in the suite, 1,440 and more by `make fuzz`.
+LRT_ORACLE_YEAR_ROUNDS is how many rounds there are a day: few in the suite, 1,440 by `make year`.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def test_what_is_free_leaves_the_file_by_steps(tmp_path: Path) -> None:
     database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     assert size > 24 << 20
     assert path.stat().st_size < 10 << 20, "some is left for what comes next"
-    assert steps > 10
+    assert 10 < steps < 30, "a megabyte at a time"
     assert all(c.ok for c in verify(database, FEED.feed, S0 + 4))
     database.close()
 

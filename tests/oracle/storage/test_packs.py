@@ -162,7 +162,7 @@ def test_a_crash_between_reading_and_writing_a_pack_loses_nothing(tmp_path: Path
     job = database.packer.next()
     assert job is not None
     database.connection.execute(
-        "CREATE TRIGGER full BEFORE UPDATE ON rounds WHEN NEW.round_s % 5 = 3 BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        "CREATE TRIGGER full BEFORE INSERT ON rounds WHEN NEW.round_s % 5 = 3 BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
     )
     with pytest.raises(sqlite3.IntegrityError):
         database.packer.keep(job, job.packed())
