@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import click
 
-from oracle.cli import catalog, earnings, inspect, repair, run, seats, setup, staking, watching
+from oracle.cli import catalog, earnings, inspect, repair, run, seats, setup, staking, storing, upgrade, watching
 from oracle.cli.shell import Commands
 
 
@@ -38,6 +38,8 @@ for _command in (
     *earnings.COMMANDS,
     *staking.COMMANDS,
     *repair.COMMANDS,
+    *storing.COMMANDS,
+    *upgrade.COMMANDS,
     *watching.COMMANDS,
 ):
     main.add_command(_command)
@@ -45,6 +47,8 @@ for _command in (
 
 def _set_up_logging(form: str, *, verbose: bool) -> None:
     import structlog  # noqa: PLC0415 - --help stays quick
+
+    from oracle.runtime.log_output import LogOutput  # noqa: PLC0415 - as well
 
     render = (
         structlog.processors.JSONRenderer()
@@ -62,7 +66,7 @@ def _set_up_logging(form: str, *, verbose: bool) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LogOutput(sys.stderr))),
     )
 
 

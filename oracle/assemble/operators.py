@@ -13,6 +13,7 @@ from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.operator_sections import OperatorSection
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.runtime.clock import Clock
+from oracle.runtime.private_files import private_folder
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
 from oracle.sign.journal_witness import JournalWitness, witness_folder
@@ -78,7 +79,7 @@ class OperatorBuilder:
         if remote is not None:
             journal = self._journal(section, remote.address)
             return RemoteOperator(section.name, remote, journal, bound_bps=section.bound_bps)
-        if section.passphrase_env not in self._environ:
+        if not keyfiles.has_passphrase(section.passphrase_env, self._environ):
             return None
         key = keyfiles.load(Path(str(section.keyfile)), section.passphrase_env, self._environ)
         return Operator(section.name, key, self._journal(section, address_of(key)), bound_bps=section.bound_bps)
@@ -87,7 +88,7 @@ class OperatorBuilder:
         """The sign journal of a report key: locked, and mute for as long as it cannot know what the key has signed."""
         self._claim(key, section.name)
         path = Path(section.journal)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         remote_key = path.with_name(f"0x{key.hex()}.held")  # in the place of a keyfile: this key is elsewhere
         if section.keyfile is None:
             remote_key.touch()
