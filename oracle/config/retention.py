@@ -9,7 +9,7 @@ from oracle.config.tables.schema import Problem
 from oracle.model.retention import Retention
 
 _DAY_S = 86_400
-_ROUNDS_DAYS = 7
+_ROUNDS_DAYS, _MINUTES_DAYS, _HOURS_DAYS, _PUSHED_DAYS = 7, 30, 1_825, 400
 _REPORTED_EPOCHS = 16
 """Before the newest: of these operators still say who signed what, and compute again what others have reported."""
 _HANDED_ON = 600
@@ -39,10 +39,16 @@ def retention_of(config: Config) -> Retention:
     rounds = keep.rounds_days or max(_ROUNDS_DAYS, least)
     values = keep.values_days or rounds
     records = keep.records_days or max(rounds, learned_days)
+    minutes = keep.minutes_days or max(_MINUTES_DAYS, records)
     return Retention(
-        rounds_days=rounds, values_days=values, records_days=records, minutes_days=keep.minutes_days,
-        hours_days=keep.hours_days, pushed_values_days=keep.pushed_values_days, pushes_days=keep.pushes_days,
-    )  # fmt: skip
+        rounds_days=rounds,
+        values_days=values,
+        records_days=records,
+        minutes_days=minutes,
+        hours_days=keep.hours_days or max(_HOURS_DAYS, minutes),
+        pushed_values_days=keep.pushed_values_days or max(_PUSHED_DAYS, values),
+        pushes_days=keep.pushes_days or max(_PUSHED_DAYS, rounds),
+    )
 
 
 def retention_problems(config: Config) -> Iterator[Problem]:

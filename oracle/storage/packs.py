@@ -18,7 +18,7 @@ MARK = b"\1"
 """The first byte of a place in a pack; canonical JSON begins with none of the kind."""
 _PLACE = struct.Struct(">cQH")
 _NEWLINE = b"\n"
-_FILTERS = ({"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 20},)
+_FILTERS = ({"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 20},)
 """A dictionary as large as a pack: more would only take memory."""
 _OPEN_PACKS = 4
 

@@ -37,20 +37,32 @@ class RetentionSection:
         most=_FOR_GOOD_DAYS,
         shown="`rounds_days`",
     )
-    minutes_days: int = key(
-        60, "records by the minute, from then on by the hour; at least `records_days`", least=1, most=_FOR_GOOD_DAYS
+    minutes_days: int | None = key(
+        None,
+        "records by the minute, from then on by the hour; at least `records_days`",
+        least=1,
+        most=_FOR_GOOD_DAYS,
+        shown="30, or `records_days` if that is more",
     )
-    hours_days: int = key(3_650, "records by the hour, at least `minutes_days`", least=1, most=_FOR_GOOD_DAYS)
-    pushed_values_days: int = key(
-        400,
+    hours_days: int | None = key(
+        None,
+        "records by the hour; at least `minutes_days`",
+        least=1,
+        most=_FOR_GOOD_DAYS,
+        shown="1825, or `minutes_days` if that is more",
+    )
+    pushed_values_days: int | None = key(
+        None,
         "what was signed for a push that landed: the evidence of what is on a chain; at least `values_days`",
         least=1,
         most=_FOR_GOOD_DAYS,
+        shown="400, or `values_days` if that is more",
     )
-    pushes_days: int = key(
-        400,
+    pushes_days: int | None = key(
+        None,
         "transactions of pushes and what became of them; those that can still change stay whatever their age; at least"
         " `rounds_days`",
         least=1,
         most=_FOR_GOOD_DAYS,
+        shown="400, or `rounds_days` if that is more",
     )

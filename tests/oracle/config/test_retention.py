@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from oracle.config.resolve import resolve
-from oracle.config.retention import retention_of
+from oracle.config.retention import retention_of, retention_problems
 from oracle.config.sections import parse
 from oracle.config.tables.schema import ConfigError
 from oracle.model.retention import Retention
@@ -32,7 +32,7 @@ def problems(**tables: Any) -> str:
 
 def test_the_defaults() -> None:
     assert retention_of(config()) == Retention(
-        rounds_days=7, values_days=7, records_days=7, minutes_days=60, hours_days=3_650, pushed_values_days=400,
+        rounds_days=7, values_days=7, records_days=7, minutes_days=30, hours_days=1_825, pushed_values_days=400,
         pushes_days=400,
     )  # fmt: skip
     resolve(config())
@@ -42,7 +42,9 @@ def test_where_stake_signs_all_stays_until_a_penalty_is_carried_out_and_reports_
     staked = config(stores={"home": STAKE})
     assert retention_of(staked).rounds_days == retention_of(staked).values_days == 16
     slow = {**STAKE, "stake": {**STAKE["stake"], "dispute_s": 30 * 86_400}}
-    assert retention_of(config(stores={"home": slow})).rounds_days > 40
+    slowest = config(stores={"home": slow})
+    assert retention_of(slowest).rounds_days > 40
+    assert list(retention_problems(slowest)) == []
 
 
 def test_a_time_shorter_than_evidence_says_the_least() -> None:
@@ -57,7 +59,7 @@ def test_a_time_shorter_than_evidence_says_the_least() -> None:
         ({"values_days": 3}, "retention.values_days: 3 is less than rounds_days = 7"),
         ({"records_days": 3}, "retention.records_days: 3 is less than rounds_days = 7"),
         ({"minutes_days": 5}, "retention.minutes_days: 5 is less than records_days = 7"),
-        ({"hours_days": 50}, "retention.hours_days: 50 is less than minutes_days = 60"),
+        ({"hours_days": 20}, "retention.hours_days: 20 is less than minutes_days = 30"),
         ({"pushed_values_days": 6}, "retention.pushed_values_days: 6 is less than values_days = 7"),
         ({"pushes_days": 6}, "retention.pushes_days: 6 is less than rounds_days = 7"),
     ],

@@ -148,3 +148,18 @@ def test_an_older_file_shrinks_by_steps_once_it_was_rewritten(tmp_path: Path) ->
     assert path.stat().st_size < 1 << 20
     assert all(c.ok for c in verify(database, FEED.feed, S0 + 4))
     database.close()
+
+
+async def test_every_round_that_recomputes_has_its_record(tmp_path: Path) -> None:
+    database = Database(tmp_path / "o.db", FEW)
+    database.connection.execute("PRAGMA synchronous=OFF")
+    first, half_hour = (S0 - S0 % DAY_S) - S0 + DAY_S, 1_800
+    keep(database, range(first, first + 9 * DAY_S, half_hour))
+    now_ms = (S0 + first + 9 * DAY_S - half_hour) * 1_000
+    await Housekeeping(database, clock_at(lambda: now_ms), replace(WEEK, records_days=7)).run()
+    oldest = database.connection.execute("SELECT min(round_s) FROM rounds").fetchone()[0]
+    assert S0 + first < oldest < now_ms // 1_000 - 7 * DAY_S
+    assert database.full_rate_since_s(FEED.feed) <= oldest
+    assert all(c.ok for c in verify(database, FEED.feed, oldest) if c.what != "published before")
+    assert database.record(FEED.feed, oldest) is not None
+    database.close()
