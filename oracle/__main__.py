@@ -46,6 +46,8 @@ for _command in (
 def _set_up_logging(form: str, *, verbose: bool) -> None:
     import structlog  # noqa: PLC0415 - --help stays quick
 
+    from oracle.runtime.log_output import LogOutput  # noqa: PLC0415 - as well
+
     render = (
         structlog.processors.JSONRenderer()
         if form == "json"
@@ -62,7 +64,7 @@ def _set_up_logging(form: str, *, verbose: bool) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(LogOutput(sys.stderr)),
     )
 
 

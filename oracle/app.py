@@ -265,8 +265,8 @@ class App:
             )  # fmt: skip
 
     async def _push(self, target: Target) -> None:
-        """A look at a target, by a time that is believed: what is due and what is too old goes by it."""
-        if self._timer.clock_believed:
+        """A look at a target, by a time that is believed: what is due and what is too old goes by it. None in a damaged database."""
+        if self._timer.clock_believed and not self._timer.has_stopped:
             await target.tick()
 
     # --- what sources and clocks report ------------------------------------------------------------------------------

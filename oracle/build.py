@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import structlog
 
 from feeds.chain_follower import IngestHooks
 from feeds.ingest import Ingest
@@ -26,6 +27,8 @@ from oracle.config.feed_risks import risks_of
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
 from oracle.keep.keeper import Keeper
+from oracle.model.spec import RULES_VERSION
+from oracle.model.state import FeedState
 from oracle.network.agreements import Agreements
 from oracle.network.operator_network import OperatorNetwork
 from oracle.push.target import Target
@@ -43,6 +46,10 @@ from oracle.sign.remote_operator import RemoteOperator
 from oracle.stake.follow import StakeFollower
 from oracle.storage.database import Database, published_by_feed
 from oracle.watch.duty import WatchDuty
+
+_LOOK_S = 5.0
+"""So long a start may look whether the database is whole."""
+_log = structlog.get_logger("oracle.build")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +143,8 @@ def _build(
     metrics.expect(config.targets)
     database = Database(path)
     opened.callback(database.close)
+    if not database.check_whole(_LOOK_S):
+        _log.info("the database is too big to be looked through at a start; what is damaged is noticed where it is read")
     observer = Observer(sources_of(resolved))
     builder = OperatorBuilder(resolved, environ, clock, database, opened)
     members = _members(resolved, builder, database)
@@ -220,10 +229,21 @@ def _members(resolved: ResolvedConfig, builder: OperatorBuilder, database: Datab
 
     def member(name: str, without: tuple[str, ...], signer: Operator | None) -> Member:
         specs = {feed: subset(spec, without) for feed, spec in resolved.specs.items()}
-        return Member(name=name, specs=specs, states={f: database.state(name, f) for f in specs}, signer=signer)
+        return Member(name=name, specs=specs, states={f: _state(database, name, f) for f in specs}, signer=signer)
 
     operators = resolved.config.operators
     return [member(o.name, o.without, builder.operator(o)) for o in operators] or [member("local", (), None)]
+
+
+def _state(database: Database, operator: str, feed: str) -> FeedState:
+    """What a feed goes on from; where other rules have left it behind, that is said."""
+    carried = database.carried_state(operator, feed)
+    if carried.is_of_other_rules:
+        _log.warning(
+            "the first round by other rules: what a feed remembers is carried over", operator=operator, feed=feed,
+            made_by=carried.made_by, rules=RULES_VERSION, begins_anew=carried.anew, status=carried.state.judge.status.word,
+        )  # fmt: skip
+    return carried.state
 
 
 def _rounds(resolved: ResolvedConfig, members: list[Member], database: Database) -> Rounds:

@@ -13,6 +13,7 @@ from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.operator_sections import OperatorSection
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.runtime.clock import Clock
+from oracle.runtime.private_files import private_folder
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
 from oracle.sign.journal_witness import JournalWitness, witness_folder
@@ -87,7 +88,7 @@ class OperatorBuilder:
         """The sign journal of a report key: locked, and mute for as long as it cannot know what the key has signed."""
         self._claim(key, section.name)
         path = Path(section.journal)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         remote_key = path.with_name(f"0x{key.hex()}.held")  # in the place of a keyfile: this key is elsewhere
         if section.keyfile is None:
             remote_key.touch()

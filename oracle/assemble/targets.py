@@ -29,6 +29,7 @@ from oracle.push.settings import PushRules
 from oracle.push.target import Target
 from oracle.round.rounds import Rounds
 from oracle.runtime.clock import Clock
+from oracle.runtime.log_limit import LogBudget
 from oracle.serve.metrics import Metrics
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import Domain
@@ -57,6 +58,7 @@ class Outcomes:
     tally: Tally = field(default_factory=Tally)
     receipt_ms: deque[int] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
     misbehaviour: deque[str] = field(default_factory=lambda: deque(maxlen=_SENTENCES))
+    _told: LogBudget = field(default_factory=LogBudget)
 
     def landed(self, row: PushRow) -> None:
         """A push is in the chain."""
@@ -88,9 +90,12 @@ class Outcomes:
         """Operators would not sign."""
         for refusal in refusals:
             self.metrics.refused(refusal)
-            _log.warning(
-                "an operator does not sign", operator=refusal.operator, code=refusal.code.value, why=refusal.text
-            )
+            kind = ("refused", refusal.operator, refusal.code)
+            if (more := self._told.more(kind)) is not None:
+                _log.warning(
+                    "an operator does not sign", operator=refusal.operator, code=refusal.code.value, why=refusal.text,
+                    more_since_the_last_line=more,
+                )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,7 @@ from oracle.round.reference_divergence import Divergence
 from oracle.runtime.clock import now_ms
 from oracle.sign.eip712 import Domain
 from oracle.storage.database import Database
+from oracle.storage.reading import DatabaseReader
 
 _TIMEOUT_S = 20.0
 
@@ -297,7 +298,7 @@ def _database(resolved: ResolvedConfig) -> Iterator[Database | None]:
     if not path.is_file():
         yield None
         return
-    database = Database(path)
+    database = DatabaseReader(path)
     try:
         yield database
     finally:

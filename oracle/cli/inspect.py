@@ -37,7 +37,8 @@ def explain(config_path: Path, feed: str, round_s: int | None, as_json: bool) ->
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def verify(config_path: Path, feed: str, round_s: int | None, as_json: bool) -> None:
-    """Recompute a stored round from its inputs and compare it bit for bit."""
+    """Recompute a stored round from its inputs and compare it bit for bit. Status 3: made by rules of another version."""
+    from oracle.audit.checks import is_good
     from oracle.audit.recompute import verify as recompute
     from oracle.audit.recompute import verify_withdrawn
 
@@ -47,13 +48,15 @@ def verify(config_path: Path, feed: str, round_s: int | None, as_json: bool) -> 
         newest = database.record(feed)
         wanted = newest.report.round_time_s if newest else 0
     results = [r for o in database.operators(feed) if (r := database.result(o, feed, wanted)) is not None]
-    stored = bool(results) or database.record(feed, wanted) is not None
+    stored = bool(results) or database.record(feed, wanted) is not None or bool(database.older.of(feed, wanted))
     checks = [*(recompute(database, feed, wanted) if stored else ()), *verify_withdrawn(database, feed, wanted)]
     if not checks and not stored:
         raise Exit(f"no round of {feed} is stored at {wanted}", ExitCode.ABSTAINED)
-    good = bool(checks) and all(c.ok for c in checks)
-    rows = [f"{'same ' if c.ok else 'OTHER'}  {c.what}: {c.detail}" for c in checks]
+    good, wrong = is_good(checks), any(not c.ok and c.rules is None for c in checks)
+    rows = [f"{'rules' if c.rules else 'same ' if c.ok else 'OTHER'}  {c.what}: {c.detail}" for c in checks]
     print_result(as_json, {"feed": feed, "round": wanted, "ok": good, "checks": [asdict(c) for c in checks]}, rows)
+    if not wrong and any(c.rules for c in checks):
+        sys.exit(ExitCode.ABSTAINED)
     sys.exit(ExitCode.DONE if good else ExitCode.FAILED)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feeds.errors import LrtOracleError
+from oracle.runtime.private_files import private_folder
 
 _BYTES = 64
 """Written at once and in place: no line is ever half an old and half a new one."""
@@ -45,7 +46,7 @@ class JournalWitness:
     def __init__(self, folder: Path, address: bytes) -> None:
         self.path = folder / f"0x{address.hex()}.said"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            private_folder(folder)
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as e:
             raise WitnessError(f"{self.path}: {e.strerror}: name another folder in oracle.witness") from e

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from feeds.errors import LrtOracleError
+from oracle.runtime.private_files import private_folder
 from oracle.sign.keyfiles import KeyfileError
 
 
@@ -33,7 +34,7 @@ def sole_writer(database: Path | str) -> Iterator[None]:
         DatabaseInUse: another process has it; the error names its pid.
     """
     path = Path(database).resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     with ExitStack() as handles:
         beside = _opened(handles, path.with_name(f"{path.name}.lock"))
         file = _opened(handles, path)

@@ -14,6 +14,7 @@ from eth_hash.auto import keccak
 
 from feeds.chains.abi import address, checksummed
 from feeds.errors import LrtOracleError
+from oracle.runtime.private_files import private_file, private_folder
 from oracle.sign.eip712 import address_of
 from oracle.sign.sign_journal import SignJournal
 
@@ -57,6 +58,7 @@ def load(path: Path, passphrase_env: str, environ: Mapping[str, str] = os.enviro
     passphrase = environ.get(passphrase_env)
     if passphrase is None:
         raise KeyfileError(f"{path} needs its passphrase: set the environment variable {passphrase_env}")
+    private_file(path)
     try:
         return coincurve.PrivateKey(bytes(Account.decrypt(path.read_text(encoding="utf-8"), passphrase)))
     except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError):
@@ -86,7 +88,7 @@ def save(path: Path, key: coincurve.PrivateKey, passphrase: str, *, iterations: 
     Raises:
         KeyfileError: a file is already there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     if path.exists():
         raise _taken(path)
     kdf = "pbkdf2" if iterations else None
@@ -144,7 +146,7 @@ def new(path: Path, journal: Path | None, passphrase_env: str, environ: Mapping[
     if journal is not None and journal.exists():
         raise KeyfileError(f"{journal} exists: a journal belongs to one key, choose another name")
     if journal is not None:  # before the key: a key without its journal would be mute at first
-        journal.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(journal.parent)
     key = coincurve.PrivateKey()
     save(path, key, passphrase)
     if journal is not None:

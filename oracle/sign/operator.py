@@ -28,8 +28,9 @@ from oracle.sign.eip712 import (
 )
 from oracle.sign.epoch_lines import EpochKind, EpochLine, EpochRefused, VoteLine
 from oracle.sign.epoch_words import EpochAttendance, EpochVote, RewardsWord
+from oracle.sign.journal_form import JournalError
 from oracle.sign.messages import Refusal, RefusalCode, Signature, SignedValues, SignerSet
-from oracle.sign.sign_journal import EquivocationRefused, JournalError, SignJournal
+from oracle.sign.sign_journal import EquivocationRefused, SignJournal
 
 SEALED_PLACE = 1 << 16
 """Place in the journal of a round's certificate: behind every feed index, one for each step."""

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from feeds.errors import LrtOracleError
 from oracle.sign.eip712 import Domain
-from oracle.sign.epoch_lines import SCHEMA as EPOCHS
 from oracle.sign.epoch_lines import EpochKind, EpochLine, EpochLines, VoteLine
 from oracle.sign.epoch_words import VoteKind
+from oracle.sign.journal_form import JournalError, damaged_journal, is_damage, open_journal
 from oracle.sign.journal_witness import JournalWitness, WitnessError, WitnessNote
 from oracle.sign.mute_period import MutePeriod
 
@@ -26,16 +26,6 @@ _DROPPED_AT_ONCE = 8
 _BUSY_MS = 1_000
 """So long a write waits for another process that has the journal; rounds wait too. Later it is a refusal, and the next
 round tries again."""
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS signed (
-  chain INTEGER NOT NULL, store BLOB NOT NULL, feed INTEGER NOT NULL, round_s INTEGER NOT NULL, item_hash BLOB NOT NULL,
-  PRIMARY KEY (chain, store, feed, round_s)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS signed_round ON signed (round_s, chain, store);
-CREATE TABLE IF NOT EXISTS owner (address BLOB NOT NULL, mute_until_ms INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS written (writes INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS silence (floor_s INTEGER NOT NULL, sure INTEGER NOT NULL);
-"""
 
 
 class JournalPlace(NamedTuple):
@@ -48,10 +38,6 @@ class JournalPlace(NamedTuple):
     store: bytes
     feed: int
     round_s: int
-
-
-class JournalError(LrtOracleError, RuntimeError):
-    """The journal belongs to another key, or cannot be written."""
 
 
 class EquivocationRefused(LrtOracleError):
@@ -111,10 +97,8 @@ class SignJournal:
         self.witnessed_s: int | None = None
         """Newest round_time of which the witness knew more than this file when it was opened; None if it did not."""
         self._witness = witness
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA + EPOCHS)
+        self._damage: str | None = None
+        self._db = open_journal(path)
         self._epochs = EpochLines(self._db)
         self._mute = MutePeriod(self._db, mute_ms, time_confirmed=time_confirmed)
         self._open(address, now_ms, newborn=newborn)
@@ -230,7 +214,18 @@ class SignJournal:
         return self._epochs.votes(domain.chain_id, domain.store, epoch)
 
     def _write_down(self, is_there: Callable[[], bool], write: Callable[[], None]) -> None:
-        """One transaction, and its witness."""
+        """One transaction, and its witness. Once a file is seen to be damaged, nothing it says is believed any more."""
+        if self._damage is not None:
+            raise damaged_journal(self.path, self._damage)
+        try:
+            self._write_whole(is_there, write)
+        except sqlite3.DatabaseError as e:
+            if not is_damage(e):
+                raise
+            self._damage = str(e)
+            raise damaged_journal(self.path, self._damage) from e
+
+    def _write_whole(self, is_there: Callable[[], bool], write: Callable[[], None]) -> None:
         with self._db:  # commits, or rolls back when an exception passes
             self._db.execute("BEGIN IMMEDIATE")
             ahead = self._witness_ahead()

@@ -13,18 +13,23 @@ from sqlite_utils import Database as SqliteFile
 from feeds.units import MS
 from oracle.model.canonical_json import digest, dump
 from oracle.model.publication import Record, Transition
+from oracle.model.spec import RULES_VERSION
 from oracle.model.types import FeedRound, FoldedFeed, Published
 from oracle.report.compose import published_after_record
+from oracle.runtime.file_faults import FileFaultKind, file_fault
+from oracle.runtime.private_files import private_file
 from oracle.sign.messages import Agreement
 from oracle.storage.attended_rows import AttendedRows
 from oracle.storage.errors import AnotherWriter
 from oracle.storage.limits import DatabaseLimits
+from oracle.storage.older import OlderRounds
 from oracle.storage.prune import Pruner
 from oracle.storage.push_rows import PushRows
 from oracle.storage.record_rows import RecordRows, sealed_words
 from oracle.storage.root_rows import RootRows
 from oracle.storage.round_rows import RoundRows
 from oracle.storage.schema import prepare
+from oracle.storage.wholeness import check_whole, damaged
 from oracle.storage.withdrawn import Withdrawn
 
 _Counts = dict[tuple[str, str], int]
@@ -40,17 +45,23 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
         limits: how much is done at a time.
 
     Attributes:
+        path: its file.
         connection: to SQLite, in autocommit mode.
         pruner: what is left to drop.
         withdrawn: what was disowned.
+        older: rounds in a form that is not read any more.
 
     Raises:
-        OtherRules: its rounds were made by other rules.
+        OtherRules: its rounds were made by later rules.
+        NewerDatabase: a later version has written it.
+        MigrationBlocked: it cannot be brought up to date now.
+        DatabaseDamaged: it is not whole.
     """
 
     def __init__(self, path: Path | str, limits: DatabaseLimits | None = None) -> None:
         if path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            private_file(Path(path))
+        self.path = Path(path)
         self._limits = limits or DatabaseLimits()
         self._reading = threading.Lock()
         self._file = SqliteFile(path)
@@ -59,12 +70,17 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
             prepare(self.connection, path)
             self.pruner = Pruner(self.connection)
             self.withdrawn = Withdrawn(self.connection)
+            self.older = OlderRounds(self.connection)
             self._specs: set[str] = {r[0] for r in self.connection.execute("SELECT hash FROM specs")}
             self._counts = self._stored_counts()
+            self._of_other_rules = self._with_older_state()
             # a second connection, so that long reads can run in a thread while rounds are written
             self._reads = self.connection if path == ":memory:" else sqlite3.connect(path, check_same_thread=False)
-        except BaseException:
+        except BaseException as e:
             self.connection.close()
+            fault = file_fault(e) if isinstance(e, sqlite3.DatabaseError) else None
+            if fault is not None and fault.kind is FileFaultKind.DAMAGED:
+                raise damaged(path, str(e)) from e
             raise
 
     def close(self) -> None:
@@ -100,8 +116,17 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
         # it is on disk only now: a round that failed leaves no trace in memory either
         self._specs |= specs
         self._counts |= counts
+        self._of_other_rules -= counts.keys()
         with contextlib.suppress(sqlite3.Error):  # the round is written: what could not be dropped can wait
             self.pruner.step(self._limits.pruned_a_round)
+
+    def check_whole(self, most_s: float) -> bool:
+        """Look through the file; whether there was time for all of it.
+
+        Raises:
+            DatabaseDamaged: it is not whole.
+        """
+        return check_whole(self.connection, self.path, most_s)
 
     def prune(self, before_s: int) -> int:
         """Drop rounds older than the newest checkpoint before that time, and the signed values of these rounds.
@@ -115,6 +140,7 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
         Returns:
             How many rounds this call dropped.
         """
+        self.older.prune(before_s, self._limits.pruned_at_once)
         self.pruner.aim(before_s)
         return self.pruner.step(self._limits.pruned_at_once)
 
@@ -122,6 +148,7 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
         """Disown all rounds after a round_time, see :meth:`Withdrawn.withdraw`; rounds go on from these states."""
         withdrawal = self.withdrawn.withdraw(after_s, at_ms, why, states)
         self._counts = self._stored_counts()
+        self._of_other_rules = self._with_older_state()
         return withdrawal
 
     def _has(self, table: str, column: str, name: str, round_s: int) -> bool:
@@ -131,6 +158,11 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
     def _stored_counts(self) -> _Counts:
         rows = self.connection.execute("SELECT operator, feed, rounds FROM states")
         return {(operator, feed): count for operator, feed, count in rows}
+
+    def _with_older_state(self) -> set[tuple[str, str]]:
+        """Operators and feeds whose last round was made by earlier rules: the first by the present ones begins at a checkpoint."""
+        sql = "SELECT operator, feed FROM states WHERE json_extract(CAST(body AS TEXT), '$.version') != ?"
+        return {(operator, feed) for operator, feed in self.connection.execute(sql, (RULES_VERSION,))}
 
     def _save_published(self, agreements: Iterable[Agreement], records: Iterable[Record]) -> None:
         """Write what was not stored before."""
@@ -166,7 +198,7 @@ class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
             self.connection.execute("INSERT OR IGNORE INTO specs VALUES (?, ?)", spec)
             specs.add(result.spec_hash)
         count = self._counts.get((name, feed), 0)
-        if count % self._limits.checkpoint_every == 0:
+        if count % self._limits.checkpoint_every == 0 or (name, feed) in self._of_other_rules:
             checkpoint = (name, feed, result.round_time_s, dump(folded.before))
             self.connection.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?)", checkpoint)
         kind = "round" if isinstance(result, FeedRound) else "abstained"

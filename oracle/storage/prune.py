@@ -7,12 +7,6 @@ from collections.abc import Sequence
 
 PUSHED_KEPT_S = 400 * 86_400
 """How long signed values behind a push that landed are kept: the evidence of what is on a chain outlives the rounds."""
-INDEXES = """
-CREATE INDEX IF NOT EXISTS agreements_round ON agreements (round_s);
-CREATE INDEX IF NOT EXISTS pushes_landed ON pushes (target, round_s) WHERE state = 'landed';
-CREATE INDEX IF NOT EXISTS pushes_made ON pushes (target, made_ms);
-CREATE INDEX IF NOT EXISTS not_pushed_at ON not_pushed (at_ms);
-"""
 _CHECKPOINTS = "SELECT operator, feed, max(round_s) FROM checkpoints WHERE round_s <= ? GROUP BY operator, feed"
 _NEWEST = "SELECT max(round_s) FROM rounds WHERE operator = ? AND feed = ?"
 _DROP_CHECKPOINTS = "DELETE FROM checkpoints WHERE operator = ? AND feed = ? AND round_s < ?"

@@ -6,11 +6,13 @@ import json
 import sqlite3
 
 from oracle.model.canonical_json import parse
-from oracle.model.spec import FeedSpec
+from oracle.model.spec import RULES_VERSION, FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.types import Abstained, FeedRound, Result
+from oracle.storage.carried import CarriedState, carried_state
 from oracle.storage.errors import DatabaseError
 from oracle.storage.limits import DatabaseLimits
+from oracle.storage.older import OlderRounds
 from oracle.storage.withdrawn import Withdrawn
 
 _NEWEST_FIRST = (
@@ -23,21 +25,27 @@ class RoundRows:
 
     connection: sqlite3.Connection
     withdrawn: Withdrawn
+    older: OlderRounds
     _limits: DatabaseLimits
     _counts: dict[tuple[str, str], int]
 
     def state(self, operator: str, feed: str) -> FeedState:
         """The state after the last stored round; a fresh one where there is none."""
+        return self.carried_state(operator, feed).state
+
+    def carried_state(self, operator: str, feed: str) -> CarriedState:
+        """The same, with the rules that have made it and what of it begins anew by the present ones."""
         row = self.connection.execute(
             "SELECT body FROM states WHERE operator = ? AND feed = ?", (operator, feed)
         ).fetchone()
-        return parse(FeedState, row[0]) if row else FeedState()
+        return carried_state(row[0]) if row else CarriedState(state=FeedState(), made_by=RULES_VERSION)
 
     def last_round_s(self) -> int:
         """Newest round_time stored, 0 if none: rounds never go back behind it."""
         newest = "SELECT max(r.round_s) FROM rounds r WHERE r.operator = s.operator AND r.feed = s.feed"
         row = self.connection.execute(f"SELECT max(({newest})) FROM states s").fetchone()  # noqa: S608 - our own text
-        return int(row[0] or 0)
+        older = self.older.span()
+        return max(int(row[0] or 0), older[1] if older is not None else 0)
 
     def operators(self, feed: str) -> tuple[str, ...]:
         """Operators that have rounds of this feed."""

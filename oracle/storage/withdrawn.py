@@ -8,16 +8,6 @@ from dataclasses import dataclass
 
 from oracle.model.publication import OPEN, PushState
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS withdrawals (
-  id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, after_s INTEGER NOT NULL, why TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS withdrawn (
-  withdrawal INTEGER NOT NULL, what TEXT NOT NULL, operator TEXT NOT NULL, feed TEXT NOT NULL, round_s INTEGER NOT NULL,
-  kind TEXT NOT NULL, body BLOB NOT NULL, signers BLOB, indexes BLOB, sealed BLOB
-);
-CREATE INDEX IF NOT EXISTS withdrawn_round ON withdrawn (feed, what, round_s);
-"""
 _MOVES = (
     ("rounds", "'round', operator, feed, round_s, kind, body, NULL, NULL, NULL", "round_s > ?"),
     ("checkpoints", "'checkpoint', operator, feed, round_s, '', body, NULL, NULL, NULL", "round_s > ?"),

@@ -1,0 +1,10 @@
+"""All steps of the schema, in order. A released line is never changed; a new one goes to the end."""
+
+from __future__ import annotations
+
+from oracle.storage.migrations import first_tables
+from oracle.storage.migrations.migration import Migration
+
+STEPS = (Migration(number=1, name="tables as of 0.1.0 get what came after it", run=first_tables.run),)
+NEWEST = STEPS[-1].number
+"""The schema of a file that is up to date."""
