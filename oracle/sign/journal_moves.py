@@ -200,15 +200,21 @@ def import_journal(
 
 @contextmanager
 def _opened(path: Path, address: bytes) -> Iterator[tuple[sqlite3.Connection, Handover]]:
-    """A journal of a key, in one transaction, which an exception takes back."""
-    with closing(open_journal(path)) as db:
-        handover = Handover(db, path)
-        with db:
-            db.execute("BEGIN IMMEDIATE")
-            owner = handover.owner()
-            if owner not in {None, address}:
-                raise JournalError(f"{path} belongs to key 0x{owner.hex() if owner else ''}, not 0x{address.hex()}")
-            yield db, handover
+    """A journal of a key, in one transaction, which an exception takes back, with the file if there was none."""
+    is_new = not path.exists()
+    try:
+        with closing(open_journal(path)) as db:
+            handover = Handover(db, path)
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                owner = handover.owner()
+                if owner is not None and owner != address:
+                    raise JournalError(f"{path} belongs to key 0x{owner.hex()}, not 0x{address.hex()}")
+                yield db, handover
+    except BaseException:
+        for end in ("", "-wal", "-shm") if is_new else ():
+            path.with_name(f"{path.name}{end}").unlink(missing_ok=True)
+        raise
 
 
 def _document(

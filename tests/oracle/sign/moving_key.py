@@ -155,6 +155,17 @@ class MovingKey:
 
     # --- moves -------------------------------------------------------------------------------------------------------
 
+    def relocate(self, machine: Machine) -> None:
+        """All of a move, or its beginning, while what the old machine has signed is fresh."""
+        target = self.rng.choice([m for m in self.machines if m is not machine])
+        self.ticket(target)
+        if machine.process is not None or machine.journal.exists():
+            self.speak(machine)
+        file = self.export(machine, self.tickets[-1])
+        if self.rng.random() < 0.8:
+            self.bring(target, file=file)
+            self.speak(target)
+
     def ticket(self, machine: Machine) -> None:
         self.tickets.append(make_ticket(machine.journal, ADDRESS, now_ms=self.now_s * 1_000))
 
