@@ -207,9 +207,7 @@ def _opened(path: Path, address: bytes) -> Iterator[tuple[sqlite3.Connection, Ha
             handover = Handover(db, path)
             with db:
                 db.execute("BEGIN IMMEDIATE")
-                owner = handover.owner()
-                if owner is not None and owner != address:
-                    raise JournalError(f"{path} belongs to key 0x{owner.hex()}, not 0x{address.hex()}")
+                _check_owner(path, handover.owner(), address)
                 yield db, handover
     except BaseException:
         for end in ("", "-wal", "-shm") if is_new else ():

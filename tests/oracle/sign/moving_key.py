@@ -99,17 +99,8 @@ class MovingKey:
     def step(self) -> None:
         self.now_s += self.rng.choice((1, 5, 10, 10, 45))
         machine = self.rng.choice(self.machines)
-        acts = (
-            self.speak,
-            self.speak,
-            self.speak,
-            self.ticket,
-            self.export,
-            self.bring,
-            self.copy,
-            self.snapshot,
-            self.back,
-        )
+        acts = [self.ticket, self.export, self.bring, self.copy, self.snapshot, self.back]
+        acts += [self.speak, self.speak, self.speak, self.relocate, self.relocate, self.relocate]
         try:
             self.rng.choice(acts)(machine)
         except (MoveRefused, JournalError):
@@ -134,7 +125,7 @@ class MovingKey:
         round_s, feed = (self.now_s - back_s) // 10 * 10, self.rng.randrange(2)
         epoch = (self.now_s - back_s - S0) // EPOCH_S + 9
         ended_s = S0 + (epoch - 9) * EPOCH_S
-        what = self.rng.choice(("round", "round", "epoch", "vote"))
+        what = self.rng.choice(("round", "round", "round", "epoch", "vote"))
         try:
             if what == "round":
                 place: tuple[object, ...] = (what, domain, feed, round_s)
@@ -159,7 +150,7 @@ class MovingKey:
         """All of a move, or its beginning, while what the old machine has signed is fresh."""
         target = self.rng.choice([m for m in self.machines if m is not machine])
         self.ticket(target)
-        if machine.process is not None or machine.journal.exists():
+        if self.rng.random() < 0.5:
             self.speak(machine)
         file = self.export(machine, self.tickets[-1])
         if self.rng.random() < 0.8:
@@ -179,7 +170,7 @@ class MovingKey:
         witness = machine.witness()
         try:
             export_journal(
-                machine.journal, ADDRESS, file, ticket=ticket, witness=witness, now_ms=self.now_s * 1_000, window_s=60
+                machine.journal, ADDRESS, file, ticket=ticket, witness=witness, now_ms=self.now_s * 1_000, window_s=20
             )
         finally:
             witness.close()

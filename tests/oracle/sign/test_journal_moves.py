@@ -54,9 +54,9 @@ def test_law_no_history_of_moves_lets_a_key_sign_two_things(tmp_path: Path) -> N
             key.step()
         key.close()
         moves, refusals, said = moves + key.moves, refusals + key.refusals, said + len(key.said)
-    assert moves > 20, "or it tests nothing"
+    assert moves > 100, "or it tests nothing"
     assert refusals > 500
-    assert said > 2_000
+    assert said > 900
 
 
 def test_law_a_sealed_move_waits_for_nothing_and_misses_no_round(key: MovingKey) -> None:
@@ -74,7 +74,7 @@ def test_law_a_sealed_move_waits_for_nothing_and_misses_no_round(key: MovingKey)
 def test_all_that_was_signed_goes_along(key: MovingKey) -> None:
     journal = moved(key)
     journal.record(LOCAL, S0 + 190, {0: A}), "the same again, for a push that is under way"
-    for round_s in (S0 + 190, S0 + 150, S0 + 100, S0):
+    for round_s in (S0 + 190, S0 + 180, S0 + 100, S0):
         with pytest.raises(EquivocationRefused):
             journal.record(LOCAL, round_s, {0: B})
     with pytest.raises(EquivocationRefused, match="restored or moved"):
@@ -87,9 +87,9 @@ def test_all_that_was_signed_goes_along(key: MovingKey) -> None:
 def test_only_the_newest_lines_go_along_and_the_mark_stands_for_the_others(key: MovingKey) -> None:
     moved(key)
     assert lines(key.machines[0].journal) == 41
-    assert lines(key.machines[1].journal) == 2 * 7 + 1
+    assert lines(key.machines[1].journal) == 2 * 3 + 1
     document = from_json(key.exports[-1].read_text())
-    assert document.complete_from_s == S0 + 130
+    assert document.complete_from_s == S0 + 170
     assert document.low_water() == {
         (1, LOCAL.store, 0): S0 + 190,
         (1, LOCAL.store, 1): S0 + 190,
