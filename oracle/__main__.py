@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from oracle.cli import catalog, earnings, inspect, repair, run, seats, setup, staking, watching
+from oracle.cli import catalog, earnings, inspect, moving, repair, run, seats, setup, staking, watching
 from oracle.cli.shell import Commands
 
 
@@ -38,6 +38,7 @@ for _command in (
     *earnings.COMMANDS,
     *staking.COMMANDS,
     *repair.COMMANDS,
+    *moving.COMMANDS,
     *watching.COMMANDS,
 ):
     main.add_command(_command)

@@ -144,7 +144,9 @@ def _build(
     database = Database(path)
     opened.callback(database.close)
     if not database.check_whole(_LOOK_S):
-        _log.info("the database is too big to be looked through at a start; what is damaged is noticed where it is read")
+        _log.info(
+            "the database is too big to be looked through at a start; what is damaged is noticed where it is read"
+        )
     observer = Observer(sources_of(resolved))
     builder = OperatorBuilder(resolved, environ, clock, database, opened)
     members = _members(resolved, builder, database)

@@ -116,7 +116,11 @@ def to_json(document: JournalDocument) -> str:
 
 
 def _domains(document: JournalDocument) -> list[tuple[int, bytes]]:
-    return sorted({(r.chain_id, r.store) for r in (*document.rounds, *document.epochs, *document.votes)})
+    return sorted(
+        {(r.chain_id, r.store) for r in document.rounds}
+        | {(e.chain_id, e.store) for e in document.epochs}
+        | {(v.chain_id, v.store) for v in document.votes}
+    )
 
 
 def _store(document: JournalDocument, chain_id: int, store: bytes) -> dict[str, Any]:

@@ -63,6 +63,11 @@ def open_journal(path: Path) -> sqlite3.Connection:
     return db
 
 
+def form_of(db: sqlite3.Connection) -> int:
+    """The number of the form that a file has."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
 def is_damage(error: BaseException) -> bool:
     """Whether it says that a file is not whole."""
     fault = file_fault(error)
@@ -80,7 +85,7 @@ def damaged_journal(path: Path, why: str) -> JournalError:
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
     """Make the tables, or add what an older file lacks."""
-    form = int(db.execute("PRAGMA user_version").fetchone()[0])
+    form = form_of(db)
     if form > NEWEST:
         raise JournalError(
             f"{path} has form {form}, this version knows forms up to {NEWEST}: a later version has signed with this key. Start"

@@ -13,12 +13,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from feeds.errors import LrtOracleError
 from feeds.units import MS
 from oracle.sign.handover import Handover
 from oracle.sign.interchange import EpochRow, JournalDocument, RoundRow, VoteRow, to_json
-from oracle.sign.journal_form import JournalError, open_journal
+from oracle.sign.journal_form import NEWEST, JournalError, form_of, open_journal
 from oracle.sign.journal_witness import JournalWitness, WitnessNote
 from oracle.sign.mute_period import MutePeriod
 
@@ -110,6 +111,19 @@ def export_journal(
     finally:
         part.unlink(missing_ok=True)
     return document
+
+
+def copy_of(path: Path, address: bytes, now_ms: int, window_s: int) -> JournalDocument | None:
+    """What a journal knows now, whoever writes to it meanwhile; None of one that signs nothing. A copy: see `import_journal`."""
+    name = f"file:{quote(str(path.absolute()))}?mode=ro"
+    with closing(sqlite3.connect(name, uri=True, isolation_level=None)) as db:
+        if form_of(db) < NEWEST:
+            return None  # of an older version, which no process of this one has opened yet
+        db.execute("BEGIN")  # a reader: rounds go on meanwhile
+        handover = Handover(db, path)
+        if handover.owner() is None or handover.state().is_closed:
+            return None
+        return _document(db, address, b"", now_ms, window_s)
 
 
 def _note_lost(db: sqlite3.Connection, handover: Handover, witness: JournalWitness | None, known_s: int) -> None:
@@ -213,6 +227,11 @@ def _opened(path: Path, address: bytes) -> Iterator[tuple[sqlite3.Connection, Ha
         for end in ("", "-wal", "-shm") if is_new else ():
             path.with_name(f"{path.name}{end}").unlink(missing_ok=True)
         raise
+
+
+def _check_owner(path: Path, owner: bytes | None, address: bytes) -> None:
+    if owner is not None and owner != address:
+        raise JournalError(f"{path} belongs to key 0x{owner.hex()}, not 0x{address.hex()}")
 
 
 def _document(

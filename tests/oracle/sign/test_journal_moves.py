@@ -56,7 +56,7 @@ def test_law_no_history_of_moves_lets_a_key_sign_two_things(tmp_path: Path) -> N
         moves, refusals, said = moves + key.moves, refusals + key.refusals, said + len(key.said)
     assert moves > 100, "or it tests nothing"
     assert refusals > 500
-    assert said > 900
+    assert said > 600
 
 
 def test_law_a_sealed_move_waits_for_nothing_and_misses_no_round(key: MovingKey) -> None:
