@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from oracle.cli import catalog, earnings, inspect, moving, repair, run, seats, setup, staking, watching
+from oracle.cli import catalog, diagnosis, earnings, inspect, moving, repair, run, seats, setup, staking, watching
 from oracle.cli.shell import Commands
 
 
@@ -39,6 +39,7 @@ for _command in (
     *staking.COMMANDS,
     *repair.COMMANDS,
     *moving.COMMANDS,
+    *diagnosis.COMMANDS,
     *watching.COMMANDS,
 ):
     main.add_command(_command)
