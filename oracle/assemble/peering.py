@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -42,14 +43,16 @@ def place_of(resolved: ResolvedConfig) -> SeatPlace:
     return seat_place(resolved.config, None if home is None else home.target, known)
 
 
-async def tried_peers(resolved: ResolvedConfig) -> tuple[list[PeerFinding], SeatReading | None, str]:
+async def tried_peers(
+    resolved: ResolvedConfig, environ: Mapping[str, str] = os.environ
+) -> tuple[list[PeerFinding], SeatReading | None, str]:
     """What was found of each, what the chain says of the set, and why it was not asked who they are; "" where it was.
 
     Raises:
         NoSeat: as of `place_of`.
     """
     place = place_of(resolved)
-    me, reading, unread = await identity(place), None, ""
+    me, reading, unread = await identity(place, environ), None, ""
     try:
         reading = await read_seat(place, me.announced().address)
     except ChainError as e:
@@ -57,16 +60,16 @@ async def tried_peers(resolved: ResolvedConfig) -> tuple[list[PeerFinding], Seat
     return await try_peers(place, reading, me, _stored(place)), reading, unread
 
 
-async def identity(place: SeatPlace) -> Identity:
+async def identity(place: SeatPlace, environ: Mapping[str, str] = os.environ) -> Identity:
     """Who asks: the operator itself, by an announcement older than any of its process, so that nobody keeps it for the newer."""
-    announced = await _signed(place)
+    announced = await _signed(place, environ)
     return Identity(
         domain=place.domain, network_key=load_or_make(Path(place.network.keyfile)), announced=lambda: announced,
         build=version("lrt-oracle"), instance=secrets.token_bytes(8), now_ms=now_ms,
     )  # fmt: skip
 
 
-async def _signed(place: SeatPlace) -> SignedAnnouncement:
+async def _signed(place: SeatPlace, environ: Mapping[str, str]) -> SignedAnnouncement:
     """An announcement of this operator that is older than any other, signed by its report key wherever that is."""
     said = Announcement(
         counter=0,
@@ -74,7 +77,7 @@ async def _signed(place: SeatPlace) -> SignedAnnouncement:
         versions=(PROTOCOL_VERSION,),
     )
     section = place.operator
-    async with key_in_use(section, section.keyfile, os.environ) as key:
+    async with key_in_use(section, section.keyfile, environ) as key:
         raw = await key.sign(announcement_preimage(place.domain, said))
         return signed_announcement(key.address, said, compact_of(raw))
 

@@ -167,7 +167,7 @@ class Examination:
 
     async def _peers(self) -> Iterable[Finding]:
         try:
-            findings, reading, unread = await tried_peers(self._resolved)
+            findings, reading, unread = await tried_peers(self._resolved, self._environ)
         except NoSeat as e:
             return [info("peers", f"no others to reach: {e}")]
         return list(peer_findings(findings, reading, unread))
@@ -180,7 +180,7 @@ def source_findings(document: Mapping[str, Any]) -> Iterator[Finding]:
         text = f"{row['feed']}: {row['source']} at {row['at']} says nothing ({row['error']})"
         yield warning("sources", text, _REPLACED)
     for feed in document["feeds"]:
-        answered, least = len(feed.get("groups_answered", ())), feed["min_groups"]
+        answered, least = int(feed.get("groups_answered", 0)), int(feed["min_groups"])
         if "groups_answered" in feed and answered < least:
             text = f"{feed['feed']} has no price: {answered} of {least} groups answered"
             yield critical(
