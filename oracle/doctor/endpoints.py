@@ -15,7 +15,7 @@ from feeds.errors import FeedError
 from oracle.chain.quorum_rpc import Node
 from oracle.chain.rpc_answers import read_head
 from oracle.config.tables.chain_sections import ChainSection
-from oracle.doctor.findings import Finding, critical, info, ok, warning
+from oracle.doctor.findings import HealthFinding, critical, info, ok, warning
 
 _TIMEOUT_MS = 8_000
 _MAX_BODY = 4 << 20
@@ -100,7 +100,7 @@ async def _answer(node: Node, method: str, params: Sequence[Any]) -> Any:
 
 def endpoint_findings(
     chain: str, section: ChainSection, looks: Sequence[EndpointLook], now_ms: int
-) -> Iterator[Finding]:
+) -> Iterator[HealthFinding]:
     """What is wrong with the endpoints of one chain. Pure."""
     right = [o for o in looks if not o.error and o.chain_id == section.chain_id]
     newest = max((o.number for o in right), default=0)

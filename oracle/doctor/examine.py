@@ -24,7 +24,7 @@ from oracle.doctor.files import (
     rights_findings,
     room_findings,
 )
-from oracle.doctor.findings import Finding, critical, info, ok, split_advice, warning
+from oracle.doctor.findings import HealthFinding, critical, info, ok, split_advice, warning
 from oracle.doctor.machine import (
     clock_findings,
     file_findings,
@@ -50,7 +50,7 @@ class Examination:
     def __init__(self, resolved: ResolvedConfig, environ: Mapping[str, str]) -> None:
         self._resolved, self._config, self._environ = resolved, resolved.config, environ
         self._asked: dict[str, asyncio.Task[Any]] = {}
-        self.checks: dict[str, Callable[[], Coroutine[Any, Any, Iterable[Finding]]]] = {
+        self.checks: dict[str, Callable[[], Coroutine[Any, Any, Iterable[HealthFinding]]]] = {
             "keys": self._keys,
             "locks": self._locks,
             "journals": self._journals,
@@ -68,9 +68,9 @@ class Examination:
             "peers": self._peers,
         }
 
-    async def run(self, only: Collection[str] = ()) -> list[Finding]:
+    async def run(self, only: Collection[str] = ()) -> list[HealthFinding]:
         """All findings, or those of some looks. A look that fails is a finding too."""
-        found: list[Finding] = []
+        found: list[HealthFinding] = []
         for name, look in self.checks.items():
             if only and name not in only:
                 continue
@@ -106,19 +106,19 @@ class Examination:
 
     # --- this machine ------------------------------------------------------------------------------------------------
 
-    async def _keys(self) -> Iterable[Finding]:
+    async def _keys(self) -> Iterable[HealthFinding]:
         return list(rights_findings(self._config))
 
-    async def _locks(self) -> Iterable[Finding]:
+    async def _locks(self) -> Iterable[HealthFinding]:
         return list(lock_findings(self._config))
 
-    async def _journals(self) -> Iterable[Finding]:
+    async def _journals(self) -> Iterable[HealthFinding]:
         return list(journal_findings(self._config, self._environ, now_ms()))
 
-    async def _database(self) -> Iterable[Finding]:
+    async def _database(self) -> Iterable[HealthFinding]:
         return await asyncio.to_thread(lambda: list(database_findings(self._config)))
 
-    async def _clock(self) -> Iterable[Finding]:
+    async def _clock(self) -> Iterable[HealthFinding]:
         looks, document = await self._looks(), await self._checked()
         heads = {
             chain: max(o.time_s for o in said) * MS - now_ms()
@@ -127,45 +127,45 @@ class Examination:
         }
         return list(clock_findings(document["clocks"], heads))
 
-    async def _disk(self) -> Iterable[Finding]:
+    async def _disk(self) -> Iterable[HealthFinding]:
         return list(room_findings(self._config))
 
-    async def _memory(self) -> Iterable[Finding]:
+    async def _memory(self) -> Iterable[HealthFinding]:
         return list(memory_findings())
 
-    async def _files(self) -> Iterable[Finding]:
+    async def _files(self) -> Iterable[HealthFinding]:
         return list(file_findings())
 
-    async def _versions(self) -> Iterable[Finding]:
+    async def _versions(self) -> Iterable[HealthFinding]:
         return list(version_findings())
 
     # --- what the config reaches -------------------------------------------------------------------------------------
 
-    async def _settings(self) -> Iterable[Finding]:
+    async def _settings(self) -> Iterable[HealthFinding]:
         document = await self._checked()
         found = list(_problems("config", document["errors"], lambda k: not _is_source(k) and not k.startswith(_STORES)))
         found += [warning("config", *split_advice(a)) for a in document["alarms"]]
         found += [info("config", n) for n in document["notes"] if not n.startswith(("venue ", "others may read"))]
         return found or [ok("config", "nothing is wrong with it")]
 
-    async def _endpoints(self) -> Iterable[Finding]:
+    async def _endpoints(self) -> Iterable[HealthFinding]:
         looks = await self._looks()
         return [f for c, s in self._config.chains.items() for f in endpoint_findings(c, s, looks.get(c, []), now_ms())]
 
-    async def _sources(self) -> Iterable[Finding]:
+    async def _sources(self) -> Iterable[HealthFinding]:
         return list(source_findings(await self._checked()))
 
-    async def _store(self) -> Iterable[Finding]:
+    async def _store(self) -> Iterable[HealthFinding]:
         if not self._config.targets:
             return [info("store", "no targets: nothing is pushed")]
         document = await self._checked()
         found = list(_problems("store", document["errors"], lambda k: k.startswith(_STORES)))
         return [*found, *await seat_findings(self._resolved, gas=False)]
 
-    async def _gas(self) -> Iterable[Finding]:
+    async def _gas(self) -> Iterable[HealthFinding]:
         return await seat_findings(self._resolved, gas=True)
 
-    async def _peers(self) -> Iterable[Finding]:
+    async def _peers(self) -> Iterable[HealthFinding]:
         try:
             findings, reading, unread = await tried_peers(self._resolved, self._environ)
         except NoSeat as e:
@@ -173,7 +173,7 @@ class Examination:
         return list(peer_findings(findings, reading, unread))
 
 
-def source_findings(document: Mapping[str, Any]) -> Iterator[Finding]:
+def source_findings(document: Mapping[str, Any]) -> Iterator[HealthFinding]:
     """Sources that said nothing, or what cannot be, and feeds without a price because of it. Pure."""
     silent = [r for r in document["sources"] if r["error"] is not None]
     for row in silent:
@@ -192,7 +192,7 @@ def source_findings(document: Mapping[str, Any]) -> Iterator[Finding]:
         yield ok("sources", f"all {len(document['sources'])} sources answer")
 
 
-def peer_findings(findings: Iterable[PeerFinding], reading: SeatReading | None, unread: str) -> Iterator[Finding]:
+def peer_findings(findings: Iterable[PeerFinding], reading: SeatReading | None, unread: str) -> Iterator[HealthFinding]:
     """Other operators, and whether those that are reached can sign with this one. Pure."""
     there = list(findings)
     if unread:
@@ -214,7 +214,7 @@ def peer_findings(findings: Iterable[PeerFinding], reading: SeatReading | None, 
             yield critical("peers", text, "find out whether this machine is cut off: `lrt-oracle peers` from elsewhere")
 
 
-def _problems(name: str, errors: Iterable[Mapping[str, str]], wanted: Callable[[str], bool]) -> Iterator[Finding]:
+def _problems(name: str, errors: Iterable[Mapping[str, str]], wanted: Callable[[str], bool]) -> Iterator[HealthFinding]:
     for error in errors:
         if wanted(error["key"]):
             text, advice = split_advice(error["text"])

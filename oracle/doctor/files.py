@@ -14,7 +14,7 @@ from feeds.units import MS
 from oracle.assemble.journals import JournalSeat, journal_seats
 from oracle.check.network_ready import key_file_notes
 from oracle.config.sections import Config
-from oracle.doctor.findings import Finding, critical, info, ok, warning
+from oracle.doctor.findings import HealthFinding, critical, info, ok, warning
 from oracle.doctor.machine import disk_findings
 from oracle.runtime.private_files import readable_by_others
 from oracle.sign.journal_look import look_at
@@ -28,7 +28,7 @@ _DAY_S = 86_400
 _OF_ONE = "FROM records WHERE feed = (SELECT feed FROM records LIMIT 1)"
 
 
-def rights_findings(config: Config) -> Iterator[Finding]:
+def rights_findings(config: Config) -> Iterator[HealthFinding]:
     """Secrets, journals and databases that other users of this machine may read."""
     wide = [n for n in key_file_notes(config) if n.startswith("others may read")]
     for note in wide:
@@ -41,7 +41,7 @@ def rights_findings(config: Config) -> Iterator[Finding]:
         yield ok("keys", "no other user may read a key")
 
 
-def lock_findings(config: Config) -> Iterator[Finding]:
+def lock_findings(config: Config) -> Iterator[HealthFinding]:
     """Who holds keys and database: one process for both, or none."""
     path = Path(config.oracle.database)
     runs = _is_held(path.with_name(f"{path.name}.lock"))
@@ -75,7 +75,7 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def journal_findings(config: Config, environ: Mapping[str, str], now_ms: int) -> Iterator[Finding]:
+def journal_findings(config: Config, environ: Mapping[str, str], now_ms: int) -> Iterator[HealthFinding]:
     """The journals of all operators."""
     try:
         seats = journal_seats(config, environ)
@@ -88,7 +88,7 @@ def journal_findings(config: Config, environ: Mapping[str, str], now_ms: int) ->
         yield from _journal(seat, now_ms)
 
 
-def _journal(seat: JournalSeat, now_ms: int) -> Iterator[Finding]:
+def _journal(seat: JournalSeat, now_ms: int) -> Iterator[HealthFinding]:
     whose = f"operator {seat.name}: {seat.path}"
     if not seat.path.is_file():
         yield critical(
@@ -143,7 +143,7 @@ def _witnessed(seat: JournalSeat, writes: int) -> int:
     return note.round_s if note is not None and note.writes > writes else 0
 
 
-def database_findings(config: Config) -> Iterator[Finding]:
+def database_findings(config: Config) -> Iterator[HealthFinding]:
     """Whether the database is whole, as far as a few seconds tell."""
     path = Path(config.oracle.database)
     if not path.is_file() or not path.stat().st_size:
@@ -167,7 +167,7 @@ def database_findings(config: Config) -> Iterator[Finding]:
     )
 
 
-def room_findings(config: Config) -> Iterator[Finding]:
+def room_findings(config: Config) -> Iterator[HealthFinding]:
     """Room for the database, as long as it lasts, and for journals."""
     database = Path(config.oracle.database)
     growth = bytes_a_day(database, config.oracle.keep_days) if database.is_file() else 0.0

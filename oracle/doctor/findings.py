@@ -23,7 +23,7 @@ class Severity(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class HealthFinding:
     """One thing that was found.
 
     Attributes:
@@ -47,29 +47,29 @@ class Finding:
         return f"{self.severity.word:<8} {self.check:<11} {self.text}" + (f": {self.advice}" if self.advice else "")
 
 
-def worst(findings: Iterable[Finding]) -> Severity:
+def worst(findings: Iterable[HealthFinding]) -> Severity:
     """The worst of them."""
     return max((f.severity for f in findings), default=Severity.OK)
 
 
-def ok(check: str, text: str) -> Finding:
+def ok(check: str, text: str) -> HealthFinding:
     """Nothing is wrong there."""
-    return Finding(check=check, severity=Severity.OK, text=text)
+    return HealthFinding(check=check, severity=Severity.OK, text=text)
 
 
-def info(check: str, text: str, advice: str = "") -> Finding:
+def info(check: str, text: str, advice: str = "") -> HealthFinding:
     """Good to know."""
-    return Finding(check=check, severity=Severity.INFO, text=text, advice=advice)
+    return HealthFinding(check=check, severity=Severity.INFO, text=text, advice=advice)
 
 
-def warning(check: str, text: str, advice: str) -> Finding:
+def warning(check: str, text: str, advice: str) -> HealthFinding:
     """It will be a fault if nobody does anything."""
-    return Finding(check=check, severity=Severity.WARNING, text=text, advice=advice)
+    return HealthFinding(check=check, severity=Severity.WARNING, text=text, advice=advice)
 
 
-def critical(check: str, text: str, advice: str) -> Finding:
+def critical(check: str, text: str, advice: str) -> HealthFinding:
     """It is a fault."""
-    return Finding(check=check, severity=Severity.CRITICAL, text=text, advice=advice)
+    return HealthFinding(check=check, severity=Severity.CRITICAL, text=text, advice=advice)
 
 
 def split_advice(text: str) -> tuple[str, str]:
@@ -81,7 +81,7 @@ def split_advice(text: str) -> tuple[str, str]:
     return text, "look at docs/config.md, and run `lrt-oracle check`"
 
 
-def finding_lines(findings: Sequence[Finding]) -> list[str]:
+def finding_lines(findings: Sequence[HealthFinding]) -> list[str]:
     """All for people, the worst first, each kind in the order of the looks; at the end how many."""
     rows = [f.line() for f in sorted(findings, key=lambda f: -f.severity)]
     counts = {s: sum(f.severity is s for f in findings) for s in Severity}

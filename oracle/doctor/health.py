@@ -9,7 +9,7 @@ from typing import Protocol
 from feeds.units import MS
 from oracle.config.sections import Config
 from oracle.doctor.files import room_findings
-from oracle.doctor.findings import Finding, Severity, critical, info, ok, warning, worst
+from oracle.doctor.findings import HealthFinding, Severity, critical, info, ok, warning, worst
 from oracle.doctor.machine import clock_findings, file_findings, memory_findings, open_files
 from oracle.model.target_status import TargetStatus
 from oracle.runtime.schedule import Failed, every
@@ -54,7 +54,7 @@ class HealthWatch:
         targets: Callable[[], Iterable[TargetStatus]],
     ) -> None:
         self._config, self._clock, self._operators, self._targets = config, clock, operators, targets
-        self.findings: tuple[Finding, ...] = ()
+        self.findings: tuple[HealthFinding, ...] = ()
 
     async def run(self, failed: Failed) -> None:
         """Look at once, then every few minutes, without end."""
@@ -76,7 +76,7 @@ class HealthWatch:
         for name in dict.fromkeys(f.check for f in self.findings):
             yield HealthShown(name, worst(f for f in self.findings if f.check == name).word)
 
-    def _told(self) -> Iterator[Finding]:
+    def _told(self) -> Iterator[HealthFinding]:
         if self._clock.heard():
             yield from clock_findings({"those who state a time": self._clock.offset_ms()}, {})
         else:
@@ -99,7 +99,7 @@ class HealthWatch:
             else:
                 yield warning("gas", text, advice) if left < _FEW_PUSHES else ok("gas", text)
 
-    def _read(self) -> Iterator[Finding]:
+    def _read(self) -> Iterator[HealthFinding]:
         yield from room_findings(self._config)
         yield from memory_findings()
         yield from file_findings(in_use=open_files())

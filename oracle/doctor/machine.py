@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median_low
 
-from oracle.doctor.findings import Finding, critical, info, ok, warning
+from oracle.doctor.findings import HealthFinding, critical, info, ok, warning
 from oracle.runtime.clock import BLOCK_LATE_MS, REFUSE_MS, WARN_MS
 
 _MIB = 1 << 20
@@ -24,7 +24,7 @@ _PYTHON, _SQLITE = (3, 11), (3, 35, 0)
 _ON_TIME = "set it, and keep it right: `timedatectl set-ntp true`, or chrony (`chronyc makestep`)"
 
 
-def clock_findings(ahead_ms: Mapping[str, int], heads_ms: Mapping[str, int]) -> Iterator[Finding]:
+def clock_findings(ahead_ms: Mapping[str, int], heads_ms: Mapping[str, int]) -> Iterator[HealthFinding]:
     """This machine's clock beside others'.
 
     Args:
@@ -51,7 +51,7 @@ def clock_findings(ahead_ms: Mapping[str, int], heads_ms: Mapping[str, int]) -> 
         yield ok("clock", text)
 
 
-def disk_findings(paths: Sequence[Path], bytes_a_day: float = 0.0) -> Iterator[Finding]:
+def disk_findings(paths: Sequence[Path], bytes_a_day: float = 0.0) -> Iterator[HealthFinding]:
     """Room where database, journals and keys are.
 
     Args:
@@ -82,7 +82,7 @@ def disk_findings(paths: Sequence[Path], bytes_a_day: float = 0.0) -> Iterator[F
             )
 
 
-def memory_findings(meminfo: Path = Path("/proc/meminfo")) -> Iterator[Finding]:
+def memory_findings(meminfo: Path = Path("/proc/meminfo")) -> Iterator[HealthFinding]:
     """Memory that programs may still take, where the system tells."""
     try:
         rows = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
@@ -100,7 +100,7 @@ def memory_findings(meminfo: Path = Path("/proc/meminfo")) -> Iterator[Finding]:
         yield ok("memory", text)
 
 
-def file_findings(limit: int | None = None, in_use: int | None = None) -> Iterator[Finding]:
+def file_findings(limit: int | None = None, in_use: int | None = None) -> Iterator[HealthFinding]:
     """How many files a process may open. ``in_use``: how many this one has, where it is the one that runs."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if limit is None else limit
     advice = "raise it: `ulimit -n 8192` before the start, or LimitNOFILE=8192 in the unit"
@@ -120,7 +120,7 @@ def open_files() -> int | None:
         return None
 
 
-def version_findings() -> Iterator[Finding]:
+def version_findings() -> Iterator[HealthFinding]:
     """Python and SQLite."""
     text = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     if sys.version_info[:2] < _PYTHON or sqlite3.sqlite_version_info < _SQLITE:

@@ -19,7 +19,7 @@ from oracle.config.check_keys import payer_address, report_key
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.sections import Config
 from oracle.config.tables.forms import raw_address
-from oracle.doctor.findings import Finding, critical, info, ok, warning
+from oracle.doctor.findings import HealthFinding, critical, info, ok, warning
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import SignerSet
 
@@ -28,9 +28,9 @@ _USUAL_GAS = 200_000
 _SHORT_DAYS, _WEEK_DAYS = 2, 7
 
 
-async def seat_findings(resolved: ResolvedConfig, *, gas: bool) -> list[Finding]:
+async def seat_findings(resolved: ResolvedConfig, *, gas: bool) -> list[HealthFinding]:
     """Of every target: the seats of this config's operators, or with ``gas`` how long its gas key can pay."""
-    found: list[Finding] = []
+    found: list[HealthFinding] = []
     for name, target in resolved.config.targets.items():
         chain = resolved.config.chains[target.chain]
         domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
@@ -50,7 +50,7 @@ async def seat_findings(resolved: ResolvedConfig, *, gas: bool) -> list[Finding]
     return found
 
 
-def set_findings(config: Config, target: str, present: SignerSet, coming: SignerSet | None) -> Iterator[Finding]:
+def set_findings(config: Config, target: str, present: SignerSet, coming: SignerSet | None) -> Iterator[HealthFinding]:
     """The operators of a config in a store's set. Pure."""
     total = sum(present.weights)
     for operator in config.operators:
@@ -82,7 +82,7 @@ def set_findings(config: Config, target: str, present: SignerSet, coming: Signer
             yield warning("store", f"{whose} is not in the set that comes, epoch {coming.epoch}", advice)
 
 
-async def _gas(resolved: ResolvedConfig, name: str, client: StoreClient) -> list[Finding]:
+async def _gas(resolved: ResolvedConfig, name: str, client: StoreClient) -> list[HealthFinding]:
     target = resolved.config.targets[name]
     payer = payer_address(target)
     if not wants_to_push(target) or payer is None:
@@ -93,7 +93,7 @@ async def _gas(resolved: ResolvedConfig, name: str, client: StoreClient) -> list
     return [gas_finding(name, payer, wei, seen, heartbeat_s)]
 
 
-def gas_finding(name: str, payer: str, wei: int, seen: PushesSeen, heartbeat_s: int) -> Finding:
+def gas_finding(name: str, payer: str, wei: int, seen: PushesSeen, heartbeat_s: int) -> HealthFinding:
     """For how many days a gas key pays at the rate of now; where nothing was pushed, as often as the heartbeat asks. Pure."""
     wei_month = int(gas_cost(seen, pays=True, payer=payer)["wei_month"])
     if not wei_month:

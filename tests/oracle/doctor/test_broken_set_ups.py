@@ -20,7 +20,7 @@ from demo.world import anvil
 from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.doctor.examine import Examination
-from oracle.doctor.findings import Finding, Severity, worst
+from oracle.doctor.findings import HealthFinding, Severity, worst
 from oracle.sign.eip712 import address_of
 from oracle.sign.key_lock import KeyLock, sole_writer
 from oracle.sign.sign_journal import SignJournal
@@ -55,11 +55,11 @@ def healthy(site: Site, tmp_path: Path) -> dict[str, Any]:
     return table
 
 
-async def found(table: dict[str, Any], *only: str) -> list[Finding]:
+async def found(table: dict[str, Any], *only: str) -> list[HealthFinding]:
     return await Examination(resolve(parse(table)), ALL_SET).run(only)
 
 
-async def faults(table: dict[str, Any], *only: str) -> list[Finding]:
+async def faults(table: dict[str, Any], *only: str) -> list[HealthFinding]:
     """What is worse than good to know; each says what to do."""
     bad = [f for f in await found(table, *only) if f.severity in FAULTS]
     assert all(f.advice for f in bad)
@@ -196,7 +196,10 @@ async def test_9_an_endpoint_without_archive(healthy: dict[str, Any]) -> None:
 
 
 async def test_10_a_source_that_is_dead(healthy: dict[str, Any]) -> None:
-    healthy["venues"] = {**healthy["venues"], "coinbase": {"ws_url": "ws://127.0.0.1:1", "rest_url": "http://127.0.0.1:1"}}
+    healthy["venues"] = {
+        **healthy["venues"],
+        "coinbase": {"ws_url": "ws://127.0.0.1:1", "rest_url": "http://127.0.0.1:1"},
+    }
     bad = await faults(healthy, "sources")
     assert any("says nothing" in f.text and "replace or remove it" in f.advice for f in bad)
     assert any(f.severity is Severity.CRITICAL and "1 of 2 groups answered" in f.text for f in bad)
