@@ -221,8 +221,7 @@ async def test_12_gas_for_a_day(site: Site, healthy: dict[str, Any]) -> None:
     payer = f"0x{address_of(PAID).hex()}"
     before = await rpc(site.url, "eth_getBalance", payer, "latest")
     await rpc(site.url, "anvil_setBalance", payer, hex(wei))
-    (fault,) = bad = await faults(healthy, "gas")
-    print(bad)
+    (fault,) = await faults(healthy, "gas")
     await rpc(site.url, "anvil_setBalance", payer, before)
     assert fault.severity is Severity.CRITICAL
     assert f"send ether to {payer}" in fault.advice
@@ -233,7 +232,6 @@ async def test_13_a_peer_that_nobody_reaches(healthy: dict[str, Any], tmp_path: 
     other = "0x" + address_of(KEYS[1]).hex()
     alone["network"]["peers"] = {"beta": {"address": other, "url": "wss://127.0.0.1:1"}}
     bad = await faults(alone, "peers")
-    print(bad)
     assert any("beta is not reached" in f.text and "ask its operator whether it runs" in f.advice for f in bad)
     assert any("no round is sealed" in f.text for f in bad)
 
