@@ -5,7 +5,7 @@ PY := .venv/bin/python
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
-.PHONY: demo test lint docs fuzz laws push-faults methodology bench gas artifacts check-artifacts setup clean help
+.PHONY: demo test lint docs fuzz laws year push-faults methodology bench gas artifacts check-artifacts setup clean help
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -50,6 +50,9 @@ fuzz: setup     ## long: adapters, contracts and operators' frames under mutated
 
 laws: setup     ## long: every law of the core with 10,000 examples
 	LRT_ORACLE_EXAMPLES=$${LRT_ORACLE_EXAMPLES:-10000} $(PY) -m pytest tests/oracle tests/feeds -k "$(or $(LAWS),law or rule or method or aggregate or decode or memory or units)" -n 2 $(ARGS)
+
+year: setup     ## long: a year of storage by a clock that jumps, with a round a minute
+	LRT_ORACLE_YEAR_ROUNDS=$${LRT_ORACLE_YEAR_ROUNDS:-1440} $(PY) -m pytest tests/oracle/storage/test_a_year.py $(ARGS)
 
 push-faults: setup  ## long: 500 seeded runs of the pusher under faults; goes on where it stopped
 	LRT_ORACLE_PUSH_RUNS=$${LRT_ORACLE_PUSH_RUNS:-500} LRT_ORACLE_PUSH_DONE=var/push-faults.done $(PY) -m pytest tests/oracle/push/test_faults.py -n 2 $(ARGS)

@@ -5,11 +5,25 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import click
 
-from oracle.cli import catalog, diagnosis, earnings, inspect, moving, repair, run, seats, setup, staking, watching
+from oracle.cli import (
+    catalog,
+    diagnosis,
+    earnings,
+    inspect,
+    moving,
+    repair,
+    run,
+    seats,
+    setup,
+    staking,
+    storing,
+    upgrade,
+    watching,
+)
 from oracle.cli.shell import Commands
 
 
@@ -40,6 +54,8 @@ for _command in (
     *repair.COMMANDS,
     *moving.COMMANDS,
     *diagnosis.COMMANDS,
+    *storing.COMMANDS,
+    *upgrade.COMMANDS,
     *watching.COMMANDS,
 ):
     main.add_command(_command)
@@ -66,7 +82,7 @@ def _set_up_logging(form: str, *, verbose: bool) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(LogOutput(sys.stderr)),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LogOutput(sys.stderr))),
     )
 
 

@@ -21,6 +21,7 @@ from feeds.units import MS, wad_text
 from oracle.assemble.learned_rounds import LearnedRounds
 from oracle.build import Components, build_ingest
 from oracle.chain.store_client import Unfit
+from oracle.config.retention import retention_of
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import Record
 from oracle.network.evidence_rows import evidence_rows
@@ -40,7 +41,6 @@ from oracle.serve.server import Server, serve
 from oracle.storage.housekeeping import Housekeeping
 
 _log = structlog.get_logger("oracle.app")
-_HOUSEKEEPING_S = 60
 _TARGET_S = 0.5
 """Pause between two looks at a target; a new round ends it early."""
 _SAMPLES = 20_000
@@ -137,11 +137,13 @@ class App:
     def _tasks(self, sources: Resubscriber) -> Mapping[str, Task]:
         """Sources, live lane, rounds, a look at every target twice a second and after each round, housekeeping; none of them ends."""
         failed = self._timer.job_failed
-        housekeeping = Housekeeping(self.database, self.clock, self.resolved.config.oracle.keep_days)
+        config = self.resolved.config
+        interval_s = config.oracle.round_interval_s
+        housekeeping = Housekeeping(self.database, self.clock, retention_of(config), interval_s)
         tasks: dict[str, Task] = {
             "sources": sources.run,
             "live lane": self._live_lane.run,
-            "housekeeping": partial(every, _HOUSEKEEPING_S, housekeeping.run, partial(failed, "housekeeping")),
+            "housekeeping": partial(every, housekeeping.pause_s, housekeeping.run, partial(failed, "housekeeping")),
             "health": partial(self._components.health.run, partial(failed, "health")),
             **self._timer.tasks(),
         }

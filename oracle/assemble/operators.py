@@ -79,7 +79,7 @@ class OperatorBuilder:
         if remote is not None:
             journal = self._journal(section, remote.address)
             return RemoteOperator(section.name, remote, journal, bound_bps=section.bound_bps)
-        if section.passphrase_env not in self._environ:
+        if not keyfiles.has_passphrase(section.passphrase_env, self._environ):
             return None
         key = keyfiles.load(Path(str(section.keyfile)), section.passphrase_env, self._environ)
         return Operator(section.name, key, self._journal(section, address_of(key)), bound_bps=section.bound_bps)

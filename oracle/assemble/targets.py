@@ -216,7 +216,7 @@ class TargetBuilder:
         remote = open_key(section, self.environ, now_ms=self.clock.now_ms)
         if remote is not None:
             return remote
-        if section.gas_keyfile is None or section.passphrase_env not in self.environ:
+        if section.gas_keyfile is None or not keyfiles.has_passphrase(section.passphrase_env, self.environ):
             _log.warning("no gas key: dry run, everything but sending", target=name, set=section.passphrase_env)
             return None
         key = keyfiles.load(Path(section.gas_keyfile), section.passphrase_env, self.environ)

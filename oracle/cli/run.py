@@ -135,7 +135,7 @@ def _check_next(resolved: ResolvedConfig, config_path: Path, report: dict[str, A
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["chain", "latency", "aggregate", "api", "gas"]))
+@click.argument("what", type=click.Choice(["chain", "latency", "aggregate", "api", "gas", "storage"]))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def bench(what: str, as_json: bool) -> None:
     """Measure on this machine, as ratios within one run."""

@@ -72,7 +72,7 @@ def _operators(resolved: ResolvedConfig) -> dict[str, Any]:
     from oracle.check.reaching import told_by_process
     from oracle.runtime.clock import now_ms
     from oracle.serve.operator_documents import operators_document
-    from oracle.storage.database import Database
+    from oracle.storage.reading import DatabaseReader
 
     told = asyncio.run(told_by_process(resolved.config.api))
     if told is not None:
@@ -80,7 +80,7 @@ def _operators(resolved: ResolvedConfig) -> dict[str, Any]:
     path = Path(resolved.config.oracle.database)
     if not path.is_file():
         raise Exit(f"no process answers, and there is no database at {path}: run the oracle first", ExitCode.ABSTAINED)
-    with closing(Database(path)) as database:
+    with closing(DatabaseReader(path)) as database:
         return operators_document(stored_view(resolved, database, now_ms() // 1_000))
 
 

@@ -37,6 +37,7 @@ from oracle.config.tables.keeper_sections import KeeperSection
 from oracle.config.tables.network_sections import NetworkSection, PeerSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.process_sections import ApiSection, OracleSection
+from oracle.config.tables.retention_sections import RetentionSection
 from oracle.config.tables.rewards_sections import RewardsSection
 from oracle.config.tables.stake_sections import StakeSection
 from oracle.config.tables.stake_sources import (
@@ -57,6 +58,7 @@ from oracle.runtime.cron import cron_expression
 TABLES: Mapping[str, type[Any]] = {
     "oracle": OracleSection,
     "api": ApiSection,
+    "retention": RetentionSection,
     "chains": ChainSection,
     "venues": VenueSection,
     "operators": OperatorSection,

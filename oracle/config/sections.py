@@ -18,6 +18,7 @@ from oracle.config.tables.operator_sections import OperatorSection, TargetSectio
 from oracle.config.tables.own_catalog import KINDS, own_blocks, with_own
 from oracle.config.tables.process_sections import ApiSection, OracleSection
 from oracle.config.tables.renamed_keys import RENAMED
+from oracle.config.tables.retention_sections import RetentionSection
 from oracle.config.tables.rewards_sections import RewardsSection
 from oracle.config.tables.schema import ConfigError, Problem, build
 from oracle.config.tables.shorthand import VIA_FEED, expand
@@ -36,6 +37,7 @@ class Config:
 
     oracle: OracleSection = field(default_factory=OracleSection)
     api: ApiSection = field(default_factory=ApiSection)
+    retention: RetentionSection = field(default_factory=RetentionSection)
     chains: Mapping[str, ChainSection] = field(default_factory=dict)
     venues: Mapping[str, VenueSection] = field(default_factory=dict)
     operators: tuple[OperatorSection, ...] = ()

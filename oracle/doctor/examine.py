@@ -128,7 +128,7 @@ class Examination:
         return list(clock_findings(document["clocks"], heads))
 
     async def _disk(self) -> Iterable[HealthFinding]:
-        return list(room_findings(self._config))
+        return await asyncio.to_thread(lambda: list(room_findings(self._config, growth=True)))
 
     async def _memory(self) -> Iterable[HealthFinding]:
         return list(memory_findings())

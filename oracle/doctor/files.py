@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -13,6 +14,7 @@ from urllib.parse import quote
 from feeds.units import MS
 from oracle.assemble.journals import JournalSeat, journal_seats
 from oracle.check.network_ready import key_file_notes
+from oracle.config.retention import retention_of
 from oracle.config.sections import Config
 from oracle.doctor.findings import HealthFinding, critical, info, ok, warning
 from oracle.doctor.machine import disk_findings
@@ -21,11 +23,11 @@ from oracle.sign.journal_look import look_at
 from oracle.sign.journal_witness import JournalWitness, WitnessError
 from oracle.sign.keyfiles import KeyfileError
 from oracle.storage.errors import DatabaseError
+from oracle.storage.reading import DatabaseReader
+from oracle.storage.sizes import database_size
 from oracle.storage.wholeness import check_whole
 
 _LOOK_S = 5.0
-_DAY_S = 86_400
-_OF_ONE = "FROM records WHERE feed = (SELECT feed FROM records LIMIT 1)"
 
 
 def rights_findings(config: Config) -> Iterator[HealthFinding]:
@@ -167,26 +169,22 @@ def database_findings(config: Config) -> Iterator[HealthFinding]:
     )
 
 
-def room_findings(config: Config) -> Iterator[HealthFinding]:
-    """Room for the database, as long as it lasts, and for journals."""
+def room_findings(config: Config, *, growth: bool) -> Iterator[HealthFinding]:
+    """Room for the database and for journals; with ``growth`` for how long, which takes a look through all of the file."""
     database = Path(config.oracle.database)
-    growth = bytes_a_day(database, config.oracle.keep_days) if database.is_file() else 0.0
-    yield from disk_findings([database, *(Path(o.journal) for o in config.operators)], growth)
+    a_day = bytes_a_day(config, database) if growth and database.is_file() else 0.0
+    yield from disk_findings([database, *(Path(o.journal) for o in config.operators)], a_day)
 
 
-def bytes_a_day(database: Path, keep_days: int) -> float:
-    """By how much a database grows at most; 0 while it is too young to tell.
-
-    Records stay for good. Of the rest a day comes for each that goes, once ``keep_days`` are over.
-    """
+def bytes_a_day(config: Config, database: Path) -> float:
+    """By how much a database grows; 0 where there is room for all that it will ever take, or it is too young to tell."""
     try:
-        with closing(_reading(database)) as db:
-            (first,) = db.execute(f"SELECT min(round_s) {_OF_ONE}").fetchone()
-            (last,) = db.execute(f"SELECT max(round_s) {_OF_ONE}").fetchone()
-    except sqlite3.Error:
+        with closing(DatabaseReader(database)) as reader:
+            size = database_size(reader.connection, retention_of(config))
+    except (sqlite3.Error, DatabaseError):
         return 0.0
-    age_s = 0 if first is None else last - first
-    return database.stat().st_size * _DAY_S / age_s if _DAY_S // 24 <= age_s <= keep_days * _DAY_S else 0.0
+    left = size.settles_at - size.used
+    return float(size.a_day) if left > shutil.disk_usage(database.parent).free else 0.0
 
 
 def _reading(path: Path) -> sqlite3.Connection:

@@ -100,6 +100,6 @@ class HealthWatch:
                 yield warning("gas", text, advice) if left < _FEW_PUSHES else ok("gas", text)
 
     def _read(self) -> Iterator[HealthFinding]:
-        yield from room_findings(self._config)
+        yield from room_findings(self._config, growth=False)
         yield from memory_findings()
         yield from file_findings(in_use=open_files())

@@ -69,7 +69,7 @@ def disk_findings(paths: Sequence[Path], bytes_a_day: float = 0.0) -> Iterator[H
         days = free / bytes_a_day if bytes_a_day and not number else None
         lasts = "" if days is None else f", {days:.0f} days at {bytes_a_day / _MIB:.0f} MiB a day"
         text = f"{free // _MIB} MiB are free at {folder}{lasts}"
-        advice = "make room or move oracle.database to a larger disk; a smaller oracle.keep_days keeps fewer rounds"
+        advice = "make room or move oracle.database to a larger disk; `lrt-oracle db size` says what takes how much"
         if free < _LEAST_FREE or (days is not None and days < _DAY):
             yield critical("disk", f"{text}: rounds and signing stop when it is full", advice)
         elif free < _LITTLE_FREE or (days is not None and days < _WEEK_DAYS):

@@ -83,6 +83,12 @@ def file_fault(error: BaseException | None) -> FileFault | None:
     return None
 
 
+def is_damage(error: BaseException) -> bool:
+    """Whether it says that a file is not whole."""
+    fault = file_fault(error)
+    return fault is not None and fault.kind is FileFaultKind.DAMAGED
+
+
 def _kind(error: BaseException) -> FileFaultKind | None:
     if isinstance(error, sqlite3.Error):
         return _BY_SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)

@@ -18,6 +18,7 @@ def private_folder(folder: Path) -> None:
     missing = [f for f in (folder, *folder.parents) if not f.exists()]
     for new in reversed(missing):
         new.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(exist_ok=True)  # a file of this name is no folder
 
 
 def private_file(path: Path) -> None:

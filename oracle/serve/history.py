@@ -156,4 +156,5 @@ def _read_in_worker(path: str, read: Callable[[StoredRounds], T]) -> T:
     databases: dict[str, ReadOnlyDatabase] = _LOCAL.__dict__.setdefault("databases", {})
     if path not in databases:
         databases[path] = ReadOnlyDatabase(path)
-    return read(databases[path])
+    with databases[path].one_moment():
+        return read(databases[path])

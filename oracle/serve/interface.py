@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from oracle.model.publication import Explanation, OnChain, Record, Transition
 from oracle.model.risk import FeedRisk, LiveRisk
+from oracle.model.roll_up import RollUp
 from oracle.model.spec import FeedSpec
 from oracle.model.target_status import TargetStatus
 from oracle.serve.documents import Abstaining
@@ -64,6 +65,12 @@ class StoredRounds(Protocol):
 
     def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
         """Final records with since <= round time <= until, ascending: the newest ``limit`` of them."""
+
+    def roll_ups(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[tuple[int, RollUp]]:
+        """Steps in seconds and what is left of the records of each, with since <= its start <= until: as those above."""
+
+    def full_rate_since_s(self, feed: str) -> int:
+        """From when on there is every record, Unix seconds; before it there are roll-ups. 0: always."""
 
     def explain(self, feed: str, round_s: int | None) -> Explanation | None:
         """What is behind a round, by default the newest one; None where that round is not kept."""

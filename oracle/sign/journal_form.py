@@ -12,7 +12,7 @@ import sqlite3
 from pathlib import Path
 
 from feeds.errors import LrtOracleError
-from oracle.runtime.file_faults import FileFaultKind, file_fault
+from oracle.runtime.file_faults import is_damage
 from oracle.runtime.private_files import private_file
 from oracle.sign.epoch_lines import SCHEMA as EPOCHS
 
@@ -66,12 +66,6 @@ def open_journal(path: Path) -> sqlite3.Connection:
 def form_of(db: sqlite3.Connection) -> int:
     """The number of the form that a file has."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-def is_damage(error: BaseException) -> bool:
-    """Whether it says that a file is not whole."""
-    fault = file_fault(error)
-    return fault is not None and fault.kind is FileFaultKind.DAMAGED
 
 
 def damaged_journal(path: Path, why: str) -> JournalError:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from feeds.errors import LrtOracleError
+from oracle.runtime.file_faults import is_damage
 from oracle.sign.eip712 import Domain
 from oracle.sign.epoch_lines import EpochKind, EpochLine, EpochLines, VoteLine
 from oracle.sign.epoch_words import VoteKind
 from oracle.sign.handover import Handover
-from oracle.sign.journal_form import JournalError, damaged_journal, is_damage, open_journal
+from oracle.sign.journal_form import JournalError, damaged_journal, open_journal
 from oracle.sign.journal_witness import JournalWitness, WitnessError, WitnessNote
 from oracle.sign.mute_period import MutePeriod
 from oracle.sign.round_lines import JournalPlace, RoundLines

@@ -10,10 +10,13 @@ from urllib.parse import quote
 
 from sqlite_utils import Database as SqliteFile
 
+from oracle.runtime.file_faults import is_damage
 from oracle.storage.database import Database
 from oracle.storage.limits import DatabaseLimits
 from oracle.storage.migrations.migrate import check_readable
 from oracle.storage.older import OlderRounds
+from oracle.storage.packs import Packs
+from oracle.storage.wholeness import damaged
 from oracle.storage.withdrawn import Withdrawn
 
 
@@ -25,21 +28,25 @@ class DatabaseReader(Database):
 
     Raises:
         NewerDatabase: a later version has written it.
+        DatabaseDamaged: it is not whole.
         OlderDatabase: it must be brought up to date before it can be read.
     """
 
     def __init__(self, path: Path | str) -> None:
-        self._limits = DatabaseLimits()
+        self.limits = DatabaseLimits()
         self.connection = self._reads = _opened(Path(path))
         self._file = SqliteFile(self.connection)
         self._reading = threading.Lock()
         try:
             check_readable(self.connection, path)
-            self.withdrawn = Withdrawn(self.connection)
+            self.packs = self._read_packs = Packs(self.connection)
+            self.withdrawn = Withdrawn(self.connection, self.packs)
             self.older = OlderRounds(self.connection)
             self._counts = self._stored_counts()
-        except BaseException:
+        except BaseException as e:
             self.connection.close()
+            if is_damage(e):
+                raise damaged(path, str(e)) from e
             raise
 
 

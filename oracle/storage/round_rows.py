@@ -13,6 +13,7 @@ from oracle.storage.carried import CarriedState, carried_state
 from oracle.storage.errors import DatabaseError
 from oracle.storage.limits import DatabaseLimits
 from oracle.storage.older import OlderRounds
+from oracle.storage.packs import Packs
 from oracle.storage.withdrawn import Withdrawn
 
 _NEWEST_FIRST = (
@@ -24,9 +25,10 @@ class RoundRows:
     """The rounds of a database."""
 
     connection: sqlite3.Connection
+    packs: Packs
     withdrawn: Withdrawn
     older: OlderRounds
-    _limits: DatabaseLimits
+    limits: DatabaseLimits
     _counts: dict[tuple[str, str], int]
 
     def state(self, operator: str, feed: str) -> FeedState:
@@ -57,13 +59,13 @@ class RoundRows:
         """One operator's stored result of one round."""
         sql = "SELECT kind, body FROM rounds WHERE operator = ? AND feed = ? AND round_s = ?"
         row = self.connection.execute(sql, (operator, feed, round_s)).fetchone()
-        return stored_result(row[0], row[1]) if row else None
+        return stored_result(row[0], self.packs.plain(row[1])) if row else None
 
     def newest(self, feed: str, before_s: int = 1 << 40) -> Result | None:
         """One operator's result of the newest stored round of a feed before a time."""
         sql = "SELECT kind, body FROM rounds WHERE operator = ? AND feed = ? AND round_s < ? ORDER BY round_s DESC LIMIT 1"
         rows = [self.connection.execute(sql, (name, feed, before_s)).fetchone() for name in self.operators(feed)]
-        results = [stored_result(row[0], row[1]) for row in rows if row]
+        results = [stored_result(row[0], self.packs.plain(row[1])) for row in rows if row]
         return max(results, key=lambda r: r.round_time_s, default=None)
 
     def results_since(self, operator: str, feed: str, first_s: int, last_s: int) -> list[tuple[bytes, Result]]:
@@ -72,7 +74,8 @@ class RoundRows:
             "SELECT kind, body FROM rounds WHERE operator = ? AND feed = ? AND round_s BETWEEN ? AND ? ORDER BY round_s"
         )
         rows = self.connection.execute(sql, (operator, feed, first_s, last_s))
-        return [(bytes(r[1]), stored_result(r[0], r[1])) for r in rows]
+        bodies = ((kind, self.packs.plain(body)) for kind, body in rows)
+        return [(body, stored_result(kind, body)) for kind, body in bodies]
 
     def checkpoint(self, operator: str, feed: str, round_s: int) -> tuple[int, FeedState] | None:
         """The newest checkpoint at or before a round: its round and the state before it."""
@@ -110,11 +113,11 @@ class RoundRows:
         for operator, feed in self._counts:
             quiet = 0
             for round_s, body in self.connection.execute(_NEWEST_FIRST, (operator, feed)):
-                used = blocks_used(body, chain_id)
+                used = blocks_used(self.packs.plain(body), chain_id)
                 if any(first_block <= block <= last_block for block in used):
                     marked.append((note, operator, feed, round_s))
                 quiet = 0 if used else quiet + 1
-                if quiet >= self._limits.quiet_rounds or (used and max(used) < first_block):
+                if quiet >= self.limits.quiet_rounds or (used and max(used) < first_block):
                     break
         update = "UPDATE rounds SET orphaned = ? WHERE operator = ? AND feed = ? AND round_s = ?"
         with self.connection:

@@ -9,6 +9,9 @@ from oracle.model.spec import RULES_VERSION
 from oracle.storage.errors import OtherRules
 from oracle.storage.migrations.migrate import migrate
 
+_WAL_KEPT_BYTES = 16 << 20
+"""Of the write-ahead log after it was written back: a long read that held it up leaves no large file behind."""
+
 
 def prepare(connection: sqlite3.Connection, path: Path | str) -> None:
     """Make the tables, or bring those of an older version up to date.
@@ -19,9 +22,13 @@ def prepare(connection: sqlite3.Connection, path: Path | str) -> None:
         MigrationBlocked: it cannot be brought up to date now.
     """
     connection.isolation_level = None
+    if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # it must be known before the first table
+    connection.execute("PRAGMA secure_delete=FAST")  # nothing secret is stored: what is freed need not be overwritten
     migrate(connection, path)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA journal_size_limit={_WAL_KEPT_BYTES}")
     check_rules(connection, path)
 
 

@@ -7,7 +7,7 @@ from oracle.serve.openapi.feed import FEED
 from oracle.serve.openapi.health import HEALTH
 from oracle.serve.openapi.operators import OPERATORS, SEALED_ROUND
 from oracle.serve.openapi.price import PRICE_ANSWER
-from oracle.serve.openapi.record import PRICE, REASON, ROUND, SEAL, SIGNED, STATUS, TEXTS
+from oracle.serve.openapi.record import PRICE, REASON, ROLL_UP, ROUND, SEAL, SIGNED, STATUS, TEXTS
 from oracle.serve.openapi.schema import Schema, flag, list_of, object_of, or_null, ref, text, whole
 from oracle.serve.openapi.security import SECURITY
 from oracle.serve.openapi.stake import STAKE
@@ -29,7 +29,12 @@ SCHEMAS: dict[str, Schema] = {
         {
             "feed": text("name"),
             "more": flag("the time range holds older rounds than these"),
+            "full_rate_since": whole(
+                "from this round_time on there is every round, before it roll_ups and single rounds; null: always",
+                nullable=True,
+            ),
             "rounds": list_of(ROUND),
+            "roll_ups": list_of(ROLL_UP),
         }
     ),
     "Twap": object_of(

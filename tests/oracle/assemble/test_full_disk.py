@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -189,10 +189,10 @@ async def test_a_file_that_cannot_be_written_stops_rounds_and_they_go_on(tmp_pat
         assert len(process.stored) == 4
 
 
-def spoil(path: Path, first_page: int = 2) -> None:
-    """Flip bytes at the beginning of each page."""
+def spoil(path: Path, first_page: int = 2, last_page: int = 1 << 20) -> None:
+    """Flip bytes at the beginning of each of these pages."""
     body = bytearray(path.read_bytes())
-    for start in range((first_page - 1) * 4_096, len(body), 4_096):
+    for start in range((first_page - 1) * 4_096, min(len(body), last_page * 4_096), 4_096):
         body[start : start + 64] = bytes(b ^ 0xA5 for b in body[start : start + 64])
     with path.open("r+b") as file:
         file.write(body)
@@ -226,7 +226,11 @@ async def test_a_damaged_database_is_noticed_at_the_start(tmp_path: Path) -> Non
     made = keyed_config(tmp_path)
     async with running(made) as process:
         await process.rounds(3)
-    spoil(tmp_path / "o.db", 8)
+    with sqlite3.connect(tmp_path / "o.db") as file:
+        (page,) = file.execute("SELECT rootpage FROM sqlite_master WHERE name = 'contradictions'").fetchone()
+    file.close()
+    spoil(tmp_path / "o.db", page, page)
+    Database(tmp_path / "o.db").close()  # what a start reads is whole
     with pytest.raises(DatabaseDamaged, match="put back a backup, or move it away"):
         build(made, environ=ENVIRON)
     spoil(tmp_path / "o.db", 1)
@@ -270,7 +274,7 @@ def test_what_watch_and_rewards_write_is_whole_or_not_there_when_the_disk_is_ful
     pages = database.connection.execute("PRAGMA page_count").fetchone()[0]
     body, at = bytes(100_000), (1, 2)
     database.connection.execute(f"PRAGMA max_page_count = {pages}")
-    writes = [
+    writes: list[Callable[[], object]] = [
         lambda: database.save_stakes("t", *at, body),
         lambda: database.save_root_words("t", 1, body),
         lambda: database.save_posting("t", 1, body),

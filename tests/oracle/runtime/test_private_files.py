@@ -38,7 +38,7 @@ def wide(folder: Path) -> list[str]:
 @pytest.mark.usefixtures("umask")
 def test_what_is_made_is_its_owner_s_alone(tmp_path: Path) -> None:
     root = tmp_path / "data"
-    with sole_writer(root / "db/o.db"):
+    with capture_logs() as logs, sole_writer(root / "db/o.db"):
         database = Database(root / "db/o.db")
         keep(database, range(3))
         private_file(root / "journals/deep/j.db")
@@ -50,6 +50,7 @@ def test_what_is_made_is_its_owner_s_alone(tmp_path: Path) -> None:
         assert root.stat().st_mode & 0o777 == 0o700
         journal.close()
         database.close()
+    assert logs == [], "nothing was narrowed afterwards: it was never open to others"
 
 
 def test_what_others_could_read_is_narrowed_and_that_is_said(tmp_path: Path) -> None:

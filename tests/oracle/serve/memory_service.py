@@ -11,6 +11,7 @@ from feeds.types import Pair
 from feeds.units import MS, Bps, Wad, deviation_bps_away
 from oracle.model.publication import Absent, Explanation, OnChain, Record, Seal
 from oracle.model.risk import FeedRisk, LiveRisk, LiveRiskCode, RiskCode, RiskFact, TokenProfile
+from oracle.model.roll_up import RollUp
 from oracle.model.spec import FeedSpec, Mode
 from oracle.model.state import FeedState
 from oracle.model.status import Reason, Status, Why
@@ -110,6 +111,7 @@ class MemoryService:
         self.live_risks: dict[str, LiveRisk] = {}
         self.seen: OperatorsView | None = None
         self.staked: StakeView | None = None
+        self.rolled_up: dict[str, list[tuple[int, RollUp]]] = {}
         self.sealed: dict[tuple[int, str], Agreement] = {}
 
     def put(self, *records: Record) -> None:
@@ -157,6 +159,13 @@ class MemoryService:
     def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
         kept = [r for r in self.rounds[feed] if since_ms <= r.report.round_time_s * MS <= until_ms]
         return kept[-limit:]
+
+    def roll_ups(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[tuple[int, RollUp]]:
+        kept = [r for r in self.rolled_up.get(feed, ()) if since_ms <= r[1].start_s(r[0]) * MS <= until_ms]
+        return kept[-limit:]
+
+    def full_rate_since_s(self, feed: str) -> int:
+        return max((r.start_s(step_s) + step_s for step_s, r in self.rolled_up.get(feed, ())), default=0)
 
     def explain(self, feed: str, round_s: int | None) -> Explanation | None:
         last = self.record(feed)

@@ -16,6 +16,7 @@ from oracle.report.compose import published_after_record
 from oracle.round.step import step
 from oracle.storage.database import Database, last_published
 from oracle.storage.errors import OtherRules
+from oracle.storage.prune import PruneTimes
 from tests.oracle.oracle_build import T0, failed, outcomes
 from tests.oracle.storage.stored_rounds import FEED, SHORT, record_of
 
@@ -91,7 +92,7 @@ def test_a_round_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_pruning_leaves_the_rest_recomputable(tmp_path: Path) -> None:
     database = Database(tmp_path / "o.db", SHORT)
     keep(database, 11)
-    assert database.prune(T0 // 1000 + 9) == 8
+    assert database.prune(PruneTimes(rounds_s=T0 // 1000 + 9)) == 8
     assert database.result("a", FEED.feed, T0 // 1000 + 7) is None
     assert verify_fold(database, "a", FEED.feed, T0 // 1000 + 10).ok
 

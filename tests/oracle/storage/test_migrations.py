@@ -17,7 +17,7 @@ from oracle.storage.migrations.migration import Migration, run_script
 from oracle.storage.migrations.steps import NEWEST, STEPS
 from oracle.storage.reading import DatabaseReader
 from tests.oracle.storage.released_files import write_released
-from tests.oracle.storage.test_database import keep
+from tests.oracle.storage.stored_rounds import keep
 
 RELEASES = ("0.1.0",)
 """Every release whose files must still be opened."""
@@ -170,7 +170,7 @@ def test_nothing_is_migrated_while_another_process_has_the_file_open_even_one_of
 def test_a_step_that_rewrites_leaves_a_whole_copy_of_the_file_that_only_its_owner_reads(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     database = Database(path)
-    keep(database, 3)
+    keep(database, range(3))
     database.close()
     with opened(path) as connection:
         before = list(connection.iterdump())

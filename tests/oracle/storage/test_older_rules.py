@@ -21,8 +21,7 @@ from oracle.storage.database import Database, last_published
 from oracle.storage.errors import OtherRules
 from tests.oracle.oracle_build import BANDS, T0, outcomes, spec
 from tests.oracle.storage.released_files import write_released
-from tests.oracle.storage.stored_rounds import FEED, record_of
-from tests.oracle.storage.test_database import keep
+from tests.oracle.storage.stored_rounds import FEED, keep, record_of
 
 S0 = T0 // 1_000
 FEEDS = ("calm/ETH", "slow/ETH", "fell/ETH", "near/ETH")
@@ -183,13 +182,13 @@ def test_later_rules_are_not_gone_back_from() -> None:
 def test_between_two_rules_of_one_form_each_round_says_whose_it_is(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     database = Database(path)
-    keep(database, 5)
+    keep(database, range(5))
     for table, key in (("rounds", "rules_version"), ("states", "version"), ("checkpoints", "version")):
         sql = f"UPDATE {table} SET body = CAST(replace(CAST(body AS TEXT), ?, ?) AS BLOB)"  # noqa: S608 - a test's own
         database.connection.execute(sql, (f'"{key}":{RULES_VERSION}', f'"{key}":{RULES_VERSION - 1}'))
     database.close()
     again = Database(path)
-    keep(again, 5, start=5)
+    keep(again, range(5, 10))
     before, after = (list(verify(again, FEED.feed, S0 + i)) for i in (4, 6))
     assert before[0].rules == RULES_VERSION - 1
     assert f"made by rules {RULES_VERSION - 1}" in before[0].detail
