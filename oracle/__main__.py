@@ -9,7 +9,21 @@ from typing import Any, TextIO, cast
 
 import click
 
-from oracle.cli import catalog, earnings, inspect, repair, run, seats, setup, staking, storing, upgrade, watching
+from oracle.cli import (
+    catalog,
+    diagnosis,
+    earnings,
+    inspect,
+    moving,
+    repair,
+    run,
+    seats,
+    setup,
+    staking,
+    storing,
+    upgrade,
+    watching,
+)
 from oracle.cli.shell import Commands
 
 
@@ -38,6 +52,8 @@ for _command in (
     *earnings.COMMANDS,
     *staking.COMMANDS,
     *repair.COMMANDS,
+    *moving.COMMANDS,
+    *diagnosis.COMMANDS,
     *storing.COMMANDS,
     *upgrade.COMMANDS,
     *watching.COMMANDS,

@@ -144,6 +144,7 @@ class App:
             "sources": sources.run,
             "live lane": self._live_lane.run,
             "housekeeping": partial(every, housekeeping.pause_s, housekeeping.run, partial(failed, "housekeeping")),
+            "health": partial(self._components.health.run, partial(failed, "health")),
             **self._timer.tasks(),
         }
         network = self._components.network

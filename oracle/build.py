@@ -26,6 +26,7 @@ from oracle.chain.key_queue import KeyQueue
 from oracle.config.feed_risks import risks_of
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
+from oracle.doctor.health import HealthWatch
 from oracle.keep.keeper import Keeper
 from oracle.model.spec import RULES_VERSION
 from oracle.model.state import FeedState
@@ -72,6 +73,7 @@ class Components:
     watch: WatchDuty | None
     keeper: Keeper | None
     stake: StakeFollower | None
+    health: HealthWatch
     roots: RootDuty | None
     network: OperatorNetwork | None
     outcomes: Outcomes
@@ -200,9 +202,11 @@ def _build(
         operators=operators,
         stake=stake.view if stake is not None else lambda: None,
     )
+    health = HealthWatch(config, clock, builder.made, lambda: [t.status() for t in by_name.values()])
+    metrics.health.shown, service.found = health.shown, health.warnings
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), agreements=agreements, watch=watch, keeper=keeper, stake=stake, roots=roots, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        operators=tuple(builder.made), agreements=agreements, watch=watch, keeper=keeper, stake=stake, health=health, roots=roots, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
         opened=opened.pop_all(),
     )  # fmt: skip
 

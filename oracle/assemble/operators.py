@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from feeds.units import MS
+from oracle.assemble.journals import mute_ms
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.operator_sections import OperatorSection
 from oracle.config.tables.schema import ConfigError, Problem
@@ -93,10 +93,12 @@ class OperatorBuilder:
         if section.keyfile is None:
             remote_key.touch()
         self._opened.callback(KeyLock(Path(section.keyfile or remote_key), path).close)
-        now_ms, sure, mute_ms = self._clock.now_ms(), self._clock.confirmed, self._mute_ms()
+        now_ms, sure = self._clock.now_ms(), self._clock.confirmed
         witness = self._witness(key, section.name)
         try:
-            journal = SignJournal(path, key, now_ms=now_ms, mute_ms=mute_ms, witness=witness, time_confirmed=sure)
+            journal = SignJournal(
+                path, key, now_ms=now_ms, mute_ms=mute_ms(self._config), witness=witness, time_confirmed=sure
+            )
         except BaseException:
             if witness is not None:  # a journal that is open closes it
                 witness.close()
@@ -104,11 +106,6 @@ class OperatorBuilder:
         self._opened.callback(journal.close)
         self._compare(journal, section.name, key, witness, now_ms)
         return journal
-
-    def _mute_ms(self) -> int:
-        """For so long a batch that the key may have signed can still reach a store."""
-        longest_s = max((t.max_push_age_s for t in self._config.targets.values()), default=0)
-        return (longest_s + self._config.oracle.round_interval_s) * MS
 
     def _compare(
         self, journal: SignJournal, operator: str, key: bytes, witness: JournalWitness | None, now_ms: int

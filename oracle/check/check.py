@@ -119,6 +119,7 @@ def _without_network(resolved: ResolvedConfig, environ: Mapping[str, str]) -> di
         "reads": [],
         "sources": [],
         "sequencers": [],
+        "clocks": {},
         "drift": [],
         "alarms": [],
         "trust": [],
@@ -223,6 +224,7 @@ async def _sources(
     uptimes = [c.sequencer for c in readings.values() if c.sequencer is not None]
     document["sequencers"] = [u.document() for u in uptimes]
     document["notes"] += [*(n for u in uptimes if (n := u.note())), *venues.notes, *asked.clock_notes()]
+    document["clocks"] = dict(asked.clocks)
     document["in_use"]["contracts"] = sum(c.contracts for c in readings.values())
     document["errors"] += [_problem(p) for p in problems]
 

@@ -34,6 +34,11 @@ def private_file(path: Path) -> None:
         _narrow(file)
 
 
+def readable_by_others(path: Path) -> bool:
+    """Whether others than its owner may do anything with a file."""
+    return path.is_file() and bool(path.stat().st_mode & _OTHERS)
+
+
 def _narrow(path: Path) -> None:
     try:
         mode = path.stat().st_mode

@@ -18,6 +18,7 @@ from oracle.model.status import Status
 from oracle.model.types import Abstained
 from oracle.round.reference_divergence import Divergence
 from oracle.serve.gauges import ChainGauges
+from oracle.serve.health_gauges import HealthGauges
 from oracle.serve.keeper_gauges import KeeperGauges
 from oracle.serve.operator_gauges import OperatorGauges
 from oracle.serve.rewards_gauges import RewardsGauges
@@ -61,7 +62,10 @@ class Metrics:
         self._reference = self._gauge(
             "reference_drift_bps", "another oracle's feed from ours, negative below", reference
         )
-        self._live = self._histogram("live_latency_seconds", "from a tick to its indication", _LIVE_S)
+        self.health, self._live = (
+            HealthGauges(registry),
+            self._histogram("live_latency_seconds", "from a tick to its indication", _LIVE_S),
+        )
         self._durable = self._histogram("round_durable_seconds", "from round_time until it is stored", _DURABLE_S)
         self._receipt = self._histogram("receipt_seconds", "from making a push until it landed", _RECEIPT_S, target)
         self._rpc = {

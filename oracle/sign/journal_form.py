@@ -2,7 +2,8 @@
 
 A journal may be shared by processes, and is written by every version of this program that has its key. So a step only adds
 what older versions leave alone: whoever opens the file takes the steps that it lacks, in one transaction, and a file of
-a later version is refused, for that one may have signed what this one does not look at. 0 is a file of release 0.1.0.
+a later version is refused, for that one may have signed what this one does not look at. 0 is a file of release 0.1.0, 2 has
+what a move to another machine leaves behind.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from oracle.runtime.file_faults import is_damage
 from oracle.runtime.private_files import private_file
 from oracle.sign.epoch_lines import SCHEMA as EPOCHS
 
-NEWEST = 1
+NEWEST = 2
 """The form of a journal that is up to date."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS signed (
@@ -26,11 +27,18 @@ CREATE INDEX IF NOT EXISTS signed_round ON signed (round_s, chain, store);
 CREATE TABLE IF NOT EXISTS owner (address BLOB NOT NULL, mute_until_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS written (writes INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS silence (floor_s INTEGER NOT NULL, sure INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS handover (
+  closed_ms INTEGER NOT NULL, moved_to BLOB NOT NULL, ticket BLOB NOT NULL, floor_s INTEGER NOT NULL
+);
 """
 
 
 class JournalError(LrtOracleError, RuntimeError):
     """The journal belongs to another key, or cannot be read or written."""
+
+
+class JournalSealed(JournalError):
+    """The journal's key signs elsewhere now, or the journal waits for what another one knows: nothing is signed with it."""
 
 
 def open_journal(path: Path) -> sqlite3.Connection:
@@ -55,6 +63,11 @@ def open_journal(path: Path) -> sqlite3.Connection:
     return db
 
 
+def form_of(db: sqlite3.Connection) -> int:
+    """The number of the form that a file has."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
 def damaged_journal(path: Path, why: str) -> JournalError:
     """What to say of a journal that is not whole."""
     return JournalError(
@@ -66,7 +79,7 @@ def damaged_journal(path: Path, why: str) -> JournalError:
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
     """Make the tables, or add what an older file lacks."""
-    form = int(db.execute("PRAGMA user_version").fetchone()[0])
+    form = form_of(db)
     if form > NEWEST:
         raise JournalError(
             f"{path} has form {form}, this version knows forms up to {NEWEST}: a later version has signed with this key. Start"

@@ -58,6 +58,30 @@ def _opened(handles: ExitStack, path: Path) -> int:
     return handle
 
 
+class JournalInUse(LrtOracleError, RuntimeError):
+    """A process signs with this journal."""
+
+
+@contextmanager
+def sole_journal(journal: Path) -> Iterator[None]:
+    """Nobody else has a journal meanwhile. One that is not there is nobody's.
+
+    Raises:
+        JournalInUse: a process signs with it.
+    """
+    if not journal.exists():
+        yield
+        return
+    handle = os.open(journal, os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise JournalInUse(f"{journal} is in use by a process that signs: stop that one first") from None
+    finally:
+        os.close(handle)
+
+
 class KeyLock:
     """Keyfile and journal, held by this process until it closes them or ends.
 

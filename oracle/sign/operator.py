@@ -155,6 +155,13 @@ class Operator:
         """Why it signs nothing of a round for a set: it has expired by then, and the store refuses it. None if it has not."""
         return self.refuse(RefusalCode.WRONG_EPOCH, signers.expired_text) if signers.has_expired(round_time_s) else None
 
+    def moved_past(self, round_time_s: int) -> Refusal | None:
+        """Why it says nothing new of a round: its key may have, on the machine from which its journal came."""
+        if round_time_s > self.journal.moved_s:
+            return None
+        text = f"its journal came from another machine, where its key may have spoken in rounds up to {self.journal.moved_s}"
+        return self.refuse(RefusalCode.MUTE, text)
+
     def unable(self, now_ms: int, *, clock_ok: bool) -> Refusal | None:
         """Why it signs nothing at present; None if it does."""
         if self.silenced:
