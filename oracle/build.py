@@ -49,7 +49,7 @@ from oracle.watch.duty import WatchDuty
 class Components:
     """What a process is made of. Whoever has it closes it.
 
-    ``operators``: those that have a key here. ``holds``: why no rounds are made. ``opened``: locks and files, to be closed
+    ``operators``: those that have a key here; ``keyless``: names of those that have none. ``holds``: why no rounds are made. ``opened``: locks and files, to be closed
     in reverse: a lock is let go after what it is for.
     """
 
@@ -61,6 +61,7 @@ class Components:
     rounds: Rounds
     live: Live
     operators: tuple[Operator, ...]
+    keyless: tuple[str, ...]
     agreements: Agreements
     watch: WatchDuty | None
     keeper: Keeper | None
@@ -134,6 +135,9 @@ def _build(
     opened.enter_context(sole_writer(path))
     metrics = Metrics(clock.now_ms)
     metrics.expect(config.targets)
+    metrics.feeds.expect(resolved.specs)
+    metrics.process.database = path
+    metrics.process.interval(config.oracle.round_interval_s)
     database = Database(path)
     opened.callback(database.close)
     observer = Observer(sources_of(resolved))
@@ -191,7 +195,7 @@ def _build(
     )
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), agreements=agreements, watch=watch, keeper=keeper, stake=stake, roots=roots, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        operators=tuple(builder.made), keyless=tuple(keyless), agreements=agreements, watch=watch, keeper=keeper, stake=stake, roots=roots, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
         opened=opened.pop_all(),
     )  # fmt: skip
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
+from feeds.chains.endpoint import EndpointState, Head
 from oracle.chain.store_reads import StoreReads
 from oracle.model.duty_kind import DutyKind
 from oracle.serve.metrics import Metrics
+from oracle.serve.process_gauges import KeyUse
 from oracle.sign.messages import Refusal, RefusalCode
 from oracle.stake.due.duties import DutiesDue
 from oracle.watch.chain_words import ChainWords
 from oracle.watch.duty import WatchDuty
 from oracle.watch.endpoint_words import EndpointWords, SharedRounds
 from oracle.watch.watcher import Watcher
+from tests.oracle.oracle_build import spec
 from tests.oracle.serve.endpoint_client import NOW_MS
 from tests.oracle.serve.operators_world import seen
 from tests.oracle.serve.stake_world import stake_view
@@ -33,12 +37,26 @@ class ShownKeeper:
         return NOW_MS // 1_000
 
 
+def _of_the_process(metrics: Metrics) -> None:
+    metrics.process.database = Path(__file__)
+    metrics.process.restarts = {"sources": 0}
+    metrics.process.key("alice", KeyUse.OPEN)
+    metrics.process.interval(10)
+    metrics.feeds.expect({"wdivETH/ETH": spec()})
+    head = Head(chain_id=1, number=7, block_hash="0x07", time_ms=NOW_MS)
+    metrics.endpoints.chains = {
+        "local": (EndpointState(name="a.example", usable=True, head=head, error=None, lies=1),
+                  EndpointState(name="a.example", usable=False, head=None, error=None, score=90)),
+    }  # fmt: skip
+
+
 def full() -> Metrics:
     """Metrics of a process that has seen of everything a little."""
     metrics, view = Metrics(lambda: NOW_MS), seen()
     metrics.operators.view = metrics.stake.operators = lambda: view
     metrics.stake.view = stake_view
     metrics.expect(["home"])
+    _of_the_process(metrics)
     metrics.landed("home", 3)
     metrics.staged("home", 1)
     metrics.announced("home", "heard")
