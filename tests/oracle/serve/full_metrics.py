@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +11,6 @@ from oracle.model.duty_kind import DutyKind
 from oracle.serve.metrics import Metrics
 from oracle.serve.process_gauges import KeyUse
 from oracle.sign.messages import Refusal, RefusalCode
-from oracle.stake.due.duties import DutiesDue
 from oracle.watch.chain_words import ChainWords
 from oracle.watch.duty import WatchDuty
 from oracle.watch.endpoint_words import EndpointWords, SharedRounds
@@ -20,21 +18,9 @@ from oracle.watch.watcher import Watcher
 from tests.oracle.oracle_build import spec
 from tests.oracle.serve.endpoint_client import NOW_MS
 from tests.oracle.serve.operators_world import seen
+from tests.oracle.serve.shown_keeper import ShownKeeper
 from tests.oracle.serve.stake_world import stake_view
 from tests.oracle.watch.watch_world import HERE, memory_rows
-
-
-@dataclass
-class ShownKeeper:
-    """A keeper as the gauges see it."""
-
-    target: str = "home"
-    due: DutiesDue = field(default_factory=DutiesDue)
-    gas_left: int = 7
-    pays: bool = True
-
-    def now_s(self) -> int:
-        return NOW_MS // 1_000
 
 
 def _of_the_process(metrics: Metrics) -> None:

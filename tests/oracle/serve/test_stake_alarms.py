@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from feeds.units import MS
+from oracle.model.duty_kind import DutyKind
 from oracle.serve.metrics import Metrics
+from oracle.stake.due.duties import Duty, duty_step
 from oracle.stake.follow import StakeView
 from tests.docs import plain_yaml
 from tests.oracle.serve.alarms import OVER_TIME, PATH, alarm_rules
@@ -20,6 +22,7 @@ from tests.oracle.serve.exposition import samples
 from tests.oracle.serve.full_metrics import full
 from tests.oracle.serve.memory_service import ROUND_S
 from tests.oracle.serve.operators_world import seen
+from tests.oracle.serve.shown_keeper import ShownKeeper
 from tests.oracle.serve.stake_world import READ_MS, case, epoch, found, row, stake_view
 
 OPERATE_MD = (Path(__file__).parents[3] / "docs" / "operate.md").read_text(encoding="utf-8")
@@ -94,9 +97,30 @@ def test_a_reading_that_grew_old_and_a_silent_source_are_alarms_too() -> None:
     assert firing(replace(view, security=replace(view.security, is_complete=False))) == {"StakeIncomplete"}
 
 
+KEEPS = {"DutyOverdue", "KeeperHasNoGasForFreeze"}
+
+
+@pytest.mark.parametrize(
+    ("due_for_s", "lacks", "fired"),
+    [(1_700, 0, set()), (1_900, 0, {"DutyOverdue"}), (0, 4, {"KeeperHasNoGasForFreeze"}), (1_900, 4, KEEPS)],
+)
+def test_a_duty_that_nobody_does_and_gas_that_has_no_freeze_in_it_are_alarms(
+    due_for_s: int, lacks: int, fired: set[str]
+) -> None:
+    metrics, keeper = Metrics(lambda: READ_MS), ShownKeeper(gas_lacks=lacks)
+    step = duty_step("0x" + "01" * 20, "StakedSet", "rotate", (), "freezes", "never")
+    duty = Duty(kind=DutyKind.ROTATE, subject="x", since_s=keeper.now_s() - due_for_s, step=step)
+    keeper.due.note([duty], keeper.now_s())
+    metrics.keeper.keeper = keeper
+    found_samples = samples(metrics)
+    rules = [r for r in alarm_rules() if "_keeper_" in r.expr]
+    assert {r.name for r in rules if r.fires(found_samples, ROUND_S)} == fired
+
+
 def test_every_alarm_is_tried_names_a_metric_and_has_a_line_of_what_to_do() -> None:
     metrics = Metrics(lambda: READ_MS)
     metrics.stake.view, metrics.stake.operators = stake_view, seen
+    metrics.keeper.keeper = ShownKeeper()
     there = {series.split("{")[0] for series in samples(metrics)}
     rules = alarm_rules()
     assert len({r.name for r in rules}) == len(rules)
@@ -104,7 +128,7 @@ def test_every_alarm_is_tried_names_a_metric_and_has_a_line_of_what_to_do() -> N
     section = OPERATE_MD.split("## Alarms of stake\n")[1].split("\n## ")[0]
     rows = [name for line in section.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line.split("|")[1])]  # fmt: skip
     assert sorted(rows) == sorted(r.name for r in rules)
-    tried = {name for _, fired in CASES.values() for name in fired} | {"StakeIncomplete"}
+    tried = {name for _, fired in CASES.values() for name in fired} | {"StakeIncomplete"} | KEEPS
     assert tried == {r.name for r in rules if OVER_TIME not in r.expr}
 
 
