@@ -48,11 +48,19 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
 
 def run_in(stage: Stage, command: list[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run a command in a stage, as its user, in its folder."""
+    return subprocess.run(_inside(stage, command), check=check, capture_output=not check, text=True)  # noqa: S603 - the file's own steps
+
+
+def start_in(stage: Stage, command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a command in a stage, as its user, in its folder."""
+    return subprocess.Popen(_inside(stage, command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - the same
+
+
+def _inside(stage: Stage, command: list[str]) -> list[str]:
     user, _, group = stage.user.partition(":")
     inside = ["chroot", f"--userspec={user}:{group}", str(stage.root), "/usr/bin/env", "-i", f"--chdir={stage.folder}"]
     given = {k: v for k, v in os.environ.items() if k.startswith("PIP_") or k.endswith(("_CERT_FILE", "_CA_BUNDLE"))}
-    settings = [f"{k}={v}" for k, v in (given | stage.environ).items()]
-    return subprocess.run([*inside, *settings, *command], check=check, capture_output=not check, text=True)  # noqa: S603 - the file's own steps
+    return [*inside, *(f"{k}={v}" for k, v in (given | stage.environ).items()), *command]
 
 
 def bootstrap(folder: Path) -> Path:

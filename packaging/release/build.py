@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+BACKEND = Path(__file__).with_name("backend.txt")
+"""What writes the wheel: another version of it may write other bytes."""
 
 
 def build(out: Path, commit: str = "HEAD") -> dict[str, str]:
@@ -26,7 +28,7 @@ def build(out: Path, commit: str = "HEAD") -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=io.BytesIO(_git("archive", commit))) as files:
             files.extractall(folder, filter="data")
-        environ = {**os.environ, "SOURCE_DATE_EPOCH": time_s, "PYTHONHASHSEED": "0"}
+        environ = {**os.environ, "SOURCE_DATE_EPOCH": time_s, "PYTHONHASHSEED": "0", "PIP_CONSTRAINT": str(BACKEND)}
         command = [sys.executable, "-m", "build", "--outdir", str(out.resolve()), folder]
         subprocess.run(command, env=environ, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - of this file
     for sdist in out.glob("*.tar.gz"):

@@ -7,8 +7,12 @@ import os
 import re
 import shutil
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -60,6 +64,26 @@ def test_what_is_copied_is_what_is_not_ignored() -> None:
     assert all((ROOT / name).exists() for name in kept)
 
 
+@contextmanager
+def running(module: ModuleType, stage: Any) -> Iterator[None]:
+    """The entry point with its usual command, as the image's user, until the end of the block."""
+    process = module.start_in(stage, [*stage.entrypoint, "run"])
+    try:
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0, "SIGTERM ends it in order"
+
+
+def is_healthy_within(module: ModuleType, stage: Any, *, seconds: int) -> bool:
+    """Whether the health check says so before long."""
+    for _ in range(seconds):
+        if module.run_in(stage, stage.healthcheck, check=False).returncode == 0:
+            return True
+        time.sleep(1)
+    return False
+
+
 @pytest.mark.skipif(not BARE_ROOT, reason="minutes long: make container-root, or set LRT_ORACLE_BARE_ROOT to a folder")
 def test_its_steps_make_a_program_that_runs_in_a_bare_root() -> None:
     module = bare_root()
@@ -72,7 +96,7 @@ def test_its_steps_make_a_program_that_runs_in_a_bare_root() -> None:
         assert not list((last.root / "opt" / "lrt-oracle").glob("lib/*/site-packages/pip")), "no installer"
         told = module.run_in(last, [last.entrypoint[0], "--help"], check=False)
         assert told.returncode == 0, told.stderr
-        assert "as one signed record" in told.stdout
+        assert "Market price and redemption rate" in told.stdout
         config = last.root / "etc" / "lrt-oracle" / "config.toml"
         config.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "config.toml", config)
@@ -80,6 +104,8 @@ def test_its_steps_make_a_program_that_runs_in_a_bare_root() -> None:
         assert checked.returncode == 0, checked.stdout + checked.stderr
         sick = module.run_in(last, last.healthcheck, check=False)
         assert sick.returncode == 1, "nothing runs, so it is not healthy"
+        with running(module, last):
+            assert is_healthy_within(module, last, seconds=60)
         refused = module.run_in(last, ["touch", "/opt/lrt-oracle/x"], check=False)
         assert "Permission denied" in refused.stderr
     finally:
