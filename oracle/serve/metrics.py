@@ -18,6 +18,7 @@ from oracle.model.risk import LiveRisk
 from oracle.model.status import Status
 from oracle.model.types import Abstained
 from oracle.round.reference_divergence import Divergence
+from oracle.runtime.round_gate import HoldReason
 from oracle.serve.endpoint_gauges import EndpointGauges
 from oracle.serve.feed_gauges import FeedGauges
 from oracle.serve.gauges import ChainGauges
@@ -130,11 +131,15 @@ class Metrics:
         return generate_latest(self._registry)
 
     def expect(self, targets: Iterable[str]) -> None:
-        """Show the counters of these targets from the start, so that the first event is seen as growth."""
+        """Show what is counted of these targets, and of rounds, from the start, so that the first event is seen as growth."""
+        for reason in HoldReason:
+            self._held.labels(reason.value)
         for target in targets:
             self._landed.labels(target)
             self._unsealed.labels(target)
             self.pushes.expect(target)
+            for what in ("heard", "late"):
+                self._announced.labels(target, what)
             for reason in REFUSALS:
                 self._failed.labels(target, reason)
 

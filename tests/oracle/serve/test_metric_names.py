@@ -79,6 +79,8 @@ def test_what_is_counted_by_target_is_there_before_it_happens() -> None:
     text = metrics.render().decode()
     assert 'lrt_oracle_rounds_unsealed_total{target="home"} 0.0' in text, "an alarm on its growth sees the first one"
     assert 'lrt_oracle_pushes_landed_total{target="home"} 0.0' in text
+    assert 'lrt_oracle_rounds_held_total{reason="clock_off"} 0.0' in text
+    assert 'lrt_oracle_push_announcements_total{target="home",what="late"} 0.0' in text
 
 
 def test_metrics_say_who_is_reached_and_who_is_missing() -> None:

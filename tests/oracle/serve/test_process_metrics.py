@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from dataclasses import replace
@@ -17,6 +18,7 @@ from oracle.model.state import FeedState
 from oracle.model.types import FeedRound, FoldedFeed
 from oracle.model.unready import Unready
 from oracle.round.step import step
+from oracle.runtime.supervise import Supervisor
 from oracle.serve.metrics import Metrics
 from oracle.serve.operator_gauges import newer
 from oracle.serve.own_state import show_health, show_keys
@@ -95,6 +97,25 @@ def test_files_and_disk_are_those_of_the_database(tmp_path: Path) -> None:
     assert found["lrt_oracle_disk_size_bytes"] == disk.f_blocks * disk.f_frsize
     metrics.process.written(0.3)
     assert samples(metrics)['lrt_oracle_database_write_seconds_bucket{le="0.25"}'] == 0
+
+
+async def test_a_task_that_ends_is_counted_and_every_task_is_there_before() -> None:
+    async def ends() -> None:
+        raise RuntimeError("a fault")
+
+    async def sleeps(_: float) -> None:
+        await asyncio.Event().wait()
+
+    supervisor, metrics = Supervisor({"ends": ends, "stays": lambda: sleeps(0)}, sleep=sleeps), fresh()
+    metrics.process.restarts = supervisor.restarts
+    names = [f'lrt_oracle_task_restarts_total{{task="{task}"}}' for task in ("ends", "stays")]
+    assert [samples(metrics)[n] for n in names] == [0, 0]
+    running = asyncio.create_task(supervisor.run())
+    while not supervisor.restarts["ends"]:
+        await asyncio.sleep(0)
+    assert [samples(metrics)[n] for n in names] == [1, 0]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 def test_endpoints_are_told_by_host_and_never_by_address() -> None:
