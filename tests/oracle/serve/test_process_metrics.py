@@ -100,19 +100,24 @@ def test_files_and_disk_are_those_of_the_database(tmp_path: Path) -> None:
 
 
 async def test_a_task_that_ends_is_counted_and_every_task_is_there_before() -> None:
+    counted = asyncio.Event()
+
     async def ends() -> None:
         raise RuntimeError("a fault")
 
-    async def sleeps(_: float) -> None:
+    async def stays() -> None:
         await asyncio.Event().wait()
 
-    supervisor, metrics = Supervisor({"ends": ends, "stays": lambda: sleeps(0)}, sleep=sleeps), fresh()
+    async def pause(_: float) -> None:
+        counted.set()
+        await stays()
+
+    supervisor, metrics = Supervisor({"ends": ends, "stays": stays}, sleep=pause), fresh()
     metrics.process.restarts = supervisor.restarts
     names = [f'lrt_oracle_task_restarts_total{{task="{task}"}}' for task in ("ends", "stays")]
     assert [samples(metrics)[n] for n in names] == [0, 0]
     running = asyncio.create_task(supervisor.run())
-    while not supervisor.restarts["ends"]:
-        await asyncio.sleep(0)
+    await counted.wait()
     assert [samples(metrics)[n] for n in names] == [1, 0]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
