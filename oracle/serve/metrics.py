@@ -132,8 +132,8 @@ class Metrics:
 
     def expect(self, targets: Iterable[str]) -> None:
         """Show what is counted of these targets, and of rounds, from the start, so that the first event is seen as growth."""
-        for reason in HoldReason:
-            self._held.labels(reason.value)
+        for held in HoldReason:
+            self._held.labels(held.value)
         for target in targets:
             self._landed.labels(target)
             self._unsealed.labels(target)
