@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,8 +29,7 @@ def bare_root() -> ModuleType:
     spec = importlib.util.spec_from_file_location("bare_root", FOLDER / "bare_root.py")
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    __import__("sys").modules["bare_root"] = module
+    module = sys.modules["bare_root"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 

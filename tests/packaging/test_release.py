@@ -20,7 +20,7 @@ from tests.packaging.prometheus_files import ROOT, shipped_rules
 
 FOLDER = ROOT / "packaging" / "release"
 WORKFLOWS = ROOT / ".github" / "workflows"
-builder = next((p for p in (shutil.which("pyproject-build"), None) if p), None)
+builder = shutil.which("pyproject-build")
 """A Python that has `build` has this command beside it."""
 
 
