@@ -5,7 +5,7 @@ PY := .venv/bin/python
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
-.PHONY: demo test lint docs fuzz laws year push-faults methodology bench gas artifacts check-artifacts setup clean help
+.PHONY: demo test lint docs fuzz laws year push-faults methodology bench gas artifacts check-artifacts setup clean help container-root release
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -68,6 +68,12 @@ gas: setup      ## rewrite contracts/gas.json from what pushes and reads cost no
 
 artifacts: setup  ## compile the contracts
 	node contracts/build.mjs
+
+container-root: setup  ## long, as root: the image's steps in bare Debian roots, without an engine: ROOTS=folder
+	LRT_ORACLE_BARE_ROOT=$${ROOTS:-var/container-root} $(PY) -m pytest -n0 -rs tests/packaging/test_container.py
+
+release: setup  ## wheel and sdist into dist/, built twice and compared
+	$(PY) packaging/release/build.py dist --twice
 
 clean:          ## everything that setup made
 	rm -rf .venv node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -24,6 +25,7 @@ from oracle.cli import (
     upgrade,
     watching,
 )
+from oracle.cli.secret_files import read_secret_files
 from oracle.cli.shell import Commands
 
 
@@ -40,6 +42,7 @@ def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None
     Exit status: 0 done, 1 the program failed, 2 usage or config is wrong, 3 the oracle abstained.
     """
     ctx.obj = config_path
+    read_secret_files(os.environ)
     _set_up_logging(log, verbose=verbose)
 
 

@@ -37,10 +37,12 @@ from oracle.runtime.round_timer import RoundTimer
 from oracle.runtime.schedule import every
 from oracle.runtime.supervise import Supervisor
 from oracle.serve.connection_gate import GateLimits
+from oracle.serve.own_state import show_health, show_keys
 from oracle.serve.server import Server, serve
 from oracle.storage.housekeeping import Housekeeping
 
 _log = structlog.get_logger("oracle.app")
+_S_NS = 1_000_000_000
 _TARGET_S = 0.5
 """Pause between two looks at a target; a new round ends it early."""
 _SAMPLES = 20_000
@@ -121,7 +123,9 @@ class App:
 
     async def _run_tasks(self, sources: Resubscriber, stop: asyncio.Event) -> None:
         api, targets = self.resolved.config.api, self.targets.values()
-        tasks = asyncio.create_task(Supervisor(self._tasks(sources)).run())
+        supervisor = Supervisor(self._tasks(sources))
+        self.metrics.process.restarts = supervisor.restarts
+        tasks = asyncio.create_task(supervisor.run())
         stopped = asyncio.create_task(stop.wait())
         _log.info("running", api=f"http://{api.host}:{api.port}", feeds=len(self.resolved.specs),
                   dry=not any(t.can_send for t in targets))  # fmt: skip
@@ -216,12 +220,15 @@ class App:
         agree = self._components.agreements.agree
         agreed = await asyncio.gather(*(agree(ask) for ask in folded.asks.values()))
         done = self.rounds.finish(folded, dict(zip(folded.asks, agreed, strict=True)))
+        began_ns = time.monotonic_ns()
         self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
+        self.metrics.process.written((time.monotonic_ns() - began_ns) / _S_NS)
         self.rounds.commit(done)
         self.last_round_s = round_time_s
         with self._beside("round: evidence"):
             self.database.save_evidence(evidence_rows(agreed))
         with self._beside("round: observed"):
+            self.metrics.feeds.folded(done.feeds)
             for feed, outcomes in observed.items():
                 self.metrics.observed(feed, outcomes)
             for record in done.records:
@@ -327,7 +334,7 @@ class App:
             self.metrics.connections(len(gate), gate.counts(), self._components.readers.refused)
         for feed in self.resolved.specs:
             self.metrics.risks(feed, self.service.live_risk(feed))
-        health = self.service.health()
-        ready = health.live and health.ready
-        self.metrics.chains.set(health.targets, self.clock.now_ms(), ready=ready, round_s=health.round)
+            self.metrics.feeds.abstains(feed, now=self.service.abstaining(feed) is not None)
+        show_health(self.metrics, self.service.health(), self.clock.now_ms())
+        show_keys(self.metrics.process, self.operators, self._components.keyless, self.clock.now_ms())
         return self.metrics.render()

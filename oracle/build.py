@@ -57,7 +57,7 @@ _log = structlog.get_logger("oracle.build")
 class Components:
     """What a process is made of. Whoever has it closes it.
 
-    ``operators``: those that have a key here. ``holds``: why no rounds are made. ``opened``: locks and files, to be closed
+    ``operators``: those that have a key here; ``keyless``: names of those that have none. ``holds``: why no rounds are made. ``opened``: locks and files, to be closed
     in reverse: a lock is let go after what it is for.
     """
 
@@ -69,6 +69,7 @@ class Components:
     rounds: Rounds
     live: Live
     operators: tuple[Operator, ...]
+    keyless: tuple[str, ...]
     agreements: Agreements
     watch: WatchDuty | None
     keeper: Keeper | None
@@ -143,6 +144,9 @@ def _build(
     opened.enter_context(sole_writer(path))
     metrics = Metrics(clock.now_ms)
     metrics.expect(config.targets)
+    metrics.feeds.expect(resolved.specs)
+    metrics.process.database = path
+    metrics.process.interval(config.oracle.round_interval_s)
     database = Database(path)
     opened.callback(database.close)
     if not database.check_whole(_LOOK_S):
@@ -206,7 +210,7 @@ def _build(
     metrics.health.shown, service.found = health.shown, health.warnings
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), agreements=agreements, watch=watch, keeper=keeper, stake=stake, health=health, roots=roots, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        operators=tuple(builder.made), keyless=tuple(keyless), agreements=agreements, watch=watch, keeper=keeper, stake=stake, health=health, roots=roots, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
         opened=opened.pop_all(),
     )  # fmt: skip
 

@@ -205,6 +205,8 @@ class TargetBuilder:
             on_signatures=self.outcomes.collected,
             on_landed=self.outcomes.landed,
             on_failed=partial(metrics.failed, name),
+            on_look_failed=partial(metrics.pushes.look_failed, name),
+            on_spent=partial(metrics.pushes.spent, name),
             on_balance=partial(metrics.balance, name),
             on_unpoked=partial(metrics.unpoked, name),
             on_stage=partial(metrics.staged, name),

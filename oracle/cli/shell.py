@@ -124,7 +124,8 @@ def open_database(config_path: Path, feed: str) -> Database:
 
 
 def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
-    """Run until the work ends; SIGTERM and SIGINT set its stop event."""
+    """Run until the work ends; SIGTERM and SIGINT set its stop event. It may hold keys: nothing dumps its memory."""
+    from oracle.runtime.no_dumps import forbid_dumps
 
     async def whole() -> T:
         stop = asyncio.Event()
@@ -133,6 +134,7 @@ def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
             loop.add_signal_handler(sign, stop.set)
         return await work(stop)
 
+    forbid_dumps()
     return asyncio.run(whole())
 
 

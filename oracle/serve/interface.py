@@ -11,6 +11,7 @@ from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.roll_up import RollUp
 from oracle.model.spec import FeedSpec
 from oracle.model.target_status import TargetStatus
+from oracle.model.unready import Unready
 from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.operators import OperatorsView
@@ -24,7 +25,8 @@ T = TypeVar("T")
 class Health:
     """How the process is.
 
-    ``reasons``: everything that keeps it from being live or ready, one sentence each. ``warnings``: what needs attention
+    ``reasons``: everything that keeps it from being live or ready, one sentence each; ``unready``: the same as words, for
+    metrics. ``warnings``: what needs attention
     but stops nothing; ``degraded``: there is a warning.
     ``round_lag_ms``: since the newest stored round's time; None before the first.
     """
@@ -41,6 +43,7 @@ class Health:
     feeds: int
     feeds_abstaining: int
     targets: tuple[TargetStatus, ...] = ()
+    unready: frozenset[Unready] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

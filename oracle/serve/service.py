@@ -14,6 +14,7 @@ from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Why
 from oracle.model.target_status import TargetStatus
+from oracle.model.unready import Unready
 from oracle.round.live import Live
 from oracle.round.rounds import Round
 from oracle.serve.documents import Abstaining
@@ -255,22 +256,22 @@ class PriceService:
         lag_ms = None if self._round_s is None else now_ms - self._round_s * MS
         waited_ms = now_ms - self._started_ms if lag_ms is None else lag_ms
         live = not self._is_late(waited_ms)
-        reasons = [] if live else [f"no round for {waited_ms} ms"]
-        reasons += ["no round since the start of this process"] if self._round_s is None else []
-        reasons += [held] if (held := self._held()) else []
-        reasons += [f"{f} has had no price yet" for f in self._specs if f not in self._records]
-        reasons += [f"{f} abstains: {a.text}" for f, a in self._abstaining.items()]
+        faults = [] if live else [(Unready.NO_ROUNDS, f"no round for {waited_ms} ms")]
+        faults += [(Unready.NO_ROUND_YET, "no round since the start of this process")] if self._round_s is None else []
+        faults += [(Unready.HELD, held)] if (held := self._held()) else []
+        faults += [(Unready.NO_PRICE_YET, f"{f} has had no price yet") for f in self._specs if f not in self._records]
+        faults += [(Unready.ABSTAINS, f"{f} abstains: {a.text}") for f, a in self._abstaining.items()]
         targets = [t.status() for t in self._targets.values()]
-        reasons += [text for t in targets for text in t.faults(now_ms)]
+        faults += [fault for t in targets for fault in t.faults(now_ms)]
         view = self.operators()
         warnings = list(view.warnings) if view is not None else [without_key(n) for n in self._keyless]
         warnings += [text for t in targets for text in t.warnings(now_ms)]
         warnings += self.found()
         return Health(
             live=live,
-            ready=live and not reasons,
+            ready=live and not faults,
             degraded=bool(warnings),
-            reasons=tuple(reasons),
+            reasons=tuple(text for _, text in faults),
             warnings=tuple(warnings),
             started_at_ms=self._started_ms,
             round=self._round_s,
@@ -279,6 +280,7 @@ class PriceService:
             feeds=len(self._specs),
             feeds_abstaining=len(self._abstaining),
             targets=tuple(targets),
+            unready=frozenset(word for word, _ in faults),
         )
 
     def subscribe(self, listener: Callable[[Update], None]) -> None:
