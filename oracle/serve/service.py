@@ -276,6 +276,7 @@ class PriceService:
             feeds=len(self._specs),
             feeds_abstaining=len(self._abstaining),
             targets=tuple(targets),
+            interval_s=self._interval_s,
         )
 
     def subscribe(self, listener: Callable[[Update], None]) -> None:

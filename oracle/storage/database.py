@@ -25,6 +25,7 @@ from oracle.storage.record_rows import RecordRows, sealed_words
 from oracle.storage.root_rows import RootRows
 from oracle.storage.round_rows import RoundRows
 from oracle.storage.schema import prepare
+from oracle.storage.shown_rows import ShownRows
 from oracle.storage.withdrawn import Withdrawn
 
 _Counts = dict[tuple[str, str], int]
@@ -32,7 +33,7 @@ _MOST_LEARNED = 10_000
 """Records after the newest own round of a feed: a day of rounds that others made."""
 
 
-class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows):
+class Database(RoundRows, RecordRows, PushRows, AttendedRows, RootRows, ShownRows):
     """The database of one process. Every write method returns once its rows are on disk.
 
     Args:
