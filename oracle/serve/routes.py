@@ -42,6 +42,7 @@ _ICONS = ("icon.svg", "icon-watch.svg", "icon-depeg.svg", "icon-lost.svg")
 _PAGE = {
     "style.css": "text/css",
     **dict.fromkeys(_SCRIPTS, "text/javascript"),
+    "detail.css": "text/css",
     "uplot.css": "text/css",
     "uplot.LICENSE.txt": "text/plain",
     **dict.fromkeys(_ICONS, "image/svg+xml"),
