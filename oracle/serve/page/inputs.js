@@ -70,16 +70,19 @@ function sourcesOf(result) {
   for (const o of result.outcomes) {
     if (o.kind === "reference") continue;
     sources.set(o.source, { name: o.source, kind: o.kind ?? "", pair: o.pair, group: o.group ?? "", price: o.price ?? null, at: o.observed_at_ms ?? null, weight: null,
-      why: o.code ? `${o.code}: ${o.text}` : "", depth: o.depth ?? null, modelled: o.depth_modelled ?? false });
+      why: o.code ? reasonOf(o) : "", depth: o.depth ?? null, modelled: o.depth_modelled ?? false });
   }
   const of = (name) => sources.get(name) ?? sources.set(name, { name, kind: "", pair: "", group: "", price: null, at: null, weight: null, why: "", depth: null, modelled: false }).get(name);
   const halves = result.result === "round" ? KINDS.map((k) => [k, result[k]]).filter(([, a]) => a) : [["", { used: [], rejected: result.rejected }]];
   for (const [kind, half] of halves) {
     for (const u of half.used) Object.assign(of(u.source), { kind, group: u.group, price: u.price, at: result.round * 1000 - u.age_ms, weight: u.weight_bps, why: "" });
-    for (const r of half.rejected) Object.assign(of(r.source), { price: r.price ?? of(r.source).price, why: `${r.code}: ${r.text}` });
+    for (const r of half.rejected) Object.assign(of(r.source), { price: r.price ?? of(r.source).price, why: reasonOf(r) });
   }
   return [...sources.values()].sort((a, b) => (b.weight ?? -1) - (a.weight ?? -1));
 }
+
+/** Code and sentence; a sentence that begins with its code says it once. */
+const reasonOf = ({ code, text }) => (text.startsWith(code) ? text : `${code}: ${text}`);
 
 function sourceRow(s, round) {
   const at = el("td", null, "num");
@@ -136,6 +139,6 @@ function referenceRow(o, record) {
   const ours = record?.market ?? record?.redemption ?? null;
   const away = o.price && ours ? Math.round((Number(o.price) / Number(ours) - 1) * 10000) : null;
   const apart = cell("From ours", away === null ? "none" : percent(away), away !== null && Math.abs(away) >= 100 ? "num mild" : "num");
-  const name = [o.source, el("small", o.code ? `${o.code}: ${o.text}` : o.pair, o.code ? "mild" : "")];
+  const name = [o.source, el("small", o.code ? reasonOf(o) : o.pair, o.code ? "mild" : "")];
   return row(name, [cell("Price", short(o.price), o.price ? "num" : "num faint", o.price), apart, at]);
 }
