@@ -11,7 +11,7 @@ export function drawDetail({ chosen: feed, prices, missing, live }, openSecurity
   if (!feed) return;
   $("detail-title").textContent = feed;
   $("detail").dataset.word = wordOf(p);
-  show($("chips"), [el("span", p ? p.status : "no price yet", `chip ${p ? p.status : "none"}`),
+  show($("chips"), [el("span", p ? (p.abstaining ? `was ${p.status}` : p.status) : "no price yet", `chip ${p && !(p.abstaining && p.status === "ok") ? p.status : "none"}`),
     ...(p?.abstaining ? [el("span", "no new price", "chip abstaining")] : [])]);
   show($("headline"), headline(p, live.get(feed)));
   $("verdict").textContent = p ? verdict(p) : missing.get(feed)?.text ?? "";

@@ -4,7 +4,7 @@ import { rankOf, said, tallyOf, wordOf } from "./alarm.js";
 import { $, ago, button, cell, drawn, el, emptyRow, link, show } from "./dom.js";
 import { addressOf, percent, short } from "./words.js";
 
-const WIDE = 88, HIGH = 26, COLUMNS = 6;
+const WIDE = 68, HIGH = 26, COLUMNS = 6;
 const LEAST_BPS = 30;
 const filter = { text: "", words: new Set() };
 
@@ -106,8 +106,8 @@ function priceCells(p, live, word) {
   if (live && live.market !== null) price.append(el("small", `live ${short(live.market)}`));
   const loud = { depeg: "num loud", halt: "num loud", watch: "num mild" }[p.status] ?? "num";
   const state = cell("State", null, "state");
-  state.append(el("span", p.status, `chip ${p.status}`));
-  if (p.abstaining) state.append(" ", el("span", "no new price", "chip abstaining"));
+  if (!p.abstaining || p.status !== "ok") state.append(el("span", p.status, `chip ${p.status}`));
+  if (p.abstaining) state.append(el("span", "no new price", "chip abstaining"));
   const old = cell("Age", null, p.abstaining ? "num loud" : "num");
   old.append(ago(p.observed_at_ms));
   return [price, cell("Deviation", percent(p.deviation_bps), p.deviation_bps === null ? "num faint" : loud), state, old];
