@@ -97,7 +97,7 @@ function takeLive({ prices }) {
   for (const p of prices) state.live.set(p.feed, p);
   if (queued) return;
   queued = true;
-  requestAnimationFrame(() => { queued = false; list.draw(); drawDetail(state, openSecurity); });
+  requestAnimationFrame(() => { queued = false; list.draw(); drawChosen(); });
 }
 
 /** Put the newest final round at the end of the chart, without asking for the history again. */
@@ -141,10 +141,14 @@ function note(text) {
 
 function draw() {
   list.draw();
-  drawDetail(state, openSecurity);
+  drawChosen();
   drawOnchain(state.chosen, price());
-  show($("security-summary"), [el("span", "What secures this price"), el("small", securedBy(price()))]);
   alarm();
+}
+
+function drawChosen() {
+  drawDetail(state, openSecurity);
+  show($("security-summary"), [el("span", "What secures this price"), el("small", securedBy(price()))]);
 }
 
 function alarm() {
@@ -280,7 +284,7 @@ async function start() {
     follow({ moved: location.hash.length > 2 });
   } catch { state.link = "lost"; }
   connect();
-  setInterval(() => { tick(); alarm(); ageStake(); }, 1000);
+  setInterval(() => { tick(); drawChosen(); alarm(); ageStake(); }, 1000);
 }
 
 start();

@@ -166,6 +166,8 @@ class MemoryService:
         if last is None or round_s not in {None, last.report.round_time_s}:
             return None
         base = self.feeds[feed]
+        if base.legs:
+            return Explanation(record=last, rounds=(), values=(), legs=base.legs)
         computed, _ = step(base, FeedState(), outcomes("1.04"), {}, T0)
         abstained, _ = step(replace(base, min_groups=4), FeedState(), outcomes("1.04"), {}, T0)
         assert isinstance(computed, FeedRound)

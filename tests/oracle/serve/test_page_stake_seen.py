@@ -60,11 +60,12 @@ async def test_stake_is_no_wider_than_the_screen(tmp_path: Path, width: int) -> 
     service.seen, service.staked = seen(), stake_view(read_ms=now_ms())
     async with shown(service, tmp_path, width=width, height=844) as (_, page):
         await has(page, "104 ETH can be slashed")
-        await page.value("document.getElementById('security').open = true")
-        await has(page, "To stop it")
-        assert await page.value("document.documentElement.scrollWidth") <= width
         card = "document.querySelector('#stake .card')"
         assert await page.value(f"{card}.scrollWidth <= {card}.clientWidth")
+        assert await page.value("document.documentElement.scrollWidth") <= width
+        await page.value("location.hash = '/feed/wdivETH/ETH'; document.getElementById('security').open = true")
+        await has(page, "To stop it")
+        assert await page.value("document.documentElement.scrollWidth") <= width
 
 
 def in_wei() -> MemoryService:
