@@ -74,7 +74,10 @@ class ShownRows:
         index = dict(zip(feeds, indexes, strict=True)).get(feed)
         if index is None:
             return []
-        found = [*self._pushes(_PUSHES, feed, target, index, limit), *self._pushes(_NOT_PUSHED, feed, target, index, limit)]
+        found = [
+            *self._pushes(_PUSHES, feed, target, index, limit),
+            *self._pushes(_NOT_PUSHED, feed, target, index, limit),
+        ]
         return sorted(found, key=lambda p: p.made_ms, reverse=True)[:limit]
 
     def _pushes(self, sql: str, feed: str, target: str, index: int, limit: int) -> list[FeedPush]:

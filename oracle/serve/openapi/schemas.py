@@ -6,9 +6,9 @@ from oracle.serve.openapi.explanation import EXPLANATION
 from oracle.serve.openapi.feed import FEED
 from oracle.serve.openapi.health import HEALTH
 from oracle.serve.openapi.operators import OPERATORS, SEALED_ROUND
+from oracle.serve.openapi.past import CHANGES, FEED_CHANGES, FEED_PUSHES, TRENDS
 from oracle.serve.openapi.price import PRICE_ANSWER
 from oracle.serve.openapi.record import PRICE, ROUND, SEAL, SIGNED, TEXTS
-from oracle.serve.openapi.past import CHANGES, FEED_CHANGES, FEED_PUSHES, TRENDS
 from oracle.serve.openapi.schema import Schema, flag, list_of, object_of, or_null, ref, text, whole
 from oracle.serve.openapi.security import SECURITY
 from oracle.serve.openapi.stake import STAKE

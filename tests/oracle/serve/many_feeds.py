@@ -82,7 +82,9 @@ def many_feeds(now_s: int, *, depeg: bool = False, dead: bool = False) -> ManyFe
         for round_s in range(now_s - 3_600, now_s + 1, STEP_S):
             service.put(_at(service, feed, place, round_s, now_s, falls=depeg and feed in {FALLEN, CROSS}))
     service.risks[FALLEN] = replace(service.risk(FALLEN), facts=(replace(MOVABLE, of="weETH"), UNPUBLISHED))
-    service.live_risks[FALLEN] = replace(service.live_risk(FALLEN), round_time_s=now_s, facts=(replace(ALONE, of=FALLEN),))
+    service.live_risks[FALLEN] = replace(
+        service.live_risk(FALLEN), round_time_s=now_s, facts=(replace(ALONE, of=FALLEN),)
+    )
     _push(service, now_s)
     if depeg:
         low = Reason(code=Why.DISCOUNT, text="2.02 % below redemption")
@@ -107,7 +109,9 @@ def _at(service: MemoryService, feed: str, place: int, round_s: int, now_s: int,
     market = rate * (1 - 4e-4 - place % 7 * 2e-4 + wave - fall)
     under_bps = round((1 - market / rate) * 10_000) if own.has_redemption else 0
     status = Status.DEPEG if under_bps > 200 else Status.WATCH if under_bps > 50 else Status.OK
-    why = [Reason(code=Why.DISCOUNT, text=f"{under_bps / 100:.2f} % below redemption")] if status is not Status.OK else []
+    why = (
+        [Reason(code=Why.DISCOUNT, text=f"{under_bps / 100:.2f} % below redemption")] if status is not Status.OK else []
+    )
     one = record(
         feed, round_s, market=f"{market:.12f}", redemption=f"{rate:.12f}" if own.has_redemption else "0", status=status,
         reasons=why, mode=own.mode,

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from feeds.types import Pair
 from feeds.units import MS, Bps, Wad, deviation_bps_away
-from oracle.model.publication import Absent, Explanation, OnChain, PushState, Record, Seal, Transition
+from oracle.model.publication import Absent, Explanation, OnChain, Record, Seal, Transition
 from oracle.model.risk import FeedRisk, LiveRisk, LiveRiskCode, RiskCode, RiskFact, TokenProfile
 from oracle.model.spec import FeedSpec, Mode
 from oracle.model.state import FeedState

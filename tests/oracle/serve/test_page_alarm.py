@@ -85,7 +85,9 @@ async def one_that_loses_its_peg(page: Tab) -> None:
         assert await page.value("[...document.querySelectorAll('#rows tr')].map((r) => r.dataset.feed)") == ["cbETH/ETH", "wBETH/ETH"]  # fmt: skip
         await filter_by(page, "nothing like this")
         await has(page, "No feed is like this.")
-        old = await page.until("document.querySelector('#headline').textContent && document.querySelector('[data-since]').textContent")
+        old = await page.until(
+            "document.querySelector('#headline').textContent && document.querySelector('[data-since]').textContent"
+        )
         assert await page.until(f"document.querySelector('#figures [data-since]').textContent !== {old!r}"), "ages tick"
         assert page.complaints == []
         assert len(server.hub) == 1
@@ -165,7 +167,9 @@ async def by_keyboard(page: Tab) -> None:
     async with at(page, many_feeds(now_ms() // MS, depeg=True)):
         await page.key("Tab")
         assert await page.value(focused) == "skip"
-        assert await page.until("document.getElementById('skip').getBoundingClientRect().top >= 0"), "shown when focused"
+        assert await page.until("document.getElementById('skip').getBoundingClientRect().top >= 0"), (
+            "shown when focused"
+        )
         await page.key("Enter")
         await page.value("document.getElementById('skip').click()")
         assert await page.value(focused) == "feeds-title"

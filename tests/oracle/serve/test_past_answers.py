@@ -79,7 +79,11 @@ def test_changes_of_one_feed_come_newest_first_and_a_course_has_the_newest_round
 async def test_the_paths_answer_as_they_are_described(client: Client) -> None:
     service = client.service
     service.transitions = [change(ROUND_S - 70, Status.OK, Status.WATCH), change(ROUND_S - 60, Status.WATCH, Status.OK)]
-    for path, kind in ((f"{OWN}/changes", "FeedChanges"), (f"{OWN}/pushes", "FeedPushes"), ("/v1/trends?span_s=86400", "Trends")):
+    for path, kind in (
+        (f"{OWN}/changes", "FeedChanges"),
+        (f"{OWN}/pushes", "FeedPushes"),
+        ("/v1/trends?span_s=86400", "Trends"),
+    ):
         status, body, answer = await client.get(path)
         assert status == 200
         assert not faults(body, SCHEMAS[kind])
