@@ -52,7 +52,7 @@ class ManyFeeds(MemoryService):
 
     def explain(self, feed: str, round_s: int | None) -> Explanation | None:
         last, own = self.record(feed), self.feeds[feed]
-        if last is None:
+        if last is None or round_s not in {None, last.report.round_time_s}:
             return None
         if own.legs:
             return Explanation(record=last, rounds=(), values=(), legs=own.legs)
