@@ -31,13 +31,15 @@ async def at(page: Tab, service: ManyFeeds, *, to: str = "", width: int = 1440) 
     server = await serve(service, host="127.0.0.1", port=0, now_ms=now_ms, metrics=bytes)
     page.requests.clear()
     page.complaints.clear()
-    await page.open(f"{server.url}/{to}", width=width)
-    await page.until("document.querySelectorAll('#rows tr[data-feed]').length === 34")
-    yield server
-    asked = {u.split("/")[2] for u in page.requests if not u.startswith(("data:", "about:", "chrome"))}
-    assert asked == {server.url.removeprefix("http://")}, "no request leaves for anybody else"
-    await page.call("Page.navigate", url="about:blank")
-    await server.close()
+    try:
+        await page.open(f"{server.url}/{to}", width=width)
+        await page.until("document.querySelectorAll('#rows tr[data-feed]').length === 34")
+        yield server
+        asked = {u.split("/")[2] for u in page.requests if not u.startswith(("data:", "about:", "chrome"))}
+        assert asked == {server.url.removeprefix("http://")}, "no request leaves for anybody else"
+    finally:
+        await page.call("Page.navigate", url="about:blank")
+        await server.close()
 
 
 async def test_what_thirty_four_feeds_look_like(tmp_path: Path) -> None:
