@@ -17,6 +17,7 @@ from oracle.serve.error_codes import ErrorCode
 from oracle.serve.operators import OperatorsView
 from oracle.sign.messages import Agreement, SignedBatch
 from oracle.stake.follow import StakeView
+from oracle.storage.shown_rows import FeedPush
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ class Health:
     ``reasons``: everything that keeps it from being live or ready, one sentence each; ``unready``: the same as words, for
     metrics. ``warnings``: what needs attention
     but stops nothing; ``degraded``: there is a warning.
-    ``round_lag_ms``: since the newest stored round's time; None before the first.
+    ``round_lag_ms``: since the newest stored round's time; None before the first. ``interval_s``: between rounds; None: not known.
     """
 
     live: bool
@@ -44,6 +45,7 @@ class Health:
     feeds_abstaining: int
     targets: tuple[TargetStatus, ...] = ()
     unready: frozenset[Unready] = frozenset()
+    interval_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,15 @@ class StoredRounds(Protocol):
 
     def newest_sealed_s(self, target: str | None = None) -> int | None:
         """The newest round that was sealed at a target, by default at any; None if none was."""
+
+    def at_times(self, feed: str, times_s: Sequence[int], step_s: int) -> Sequence[Record | None]:
+        """The newest record of each step that ends at one of these times; None where there is none."""
+
+    def changes(self, feed: str, limit: int) -> Sequence[Transition]:
+        """The newest changes of a feed's status, the newest first."""
+
+    def pushes_of(self, feed: str, target: str, limit: int) -> Sequence[FeedPush]:
+        """The newest pushes of a feed to a target, and when it was due and not pushed, the newest first."""
 
 
 class PriceInterface(Protocol):

@@ -281,6 +281,7 @@ class PriceService:
             feeds_abstaining=len(self._abstaining),
             targets=tuple(targets),
             unready=frozenset(word for word, _ in faults),
+            interval_s=self._interval_s,
         )
 
     def subscribe(self, listener: Callable[[Update], None]) -> None:

@@ -32,6 +32,7 @@ from oracle.storage.roll_up_rows import RollUpRows
 from oracle.storage.root_rows import RootRows
 from oracle.storage.round_rows import RoundRows
 from oracle.storage.schema import prepare
+from oracle.storage.shown_rows import ShownRows
 from oracle.storage.signed_rows import row_of
 from oracle.storage.thinning import Thinner
 from oracle.storage.wholeness import check_whole, damaged
@@ -42,7 +43,7 @@ _MOST_LEARNED = 10_000
 """Records after the newest own round of a feed: a day of rounds that others made."""
 
 
-class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRows):
+class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRows, ShownRows):
     """The database of one process. Every write method returns once its rows are on disk.
 
     Args:

@@ -6,8 +6,9 @@ from oracle.serve.openapi.explanation import EXPLANATION
 from oracle.serve.openapi.feed import FEED
 from oracle.serve.openapi.health import HEALTH
 from oracle.serve.openapi.operators import OPERATORS, SEALED_ROUND
+from oracle.serve.openapi.past import CHANGES, FEED_CHANGES, FEED_PUSHES, TRENDS
 from oracle.serve.openapi.price import PRICE_ANSWER
-from oracle.serve.openapi.record import PRICE, REASON, ROLL_UP, ROUND, SEAL, SIGNED, STATUS, TEXTS
+from oracle.serve.openapi.record import PRICE, ROLL_UP, ROUND, SEAL, SIGNED, TEXTS
 from oracle.serve.openapi.schema import Schema, flag, list_of, object_of, or_null, ref, text, whole
 from oracle.serve.openapi.security import SECURITY
 from oracle.serve.openapi.stake import STAKE
@@ -23,6 +24,8 @@ SCHEMAS: dict[str, Schema] = {
             ),
             "ready": flag("as /readyz: these prices may be relied on, here and on the chains that are pushed to"),
             "reasons": TEXTS,
+            "round": whole("newest round that was made since the start; null: none yet", nullable=True),
+            "interval_s": whole("between rounds; null: not known", nullable=True),
         }
     ),
     "History": object_of(
@@ -52,21 +55,10 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Explanation": EXPLANATION,
     "Live": object_of({"prices": list_of(ref("Price"))}),
-    "Changes": object_of(
-        {
-            "changes": list_of(
-                object_of(
-                    {
-                        "feed": text("name"),
-                        "at_ms": whole("when it was published"),
-                        "before": STATUS,
-                        "after": STATUS,
-                        "reasons": list_of(REASON),
-                    }
-                )
-            )
-        }
-    ),
+    "Changes": CHANGES,
+    "FeedChanges": FEED_CHANGES,
+    "FeedPushes": FEED_PUSHES,
+    "Trends": TRENDS,
     "Report": object_of(SIGNED),
     "SignedReport": object_of(
         {

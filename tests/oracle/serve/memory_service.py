@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from feeds.types import Pair
 from feeds.units import MS, Bps, Wad, deviation_bps_away
-from oracle.model.publication import Absent, Explanation, OnChain, Record, Seal
+from oracle.model.publication import Absent, Explanation, OnChain, Record, Seal, Transition
 from oracle.model.risk import FeedRisk, LiveRisk, LiveRiskCode, RiskCode, RiskFact, TokenProfile
 from oracle.model.roll_up import RollUp
 from oracle.model.spec import FeedSpec, Mode
@@ -27,6 +27,7 @@ from oracle.serve.operators import OperatorsView
 from oracle.sign.eip712 import Domain, address_of, sealed_digest, sign_compact
 from oracle.sign.messages import Agreement, SignedBatch
 from oracle.stake.follow import StakeView
+from oracle.storage.shown_rows import FeedPush
 from tests.oracle.oracle_build import T0, outcomes, spec, wad
 from tests.oracle.sign.sign_world import KEYS, SIGNERS
 
@@ -112,6 +113,8 @@ class MemoryService:
         self.seen: OperatorsView | None = None
         self.staked: StakeView | None = None
         self.rolled_up: dict[str, list[tuple[int, RollUp]]] = {}
+        self.transitions: list[Transition] = []
+        self.pushed: dict[str, list[FeedPush]] = {}
         self.sealed: dict[tuple[int, str], Agreement] = {}
 
     def put(self, *records: Record) -> None:
@@ -172,6 +175,8 @@ class MemoryService:
         if last is None or round_s not in {None, last.report.round_time_s}:
             return None
         base = self.feeds[feed]
+        if base.legs:
+            return Explanation(record=last, rounds=(), values=(), legs=base.legs)
         computed, _ = step(base, FeedState(), outcomes("1.04"), {}, T0)
         abstained, _ = step(replace(base, min_groups=4), FeedState(), outcomes("1.04"), {}, T0)
         assert isinstance(computed, FeedRound)
@@ -184,6 +189,17 @@ class MemoryService:
 
     def newest_sealed_s(self, target: str | None = None) -> int | None:
         return max((at for at, name in self.sealed if target in {None, name}), default=None)
+
+    def at_times(self, feed: str, times_s: Sequence[int], step_s: int) -> list[Record | None]:
+        rounds = {r.report.round_time_s: r for r in self.rounds[feed]}
+        newest = (max((at for at in rounds if t - step_s < at <= t), default=None) for t in times_s)
+        return [None if at is None else rounds[at] for at in newest]
+
+    def changes(self, feed: str, limit: int) -> list[Transition]:
+        return [t for t in reversed(self.transitions) if t.feed == feed][:limit]
+
+    def pushes_of(self, feed: str, target: str, limit: int) -> list[FeedPush]:
+        return [p for p in reversed(self.pushed.get(feed, [])) if p.target == target][:limit]
 
     def operators(self) -> OperatorsView | None:
         return self.seen
