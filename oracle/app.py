@@ -28,6 +28,7 @@ from oracle.network.reach import run_and_tell
 from oracle.push.target import Target
 from oracle.round.reference_divergence import divergences
 from oracle.round.rounds import Round
+from oracle.round.silent import silent_feeds
 from oracle.runtime.coalesce import Coalescer
 from oracle.runtime.listening import cannot_listen
 from oracle.runtime.log_limit import LogBudget, limit_logs
@@ -213,7 +214,8 @@ class App:
         agree = self._components.agreements.agree
         agreed = await asyncio.gather(*(agree(ask) for ask in folded.asks.values()))
         done = self.rounds.finish(folded, dict(zip(folded.asks, agreed, strict=True)))
-        self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
+        silent = silent_feeds(done, self.resolved.specs)
+        self.database.save_round(done.feeds, done.agreements, done.records, done.transitions, silent)
         self.rounds.commit(done)
         self.last_round_s = round_time_s
         with self._beside("round: evidence"):

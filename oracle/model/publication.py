@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from feeds.units import Bps, Wad
 from oracle.model.spec import FeedSpec, Mode
-from oracle.model.status import Reason, Status
+from oracle.model.status import Reason, Status, Why
 from oracle.model.types import Report, Result
 
 
@@ -69,6 +69,15 @@ class Record:
     final: bool = True
     ramp_ppm: int = 0
     seal: Seal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silent:
+    """A feed without a price of a round, and why, a sentence."""
+
+    feed: str
+    why: Why
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

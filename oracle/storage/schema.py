@@ -9,6 +9,7 @@ from pathlib import Path
 from oracle.model.spec import RULES_VERSION
 from oracle.storage.attended_rows import TABLE as ATTENDED
 from oracle.storage.errors import OtherRules
+from oracle.storage.outbox_rows import TABLES as OUTBOX
 from oracle.storage.prune import INDEXES
 from oracle.storage.root_rows import TABLES as ROOTS
 from oracle.storage.withdrawn import TABLES
@@ -75,7 +76,7 @@ def prepare(connection: sqlite3.Connection, path: Path | str) -> None:
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.executescript(_SCHEMA + INDEXES + TABLES + ATTENDED + ROOTS)
+    connection.executescript(_SCHEMA + INDEXES + TABLES + ATTENDED + ROOTS + OUTBOX)
     _check_rules(connection, path)
     _add_push_columns(connection)
     connection.execute(_WATCHED)

@@ -60,6 +60,11 @@ _SEALED = {
     "name": "round", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^([0-9]{1,10}|newest)$"},
     "description": "round_time in Unix seconds, or newest",
 }  # fmt: skip
+_AFTER = _query("after", "begin with the rounds that were stored after this one", _number(0, (1 << 32) - 1))
+_LAST_ID = {
+    "name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string", "pattern": "^[0-9]{1,10}$"},
+    "description": "the same as after, and before it: what a client that connects again says",
+}  # fmt: skip
 _OF_STORE = _query("target", "whose round; the home store's by default", {"type": "string"})
 
 DOCUMENT: dict[str, Any] = {
@@ -81,6 +86,14 @@ DOCUMENT: dict[str, Any] = {
         f"{_PRICE_PATH}/security": _get("who answers for a price with what, and what a lie costs", "Security", *_FEED),
         "/v1/operators": _get("who agrees on the rounds, and who is missing", "Operators"),
         "/v1/rounds/{round}/sealed": _get("a sealed round with what proves it", "SealedRound", _SEALED, _OF_STORE),
+        "/v1/rounds/stream": _get(
+            "events: round, each sealed round as a RoundEvent",
+            "stream",
+            _OF_STORE,
+            _AFTER,
+            _LAST_ID,
+            media="text/event-stream",
+        ),
         "/v1/stream": _get("events: live, final, status", "stream", media="text/event-stream"),
         "/healthz": _get("whether the process works", "Health"),
         "/readyz": _get("whether its prices may be relied on", "Health"),

@@ -14,6 +14,7 @@ from oracle.push.attestation import Attesters, CollectCut
 from oracle.round.live import Live
 from oracle.round.rounds import Round, Rounds
 from oracle.round.seat import HomeStore, SignerSeat
+from oracle.round.silent import silent_feeds
 from oracle.serve.history import HistoryReaders
 from oracle.serve.service import PriceService
 from oracle.sign.eip712 import address_of
@@ -95,11 +96,12 @@ class ServiceWorld:
         if started:
             self.round(ROUND_S)
 
-    def round(self, round_s: int) -> Round:
+    def round(self, round_s: int, price: str = "1.04") -> Round:
         """A round as a process makes it, shown and offered to the targets."""
         self.at_ms = round_s * MS
-        done = in_own_loop(agreed_round(self.rounds, self.agreements, round_s, observed(round_s * MS)))
-        self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
+        done = in_own_loop(agreed_round(self.rounds, self.agreements, round_s, observed(round_s * MS, price)))
+        silent = silent_feeds(done, SPECS)
+        self.database.save_round(done.feeds, done.agreements, done.records, done.transitions, silent)
         self.rounds.commit(done)
         for target in self.targets.values():
             target.newest = done
