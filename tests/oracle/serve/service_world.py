@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import coincurve
+
 from feeds.units import MS
 from oracle.model.publication import OnChain
 from oracle.model.target_status import SignerQuorum, TargetStatus
@@ -73,15 +75,17 @@ class ServiceWorld:
         started: bool = True,
         reports: bool = True,
         readers: HistoryReaders | None = None,
+        keys: Sequence[coincurve.PrivateKey] = KEYS,
+        signers: SignerSet = SIGNERS,
     ) -> None:
         self.at_ms = ROUND_S * MS
         self.operators = [
             Operator(f"op{i}", k, SignJournal(folder / f"{i}.db", address_of(k), now_ms=0, mute_ms=0), bound_bps=100)
-            for i, k in enumerate(KEYS)
+            for i, k in enumerate(keys)
         ]
-        other = replace(SIGNERS, domain=replace(DOMAIN, chain_id=10))
+        other = replace(signers, domain=replace(DOMAIN, chain_id=10))
         self.agreements = agreements_here(self.operators, now_ms=lambda: self.at_ms)
-        sets = {"main": SIGNERS, "side": other}
+        sets = {"main": signers, "side": other}
         self.targets = {n: CountingTarget(n, self.operators, s, self.agreements.cut) for n, s in sets.items()}
         members = [replace(member(name=o.name), signer=o) for o in self.operators]
         self.rounds = Rounds(SPECS, members, HomeStore(target="main", feeds=frozenset(INDEXES)))
