@@ -38,7 +38,7 @@ from tests.oracle.round.round_world import SPECS
 from tests.oracle.serve.reader_work import in_threads
 from tests.oracle.serve.service_world import ROUND_S, ServiceWorld
 
-LIMITS = StreamLimits(heartbeat_s=0.2, grace_s=0.0)
+LIMITS = StreamLimits(heartbeat_s=0.2, grace_s=0.05)
 REPORT_KEYS = [coincurve.PrivateKey(bytes.fromhex(k.removeprefix("0x"))) for k in KEYS[:3]]
 KEEP_S = 86_400
 
@@ -98,7 +98,7 @@ class Site:
     ) -> AsyncIterator[Follower]:
         """A follower that runs, of these endpoints."""
         store = StoreReads([self.url], self.domain)
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
             sources = [OperatorStream(url, rank, session) for rank, url in enumerate(urls)]
             made = Follower("home", StoreSets(store, self.now_ms), SPECS, sources, now_ms=self.now_ms, keep_s=KEEP_S)
 
