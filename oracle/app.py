@@ -18,6 +18,7 @@ from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
 from feeds.types import Kind, Outcome
 from feeds.units import MS, wad_text
+from oracle.assemble.handing_on import round_publisher
 from oracle.assemble.learned_rounds import LearnedRounds
 from oracle.build import Components, build_ingest
 from oracle.chain.store_client import Unfit
@@ -96,6 +97,7 @@ class App:
             last_round_s=lambda: self.last_round_s, note=components.outcomes.tally.note, offer=self._offer,
         )  # fmt: skip
         components.agreements.sealed.on_learned = self._learned.take
+        self._publisher = round_publisher(self.resolved, self.database, components.readers)
         self._sources: Resubscriber | None = None
         self._server: Server | None = None
 
@@ -149,6 +151,8 @@ class App:
         if network is not None:
             network.on_clock = self._on_peers_clock
             tasks["network"] = partial(run_and_tell, network)
+        if self._publisher is not None:
+            tasks["nats"] = self._publisher.run
         if self._components.watch is not None:
             tasks.update(self._components.watch.tasks(failed))
         if self._components.keeper is not None:

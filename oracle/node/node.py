@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, suppress
 import aiohttp
 import structlog
 
+from oracle.assemble.handing_on import check_nats_installed
 from oracle.assemble.network import home_target
 from oracle.chain.store_reads import StoreReads
 from oracle.config.feed_risks import risks_of
@@ -16,6 +17,7 @@ from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.follow.follower import Follower
+from oracle.follow.jetstream import JetStreamSource
 from oracle.follow.operator_stream import OperatorStream
 from oracle.follow.sources import RoundSource
 from oracle.follow.store_sets import StoreSets
@@ -34,8 +36,8 @@ _log = structlog.get_logger("oracle.node.node")
 def node_problems(resolved: ResolvedConfig) -> list[Problem]:
     """What keeps a config from being a node's."""
     problems = []
-    if not resolved.config.node.operators:
-        text = "is empty: list the public endpoints of the operators that this node follows"
+    if not resolved.config.node.operators and not resolved.config.nats.servers:
+        text = "is empty: list the public endpoints of the operators that this node follows, or nats.servers"
         problems.append(Problem("node.operators", text))
     if home_target(resolved.config) is None:
         text = "is missing: a node verifies rounds against the signer set of a store; add [targets.NAME] with chain and store"
@@ -98,12 +100,14 @@ class Node:
         name = home_target(config) or ""
         target = config.targets[name]
         chain = config.chains[target.chain]
-        store = StoreReads(
-            chain.endpoints, Domain(chain_id=chain.chain_id, store=raw_address(target.store)), agree=target.agree
-        )
+        domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
+        store = StoreReads(chain.endpoints, domain, agree=target.agree)
         opened.push_async_callback(store.close)
         keep_s = config.node.keep_hours * _HOUR_S
         sources: list[RoundSource] = [OperatorStream(u, i, session) for i, u in enumerate(config.node.operators)]
+        if config.nats.servers:
+            check_nats_installed()
+            sources.append(JetStreamSource(config.nats.servers, config.nats.stream, domain, len(sources)))
         follower = Follower(
             name, StoreSets(store, self._now_ms), resolved.specs, sources, now_ms=self._now_ms, keep_s=keep_s
         )
