@@ -5,7 +5,7 @@ pragma solidity ^0.8.0;
 /// @notice Owns the store. Anybody may rotate; nobody may name signers.
 interface IStakedSet {
     /// @notice A set as it was frozen.
-    /// @param capture the earliest at which a member's stake was seen: at the freeze, or up to an hour before
+    /// @param capture the moment of which all its members' stake is: the freeze's own, or up to an hour before
     /// @param provableUntil last second at which a word of the epoch can be proven, `answerS` after the capture: end by expiry, overlap,
     ///        push age, evidence time
     /// @param threshold T
@@ -23,8 +23,8 @@ interface IStakedSet {
     function frozenOf(uint256 epoch) external view returns (Frozen memory);
     /// @notice Weight and operator of a report key in the frozen set of an epoch; zeros if it is not in it.
     function memberOf(uint256 epoch, address key) external view returns (address operator, uint96 weight);
-    /// @notice When the stake was seen that an operator weighs in the frozen set of an epoch, in all sources: stake of then answers for
-    ///         what it signs in the epoch; 0 if it is not in it.
+    /// @notice The moment of the frozen set of an epoch, the same for all its members, if the operator is in it, else 0: stake of then, in
+    ///         all sources, answers for what it signs in the epoch.
     function captureOf(uint256 epoch, address operator) external view returns (uint48);
     /// @notice Members of the frozen set of an epoch, ascending by key, as in the store.
     function membersOf(uint256 epoch)

@@ -11,7 +11,7 @@ abstract contract FrozenSets is IStakedSet {
     uint256 private constant LOW_48 = type(uint48).max;
     uint256 internal constant LOW_96 = type(uint96).max;
 
-    /// @dev oldest capture 48 | provableUntil 48 | pointer 160
+    /// @dev capture 48 | provableUntil 48 | pointer 160
     mapping(uint256 epoch => uint256) private frozen;
 
     /// @notice Stakes were frozen for this epoch: `membersOf` has its members, whose words can be proven until then. The store's

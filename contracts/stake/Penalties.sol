@@ -139,7 +139,8 @@ contract Penalties is IPenalties, ProvenWeights {
         Settings memory settings,
         Domain[] memory domains_
     ) ProvenWeights(settings.minFraction) {
-        if (settings.disputeS == 0 || settings.disputeS > 365 days || settings.executionS > 365 days) revert BadSettings();
+        if (settings.disputeS == 0 || settings.disputeS > 365 days) revert BadSettings();
+        if (settings.executionS == 0 || settings.executionS > 365 days) revert BadSettings();
         if (settings.jailS == 0 || settings.jailS > 36_500 days || settings.finderBps > MOST_FINDER_BPS) revert BadSettings();
         if (sources_.length == 0 || sources_.length > MOST_SOURCES || address(book_) == address(0)) revert BadSettings();
         if (domains_.length == 0 || domains_[0].store != set_.store()) revert BadSettings();

@@ -14,7 +14,8 @@ abstract contract SetGovernance {
     ISignerStore internal immutable signerStore;
     /// @notice The only one that may call the functions here.
     address public immutable timelock;
-    /// @notice Seconds from the announcement of another owner until the store is offered to it: longer than any exit of stake.
+    /// @notice Seconds from the announcement of another owner until the store is offered to it: longer than any word can be proven, which
+    ///         is what an exit of stake waits for.
     uint256 public immutable migrateDelayS;
     /// @notice To whom the store will be offered; zero if to nobody.
     address public migratesTo;

@@ -19,13 +19,13 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
     uint256 internal constant KEPT_EPOCHS = 2;
     uint256 private constant MOST_MEMBERS = 31;
     uint256 private constant LEAST_STAKE = 1 gwei;
-    uint256 private constant MOST_EVIDENCE_S = 365 days;
+    uint256 private constant MOST_WAIT_S = 365 days;
     /// @dev 309 million ether: weights of all members, of four sources each, fit in 96 bits.
     uint256 private constant MOST_STAKE = type(uint88).max;
 
     /// @notice Fixed at deployment.
     /// @param epochS least seconds between two freezes
-    /// @param joinDelayS least seconds from joining to the first freeze that counts an operator
+    /// @param joinDelayS least seconds from joining to the first freeze that counts an operator; an hour at least, as old as a moment can be
     /// @param evidenceS for how long after the last word of an epoch could be used it can be proven
     /// @param capBps largest share of one member
     /// @param minStake least stake of a member, in wei
@@ -34,7 +34,7 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
     /// @param thresholdBps T is the least above this part of the total; more than two thirds
     /// @param stepBps the same for the step threshold
     /// @param timelock may register, pause and resume feeds and migrate
-    /// @param migrateDelayS more than a word can be proven for: everybody can leave before
+    /// @param migrateDelayS more than a word can be proven for, which is what exits wait for
     struct Settings {
         uint256 epochS;
         uint256 joinDelayS;
@@ -61,7 +61,7 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
     /// @param stake that counts: the lowest since the last freeze, by source
     /// @param before weight in the set before
     /// @param weight in the next
-    /// @param capture when sources said what it has: now, or when it was observed
+    /// @param capture the moment of the freeze, the same in all rows: when the first operator was observed, or now
     struct Row {
         address operator;
         address key;
@@ -139,9 +139,11 @@ abstract contract SetPlan is FrozenSets, SetCandidates, SetGovernance {
         ISignerStore to = ISignerStore(store_);
         (uint256 delayS, uint256 longestS) = (to.rotationDelayS(), to.longestEpochS());
         rotationDelayS = delayS;
-        if (s.epochS == 0 || s.joinDelayS == 0 || longestS == 0 || s.epochS + delayS >= longestS) revert SettingsDoNotFit();
-        if (s.evidenceS == 0 || s.evidenceS > MOST_EVIDENCE_S || s.joinDelayS > MOST_EVIDENCE_S) revert SettingsDoNotFit();
+        if (s.epochS == 0 || longestS == 0 || s.epochS + delayS >= longestS) revert SettingsDoNotFit();
+        if (s.evidenceS == 0 || s.evidenceS > MOST_WAIT_S) revert SettingsDoNotFit();
         observedS = windows.OBSERVED_S();
+        // who comes back after a jail is in no freeze whose moment is one before it: `remove` would take it from that set too
+        if (s.joinDelayS < observedS || s.joinDelayS > MOST_WAIT_S) revert SettingsDoNotFit();
         keepsS = observedS + KEPT_EPOCHS * s.epochS;
         answerS = observedS + delayS + longestS + to.overlapS() + to.maxPushAgeS() + s.evidenceS;
         if (s.migrateDelayS <= answerS) revert SettingsDoNotFit();

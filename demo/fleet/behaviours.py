@@ -13,6 +13,9 @@ from oracle.assemble.network import MakeMember, make_member
 from oracle.build import Components
 from oracle.network.seats import LocalMember
 
+LATE_EPOCH = 2
+"""From its first round on, who betrays the others late does so."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
@@ -24,6 +27,7 @@ class Behaviour:
         prepare: changes what the process is made of, before it runs.
         tasks: what runs beside it.
         clock_ahead_ms: how wrong its machine's clock is.
+        from_epoch: in rounds of earlier ones it is honest.
     """
 
     says: str
@@ -31,6 +35,7 @@ class Behaviour:
     prepare: Callable[[Components], None] = lambda _: None
     tasks: Callable[[Components], Sequence[hostile.Task]] = lambda _: ()
     clock_ahead_ms: int = 0
+    from_epoch: int = 0
 
 
 def _as(kind: type[LocalMember]) -> MakeMember:
@@ -51,6 +56,11 @@ BEHAVIOURS: Mapping[str, Behaviour] = MappingProxyType({
     "all-but-leader": _listening(members.AllButTheLeader, "sends its values to all but the leader"),
     "two-values": _listening(members.TwoValues, "signs other values for one half than for the other"),
     "two-signatures": _listening(members.TwoSignatures, "signs the round, and other items of it too, past its journal"),
+    "two-signatures-late": Behaviour(
+        says=f"is honest until epoch {LATE_EPOCH}, and then signs other items of each round too, past its journal",
+        member=lambda operator: members.TwoSignatures(operator=operator, from_epoch=LATE_EPOCH),
+        from_epoch=LATE_EPOCH,
+    ),
     "garbage": _listening(members.GarbageCertificates, "sends signatures with certificates that nobody signed"),
     "far-values": _listening(members.FarValues, "sends values 3 % too high"),
     "old-version": Behaviour(says="speaks the version before", prepare=hostile.speak_old_version),

@@ -21,7 +21,7 @@ from demo.world.chain import LocalChain, account, accounts
 from demo.world.deploy import HISTORY_S, DemoWorld, backdated, deploy
 from demo.world.hostile_network import HostileNetwork
 from demo.world.lying_rpc import LyingRpc
-from demo.world.restaking import RESTAKED_S, Restaking, Vaults, restake, take_over
+from demo.world.restaking import JOINED_S, RESTAKED_S, Restaking, Vaults, restake, take_over
 from oracle.config import sections
 from oracle.config.resolve import resolve
 from oracle.deploy.deployer import Deployer
@@ -187,7 +187,7 @@ async def _deploy_world(
     async def then(world: DemoWorld) -> None:
         made.append(await restake(chain, deployer, world, store, operators=plan.operators, raised=raised))
 
-    world = await deploy(chain, block_time_s=None, then=then)
+    world = await deploy(chain, block_time_s=None, then=then, behind_s=JOINED_S)
     return world, made[0]
 
 

@@ -29,7 +29,7 @@ _UNTIL_INTERRUPTED_S = 120.0
 """Length of the scenario in a run without an end."""
 _READY_ROUNDS = 2
 _SETTLE_S = 1.5
-_SEALING = frozenset({"honest", "liar", "splits"})
+_SEALING = frozenset({"honest", "liar", "splits", "two-signatures-late"})
 """Behaviours with which an operator sees rounds sealed like everybody."""
 
 

@@ -11,6 +11,7 @@ import contracts
 from demo.fleet.fleet import Fleet
 from demo.fleet.landed import LandedPushes, landed_pushes, latencies_ms
 from demo.fleet.ledger import Ledger, percentiles, read_ledger
+from demo.fleet.said import unsealed_by_log
 from feeds.units import deviation_bps_away, wad_text
 from oracle.config import sections
 from oracle.config.resolve import resolve
@@ -35,12 +36,17 @@ async def summarise_fleet(fleet: Fleet, rounds: Sequence[int]) -> dict[str, Any]
     """Rounds, pushes, forks, each feed on chain beside its sealed record, status changes; ``problems`` is empty where all holds."""
     ledger = fleet_ledger(fleet, rounds)
     payers = [stated_address(o.place.folder / "gas.key.json") for o in fleet.operators.values() if o.place.pays]
+    said = {name: unsealed_by_log(operator.log) for name, operator in fleet.operators.items()}
     landed = await landed_pushes(fleet, payers)
     rows = _rows(fleet)
     feeds = await _feeds(fleet)
     unsealed = _unsealed(fleet, landed, rows)
     return {
         **ledger.summary(),
+        "rounds_lost": [
+            {"round": r, "why": why, "said": {n: rounds_of[r] for n, rounds_of in said.items() if r in rounds_of}}
+            for r, why in ledger.lost.items()
+        ],
         "rounds": len(ledger.sealed),
         **_pushes(landed, rows),
         "operators": _operators(fleet, ledger, landed),
@@ -71,10 +77,16 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
             f" {len(summary['forks'])} forks; {summary['pushes_landed']} pushes landed, {summary['pushes_double']} double;"
             f" {len(summary['states'])} status changes"
         ),
-        *(f"  lost: round {each['round']}: {each['why']}" for each in lost),
+        *(f"  lost: round {each['round']}: {each['why']}{_as_said(each.get('said', {}))}" for each in lost),
         *(f"  {name} did not vouch for a feed in {rounds} rounds: {why}" for (name, why), rounds in refused.items()),
         *(f"  evidence against {e['operator']} in {e['rounds']} rounds: {e['kind']}" for e in summary["evidence"]),
     ]
+
+
+def _as_said(said: Mapping[str, str]) -> str:
+    """What the first of those who tell of it says."""
+    name, text = next(iter(said.items()), ("", ""))
+    return f"; {name} says: {text}" if name else ""
 
 
 def _problems(ledger: Ledger, feeds: Sequence[Mapping[str, Any]], unsealed: Sequence[str]) -> list[str]:

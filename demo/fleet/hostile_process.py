@@ -38,11 +38,8 @@ def keep_ear(components: Components) -> None:
 
 
 def never_mute(components: Components) -> None:
-    """Go on, whatever is heard of the own key: an honest operator that hears what it did not say goes mute."""
-    agreements = components.agreements
-    agreements._check_clones = lambda session: None  # type: ignore[method-assign]  # noqa: ARG005, SLF001 - of this one object
-    if components.network is not None:
-        components.network.on_clone = lambda: None
+    """Go on, whoever hears what of the own key: a round, the network, the watch. An honest operator goes mute."""
+    components.agreements.mute = lambda member: False  # type: ignore[method-assign]  # noqa: ARG005 - of this one object
 
 
 def speak_old_version(components: Components) -> None:

@@ -159,12 +159,18 @@ class TwoValues(Listening):
         return [(said, frozenset(others[:half])), (second, frozenset(others[half:]))]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TwoSignatures(Listening):
-    """A member that signs the round's items, and with the same key, past its journal, others 3 % higher."""
+    """A member that signs the round's items, and with the same key, past its journal, others 3 % higher.
+
+    ``from_epoch``: in rounds of earlier ones it is honest.
+    """
+
+    from_epoch: int = 0
 
     def utter(self, terms: Terms, said: Utterance) -> Uttered:
         """A commit, and one over other items."""
-        if not isinstance(said, Commit):
+        if not isinstance(said, Commit) or terms.signers.epoch < self.from_epoch:
             return Listening.utter(self, terms, said)
         content = said.certificate.content
         other = Content(content.values, shifted(content.items, terms.round_time_s, _LIE_BPS), content.dropped)

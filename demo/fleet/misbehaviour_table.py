@@ -24,7 +24,7 @@ _LOG_LINES = 3
 
 async def measure_misbehaviours(folder: Path, options: MeasureOptions) -> dict[str, Any]:
     """A table with a row for each misbehaviour: ``rounds`` rounds of it, in the same seat."""
-    names = options.only or tuple(n for n in BEHAVIOURS if n != "honest")
+    names = options.only or tuple(n for n, b in BEHAVIOURS.items() if n != "honest" and not b.from_epoch)
     async with sealing_fleet(folder, options.plan(), options.conditions) as fleet:
         first_s = next_round_s(fleet)
         rows = [await misbehave(fleet, name, options.rounds) for name in names]

@@ -14,6 +14,7 @@ from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
 
 import contracts
+from demo.fleet.behaviours import LATE_EPOCH
 from demo.fleet.epoch_report import recomputed_report
 from demo.fleet.fleet import Fleet
 from demo.world import npm
@@ -27,13 +28,13 @@ from oracle.stake.claim_tree import CommissionTree
 LIAR, FINDER, RAISED = 1, 2, 3
 """Numbers of operators: who signs two things, who proves it, who gets more stake."""
 DELAY_S = 75
-"""From a freeze to its set: operators look for a new one every 30 s, and can arm it until 30 s before it begins."""
+"""From a freeze to its set: operators sign to arm it as soon as they see it, again each 30 s, and until 30 s before it begins."""
 REPORT_S = 25
 """So long operators take to agree on a report, to post it and to have it paid."""
-LONGEST_EPOCH_S = 3_600 + DELAY_S
+LONGEST_EPOCH_S = 2 * 3_600 + DELAY_S
 PATIENCE_S = 240.0
-FIRST_EPOCH = 2
-"""The first that stake has decided on: the store was made with an epoch of its own."""
+FIRST_EPOCH = LATE_EPOCH
+"""The first that stake has decided on, as the store was made with an epoch of its own; and the one of the lie."""
 POT = 10 * ETHER
 _POLL_S = 0.5
 _MINED_S = 2
@@ -80,11 +81,8 @@ class RestakedStory:
         """Anybody observes candidates and has stakes frozen as soon as that is due; operators arm the set by themselves."""
         due = await self.fleet.chain.call(self.made.set, "nextRotateAt")
         await self.passes(due)
-        at = await self.fleet.chain.call(self.made.set, "windows")
-        windows = self.fleet.chain.contract(contracts.load("StakeWindows").abi, at)
         candidates = await self.fleet.chain.call(self.made.set, "candidates")
-        await self.send(self.people.anybody, windows, "observe", candidates, gas=GAS_MOST)
-        await self.send(self.people.anybody, self.made.set, "rotate", gas=GAS_MOST)
+        await self.send(self.people.anybody, self.made.set, "observeAndRotate", candidates, gas=GAS_MOST)
         keys, _, weights = await self.fleet.chain.call(self.made.set, "membersOf", epoch)
         names = [self.fleet.names[bytes.fromhex(key[2:])] for key in keys]
         shares = ", ".join(f"{n} {100 * w // sum(weights)} %" for n, w in zip(names, weights, strict=True))
@@ -117,12 +115,8 @@ class RestakedStory:
     # --- who lies ----------------------------------------------------------------------------------------------------
 
     async def lie(self) -> None:
-        """An operator's process is started anew, and signs two things for each round."""
-        liar = self.fleet.operators[self.names[LIAR]]
-        await liar.stop()
-        liar.behaviour = "two-signatures"
-        await liar.start()
-        self.say(f"{liar.name} signs each round, and other items of it too")
+        """An operator was honest so far. It goes on without a stop: one that is away makes everybody else indispensable."""
+        self.say(f"{self.names[LIAR]} signs each round from now on, and other items of it too")
 
     async def proven(self) -> bytes:
         """Another operator's watch proves it, by itself; the case."""

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from demo.fleet.fleet import Fleet, FleetPlan
-from demo.fleet.restaked import DELAY_S, FINDER, LONGEST_EPOCH_S, RAISED, REPORT_S, RestakedStory
+from demo.fleet.restaked import DELAY_S, FINDER, LIAR, LONGEST_EPOCH_S, RAISED, REPORT_S, RestakedStory
 from demo.fleet.restaked_summary import summarise_restaked
 from demo.fleet.rotation import rotate
 from demo.fleet.rounds_of import leader_of, members_of, next_round_s, sleep_until, until_sealed
@@ -22,6 +22,8 @@ from oracle.runtime.clock import now_ms
 LEAST_OPERATORS, MOST_OPERATORS = 4, 13
 _INTERVAL_S = 3
 """Attempts shrink below 5 s: shorter ones are lost on a machine that runs all of it."""
+_STAKED_INTERVAL_S = 5
+"""With it attempts have their full length: under weights that differ one operator may be indispensable, as none is among equals."""
 _BAD, _LIED_TO, _KILLS = 1, 2, 3
 _LIE_PERCENT = 10
 _DOWN = 0.06
@@ -169,7 +171,7 @@ def _with_spare(plan: FleetPlan) -> FleetPlan:
 def _by_stake(plan: FleetPlan) -> FleetPlan:
     return replace(
         plan, rotation_delay_s=DELAY_S, longest_epoch_s=LONGEST_EPOCH_S, raised=RAISED,
-        provers=frozenset({FINDER}),
+        provers=frozenset({FINDER}), behaviours={LIAR: "two-signatures-late"}, interval_s=_STAKED_INTERVAL_S,
     )  # fmt: skip
 
 

@@ -75,6 +75,7 @@ async def deploy(
     *,
     block_time_s: int | None = None,
     then: Callable[[DemoWorld], Awaitable[None]] | None = None,
+    behind_s: int = 0,
 ) -> DemoWorld:
     """Deploy everything and return where it is.
 
@@ -82,9 +83,10 @@ async def deploy(
         chain: a connection to anvil.
         block_time_s: seconds between blocks from then on; None mines a block for each transaction.
         then: what else happened so long ago.
+        behind_s: so far behind the chain's clock stays, for what happened since.
     """
     roles = accounts()
-    async with instant_blocks(chain, block_time_s):
+    async with instant_blocks(chain, block_time_s, behind_s=behind_s):
         world = await _deploy(chain, roles)
         if then is not None:
             await then(world)
@@ -92,15 +94,15 @@ async def deploy(
 
 
 @asynccontextmanager
-async def instant_blocks(chain: LocalChain, block_time_s: int | None) -> AsyncIterator[None]:
-    """A block of the same time for each transaction; afterwards the chain's clock is right."""
+async def instant_blocks(chain: LocalChain, block_time_s: int | None, *, behind_s: int = 0) -> AsyncIterator[None]:
+    """A block of the same time for each transaction; afterwards the chain's clock is right, or so far behind."""
     await chain.rpc("evm_setIntervalMining", 0)
     await chain.automine(on=True)
     # many blocks in a second must not push the chain's clock into the future
     await chain.rpc("anvil_setBlockTimestampInterval", 0)
     yield
     await chain.rpc("anvil_removeBlockTimestampInterval")
-    await chain.rpc("anvil_setTime", int(time.time()))
+    await chain.rpc("anvil_setTime", int(time.time()) - behind_s)
     await chain.rpc("evm_mine")
     if block_time_s is not None:
         await chain.rpc("evm_setIntervalMining", block_time_s)

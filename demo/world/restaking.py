@@ -1,7 +1,7 @@
 """Stake decides who signs, on real Symbiotic: its core, two vaults of wdivETH, and this project's contracts over a store.
 
 Two halves, as commissions of operators count a week after they were said: what needs no store is made so long ago (`restake`), the
-rest over the store that the operators sign for (`take_over`). Every step is a transaction of whoever it is up to.
+rest over the store that the operators sign for (`take_over`), an hour ago, as they wait so long until a freeze counts them. Every step is a transaction of whoever it is up to.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from oracle.sign.eip712 import address_of, sign_compact
 
 RESTAKED_S = 8 * 86_400
 """So long ago vaults and commissions were made: a commission counts after seven days."""
+JOINED_S = 3_700
+"""So long ago the store was made and operators joined: a freeze counts them after an hour at the earliest."""
 BURNER = checksummed(bytes.fromhex("b0" * 20))
 """Nobody's account: what is slashed ends there."""
 ETHER = 10**18
@@ -37,8 +39,8 @@ SHARE, OWN_VAULT, MORE = 100 * ETHER, 5 * ETHER, 50 * ETHER
 GAS_MOST = 15_000_000
 """A freeze and a proof must be brought gas for the worst that a source may do."""
 DISPUTE_S, EXECUTION_S, EVIDENCE_S = 20, 600, 600
-VETO_S, VAULT_EPOCH_S = 10, 14_400
-EPOCH_S, JOIN_DELAY_S = 60, 1
+VETO_S, VAULT_EPOCH_S = 10, 21_600
+EPOCH_S, JOIN_DELAY_S = 60, 3_600
 CAP_BPS, LEAST_MEMBERS = 3_400, 3
 _MOST_VAULTS = 5
 LEAST_FRACTION, JAIL_S, ABSENCE_JAIL_S = ETHER // 5, 86_400, 3_600

@@ -91,7 +91,7 @@ def watch_signer(config: Config, environ: Mapping[str, str], now_ms: Callable[[]
         KeyfileError: its keyfile does not open.
     """
     watch = config.watch
-    if watch.penalties is None and not config.keeper.on:
+    if not watch.on and not config.keeper.on:
         return None
     remote = open_key(watch, environ, now_ms=now_ms)
     if remote is not None:

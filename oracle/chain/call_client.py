@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -70,6 +71,16 @@ class CallClient(StoreClient):
         if gas is None:
             raise ChainError("no endpoint estimates the gas of the call")
         return gas
+
+    async def can_pay(self, gas: int) -> bool:
+        """Whether the gas key has the ether that nodes want to see for so much gas, and a fifth of it.
+
+        Raises:
+            FeeTooHigh: the base fee is above the ceiling.
+            ChainError: too few endpoints answer.
+        """
+        fees, has_wei = await asyncio.gather(self.costs.fees(None, None), self.balance_wei())
+        return has_wei >= gas * 6 // 5 * fees.max_wei
 
     def call_in(self, raw: bytes) -> tuple[bytes, tuple[bytes, ...]]:
         """What a transaction of ours calls, as `prepare` takes it."""

@@ -35,6 +35,12 @@ async def watch_problems_on_chain(config: Config) -> list[Problem]:
         return []
     problems = []
     try:
+        named = await contract.named_by_set()
+        if contract.address and named not in (None, contract.address):
+            text = f"the set of the store names 0x{(named or b'').hex()}, which its signers answer to: leave the key out, or write that"
+            problems.append(Problem("watch.penalties", text))
+        if not await contract.is_there():
+            return []
         await contract.reward_text()
         if payer is not None and not await contract.balance_wei(bytes.fromhex(payer)):
             text = f"0x{payer} has no ether: evidence is found and never proven from here; send it some"

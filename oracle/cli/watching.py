@@ -185,8 +185,13 @@ async def _prove(
     with proof_payer(config, os.environ, payer) as signer:
         contract = proof_contract(config, signer)
         if contract is None:
-            raise Exit("no contract takes evidence: set watch.penalties in the config", ExitCode.USAGE)
+            raise Exit("no contract takes evidence: there is no target", ExitCode.USAGE)
         try:
+            if not await contract.is_there():
+                raise Exit(
+                    "no contract takes evidence: signers of the store have no stake; else set watch.penalties",
+                    ExitCode.USAGE,
+                )
             return await prove(contract, rows, chosen)
         finally:
             await contract.close()

@@ -21,11 +21,10 @@ def watch_problems(config: Config) -> Iterator[Problem]:
     if watch.penalties is not None and not config.targets:
         yield Problem("watch.penalties", "a watch is over the stores of [targets.*]: add one")
     has_key = watch.gas_keyfile is not None or watch.signer_url is not None
-    if watch.penalties is None and has_key and not config.keeper.on:
-        text = (
-            "there is a key that pays, and nothing to pay for: write the address of the contract, or keeper.on = true"
+    if has_key and not watch.on and not config.keeper.on:
+        yield Problem(
+            "watch.on", "there is a key that pays, and nothing to pay for: write watch.on or keeper.on = true"
         )
-        yield Problem("watch.penalties", text)
     payer = own_payer(watch)
     if payer is None:
         return

@@ -6,6 +6,7 @@ so that no push waits for it. Without a key it only tells what is due and done b
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,11 +18,13 @@ from feeds.units import MS
 from oracle.chain.call_client import CallClient
 from oracle.chain.fees import FeeTooHigh
 from oracle.chain.key_queue import KeyQueue
+from oracle.chain.quorum_rpc import ChainError
 from oracle.chain.store_client import StoreRefuses
 from oracle.chain.transaction import Fees
+from oracle.keep.freeze_gas import FreezeGas
 from oracle.keep.keeper_turns import KeeperTurns
-from oracle.keep.spending import MOST_FAILED, GasOfDay, Pauses
-from oracle.model.duty_kind import DutyKind
+from oracle.keep.spending import GasOfDay, GasShares, Pauses
+from oracle.model.duty_kind import FREEZE, DutyKind
 from oracle.model.publication import DONE, GIVEN_UP, PushRow, PushState
 from oracle.push.failures import TROUBLE
 from oracle.push.sending.push_records import PushJournal
@@ -57,7 +60,7 @@ class KeeperRules:
 
     Attributes:
         kinds: duties that it does; the others it only tells.
-        gas_a_day: gas of all its calls in 24 hours, at most.
+        gas_a_day: gas of all its calls in 24 hours, at most; what the next freeze needs of it is left by the others.
         poor_for_s: so long a stake must have been below the least before its operator is cut for it.
         refresh_s: from one record of a rate to the next.
         tell_after_s: a duty that is due for longer and done by nobody is told.
@@ -87,13 +90,18 @@ class Keeper:
     Attributes:
         due: what is due, and what became of calls.
         gas_left: of the day's budget.
+        freeze_gas: that a freeze needs; 0 where none is done from here.
+        gas_for_others: of the gas that is left, what other duties may take.
+        gas_lacks: what will lack for a freeze when the next is due.
     """
 
     def __init__(
         self, target: str, client: CallClient, journal: CallJournal, rules: KeeperRules, turns: KeeperTurns, *,
         now_ms: Callable[[], int], queue: KeyQueue | None = None, bump_after_s: int = 30, confirmations: int = 12,
     ) -> None:  # fmt: skip
-        self.target, self.due, self.gas_left = target, DutiesDue(), rules.gas_a_day
+        self.target, self.due = target, DutiesDue()
+        self.gas_left = self.gas_for_others = rules.gas_a_day
+        self.freeze_gas = self.gas_lacks = 0
         self._name = f"{JOURNAL} {target}"
         self._client, self._journal, self._rules, self._turns, self._now_ms = client, journal, rules, turns, now_ms
         limits = PushRules(max_push_age_s=_ALIVE_S, bump_after_s=bump_after_s, confirmations=confirmations)
@@ -103,6 +111,7 @@ class Keeper:
         self._pauses, self._told, self._once = Pauses(now_ms), LogBudget(), LogBudget(period_s=_DAY_S)
         self._system: StakeSystem | None = None
         self._reads: DutyReads | None = None
+        self._freeze = FreezeGas(client, self.now_s)
         self._unfit_ms = -_UNFIT_MS
         self._counted: set[tuple[int, PushState]] = set()
         self._is_first_look = True
@@ -146,8 +155,7 @@ class Keeper:
                          more_since_the_last_line=more)  # fmt: skip
         self._pauses.keep([d.name for d in self.due.duties])
         self._tell(reads.head.time_s)
-        spent = GasOfDay.of(self._journal.pushes(self._name, since_s=self.now_s() - 2 * _DAY_S), self._now_ms())
-        self.gas_left = max(0, self._rules.gas_a_day - spent.used)
+        spent = await self._look_at_budget(reads)
         if self.pays:
             self._turns.say_here()
             await self._do_first(spent)
@@ -174,6 +182,24 @@ class Keeper:
             self._reads = DutyReads(self._system, poor_for_s=self._rules.poor_for_s, refresh_s=self._rules.refresh_s)
         return self._system is not None
 
+    async def _look_at_budget(self, reads: StakeReads) -> GasOfDay:
+        """What is left of the day, and what of it is kept for the next freeze, which nothing else may take."""
+        most = self._rules.gas_a_day
+        rows = self._journal.pushes(self._name, since_s=self.now_s() - 2 * _DAY_S)
+        spent = GasOfDay.of(rows, self._now_ms())
+        if self.pays and DutyKind.ROTATE in self._rules.kinds:
+            assert self._system is not None  # noqa: S101 - found before
+            with contextlib.suppress(ChainError):  # what was known stands
+                await self._freeze.measure(reads, self._system)
+            self.freeze_gas = needed = self._freeze.needed
+            if needed > most and self._once.more("too small") is not None:
+                _log.error("the gas of a day does not suffice for a freeze, and no other duty has any: raise keeper.gas_a_day",
+                           target=self.target, needs=needed, gas_a_day=most)  # fmt: skip
+        self.gas_left = max(0, most - spent.used)
+        shares = GasShares.of(rows, self._now_ms(), most, freeze=self.freeze_gas, due_ms=self._freeze.due_s * MS)
+        self.gas_for_others, self.gas_lacks = shares.others, shares.lacks
+        return spent
+
     # --- doing -----------------------------------------------------------------------------------------------------------
 
     async def _do_first(self, spent: GasOfDay) -> None:
@@ -187,10 +213,10 @@ class Keeper:
     def _may(self, duty: Duty, spent: GasOfDay) -> bool:
         if duty.kind not in self._rules.kinds or duty.hindered or self._pauses.is_open(duty.name):
             return False
-        if spent.failed.get(duty.name, 0) >= MOST_FAILED:
+        if spent.is_spent(duty.name):
             self._log_once(
-                "failed", duty, "a duty has failed on chain too often today: it is left to others until tomorrow"
-            )
+                "spent", duty, "a duty has failed on chain too often today, or is due though it was done: it is left to others until tomorrow"
+            )  # fmt: skip
             return False
         return self._turns.is_ours(self._place(duty), self.due.since_s[duty.name])
 
@@ -199,10 +225,16 @@ class Keeper:
         call = bytes.fromhex(duty.step.to[2:]) + duty.step.data
         try:
             gas = await self._client.call_gas(call)
-            if gas > self.gas_left:
+            left = self.gas_left if duty.kind in FREEZE else self.gas_for_others
+            if gas > left:
                 self.due.count(duty.kind, "over_budget")
-                self._log_once("budget", duty, "the gas of the day is spent: raise keeper.gas_a_day, or wait", needs=gas,
-                               left=self.gas_left)  # fmt: skip
+                text = "the gas of the day is spent, or kept for the next freeze: raise keeper.gas_a_day, or wait"
+                self._log_once("budget", duty, text, needs=gas, left=left)
+                return False
+            if not await self._client.can_pay(gas + (0 if duty.kind in FREEZE else self.freeze_gas)):
+                self.due.count(duty.kind, "no_ether")
+                self._log_once("ether", duty, "the gas key has too little ether for a duty, and for a freeze: send it some",
+                               key=self._client.payer, needs=gas)  # fmt: skip
                 return False
             async with self._queue.lock:
                 if self._queue.proofs_open() or await self._is_used_elsewhere():

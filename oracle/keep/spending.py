@@ -9,28 +9,72 @@ from oracle.chain.transaction import gas_of
 from oracle.model.publication import OPEN, PushRow, PushState
 
 _DAY_MS = 86_400_000
-MOST_FAILED = 2
-"""Calls of one duty that may fail on chain in a day: each has cost gas, though it was tried out before."""
+MOST_FAILED, MOST_DONE = 2, 4
+"""Calls of one duty in a day: those that failed on chain, though they were tried out before, and those that went through. A duty has
+another name when something has changed by it, so that one which is due again under its name is one that endpoints lie about."""
 _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS = 60_000, 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
 class GasOfDay:
-    """What the transactions of a keeper in the last 24 hours have used, and what those under way may use."""
+    """What the transactions of a keeper in the last 24 hours have used, and what those under way may use.
+
+    Attributes:
+        used: gas of all of them.
+        tried: by duty, calls that failed on chain, and calls that went through.
+    """
 
     used: int
-    failed: dict[str, int]
+    tried: dict[str, tuple[int, int]]
 
     @classmethod
     def of(cls, rows: Sequence[PushRow], now_ms: int) -> GasOfDay:
         """By the rows of the journal; ``why`` of a row names the duty."""
         late = [r for r in rows if r.made_ms > now_ms - _DAY_MS]
-        used, failed = 0, dict[str, int]()
+        tried = dict[str, tuple[int, int]]()
         for row in late:
-            used += row.gas_used or (gas_of(row.raw) if row.state in OPEN else 0)
-            if row.state == PushState.REVERTED:
-                failed[row.why] = failed.get(row.why, 0) + 1
-        return cls(used, failed)
+            failed, done = tried.get(row.why, (0, 0))
+            tried[row.why] = failed + (row.state == PushState.REVERTED), done + (row.state == PushState.CALLED)
+        return cls(sum(_gas(r) for r in late), tried)
+
+    def is_spent(self, name: str) -> bool:
+        """Whether a duty of this name has been paid for too often."""
+        failed, done = self.tried.get(name, (0, 0))
+        return failed >= MOST_FAILED or done >= MOST_DONE
+
+
+def _gas(row: PushRow) -> int:
+    return row.gas_used or (gas_of(row.raw) if row.state in OPEN else 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GasShares:
+    """How the gas that is left of a day is shared.
+
+    Attributes:
+        others: what duties other than a freeze may take now.
+        lacks: what will lack for a freeze when the next is due.
+    """
+
+    others: int
+    lacks: int
+
+    @classmethod
+    def of(cls, rows: Sequence[PushRow], now_ms: int, gas_a_day: int, *, freeze: int, due_ms: int) -> GasShares:
+        """So that a freeze has its own when it is due.
+
+        Args:
+            rows: of the journal.
+            now_ms: the clock.
+            gas_a_day: in 24 hours, at most.
+            freeze: gas of one.
+            due_ms: when the next is due.
+        """
+        left = gas_a_day - GasOfDay.of(rows, now_ms).used
+        # what was spent more than a day before it is due is not of its day any more
+        beside = gas_a_day - GasOfDay.of(rows, max(now_ms, due_ms)).used - freeze
+        others = min(left, beside) if due_ms < now_ms + _DAY_MS else left
+        return cls(others=max(0, others), lacks=max(0, -beside))
 
 
 class Pauses:

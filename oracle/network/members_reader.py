@@ -90,8 +90,8 @@ class MembersReader:
         sets = [s.signers for state in states for s in (state.present, state.coming) if s is not None]
         return frozenset[bytes]().union(*(s.members for s in sets))
 
-    async def refresh(self) -> None:
-        """Look at the chain.
+    async def refresh(self) -> bool:
+        """Look at the chain; whether the sets are others than at the last look, the one to come and the end of one too.
 
         Raises:
             ChainError: too few endpoints agree; what was known stays.
@@ -105,7 +105,8 @@ class MembersReader:
             kept = tuple([*known.changes, *changes][-_MOST_CHANGES:])
             known, seen = replace(known, changes=kept, head_s=head.time_s), (head, words)
         self._known = replace(known, seeds={**known.seeds, **await self._new_seeds(known, head)})
-        self._seen = seen
+        before, self._seen = self._seen, seen
+        return before is not None and before[1] != seen[1]
 
     async def _first_look(
         self, head: BlockHead, known: ChainOfSets | None

@@ -74,6 +74,8 @@ class Seating:
         self._succession: Succession | None = None
         self._coming: NextSignerSet | None = None
         self._signers_ms = 0
+        self._has_changed = False
+        """Whether the sets were seen to be others than those that were read last."""
         self._journals_checked = False
 
     @property
@@ -108,13 +110,13 @@ class Seating:
         self._coming = coming or self._coming
         certain = (coming.signers, coming.from_s) if coming is not None and coming.armed else None
         self._succession = (self._succession or Succession(present=now)).updated(now, certain)
-        self._signers_ms = self._now_ms()
+        self._signers_ms, self._has_changed = self._now_ms(), False
         return self._succession
 
     async def refresh_members(self) -> None:
         """See whose the next rounds are, where operators of other processes have to come to the same."""
         if self._members is not None:
-            await self._members.refresh()
+            self._has_changed |= await self._members.refresh()
             self._on_members(self._members.addresses())
 
     def _members_at(self, round_s: int) -> tuple[SignerSet, tuple[bytes, ...]] | None:
@@ -136,8 +138,14 @@ class Seating:
         await self._seat_operators(signers)
 
     async def reread_signers(self, round_s: Callable[[], int]) -> None:
-        """Now and then: read the signers anew, and follow them. ``round_s``: the round that a push would be of now."""
-        if not is_over(self._signers_ms, self._pace.signers_ms, self._now_ms()):
+        """Read the signers anew, and follow them: now and then, and at once when their sets have changed.
+
+        A set has to be armed in the time between its naming and MAX_AHEAD_S before it takes over, by members who all see it.
+
+        Args:
+            round_s: the round that a push would be of now.
+        """
+        if not self._has_changed and not is_over(self._signers_ms, self._pace.signers_ms, self._now_ms()):
             return
         before = self._succession
         if await self.read_signers() != before:

@@ -42,26 +42,27 @@ async def at_multiples(
 ) -> None:
     """Do some work at every multiple of an interval, without end.
 
+    A run that lasts beyond the next multiple costs those that have gone by, and not the newest one, whose time it still is: that
+    begins late, and the work sees whether it is too late. Otherwise a round that comes to nothing, which takes all of its
+    interval, would cost the next one as well, and that one the next.
+
     Args:
         interval_s: seconds.
         now_ms: our time, Unix ms.
         work: what to do.
         failed: called with the exception that it ended with.
-        skipped: called with the number of multiples that passed while the last run lasted.
+        skipped: called with the number of multiples that came and went while the last run lasted.
     """
     interval_ms = interval_s * MS
     last = now_ms() // interval_ms
     while True:
         await asyncio.sleep(min(_NAP_S, (interval_ms - now_ms() % interval_ms) / MS))
-        number = now_ms() // interval_ms
-        if number == last:
-            continue
-        last = number
-        await _attempt(work, failed)
-        missed = now_ms() // interval_ms - number
-        if missed > 0:
-            last += missed
-            skipped(missed)
+        while (number := now_ms() // interval_ms) != last:
+            last = number
+            await _attempt(work, failed)
+            missed = now_ms() // interval_ms - number - 1
+            if missed > 0:
+                skipped(missed)
 
 
 async def _attempt(work: Work, failed: Failed) -> None:

@@ -19,6 +19,8 @@ class DutiesShown(Protocol):
     target: str
     due: DutiesDue
     gas_left: int
+    freeze_gas: int
+    gas_lacks: int
 
     @property
     def pays(self) -> bool:
@@ -77,3 +79,17 @@ class KeeperGauges(Collector):
         )
         left.add_metric((keeper.target,), keeper.gas_left if keeper.pays else 0)
         yield left
+        kept = GaugeMetricFamily(
+            "lrt_oracle_keeper_freeze_gas",
+            "gas that a freeze needs at most: by the time it is due so much of the budget is left by other duties",
+            labels=("target",),
+        )
+        kept.add_metric((keeper.target,), keeper.freeze_gas)
+        yield kept
+        lacks = GaugeMetricFamily(
+            "lrt_oracle_keeper_freeze_lacks_gas",
+            "gas that will lack in the day's budget for a freeze when the next is due; 0: none",
+            labels=("target",),
+        )
+        lacks.add_metric((keeper.target,), keeper.gas_lacks)
+        yield lacks

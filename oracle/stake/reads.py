@@ -10,7 +10,7 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
 from oracle.chain.quorum_rpc import ChainError, NodeRefused, QuorumRpc
-from oracle.chain.rpc_answers import BlockHead, read_head, read_simulated
+from oracle.chain.rpc_answers import BlockHead, Simulation, read_head, read_simulated
 from oracle.chain.store_abi import call_of, event_topic, selector
 
 ZERO = "0x" + "00" * 20
@@ -73,6 +73,13 @@ class StakeReads:
         call = {"from": sender, "to": to, "data": "0x" + data.hex()}
         raw = await self.nodes.agreed_value("eth_call", call, hex(self.head.number), read=_answer)
         return _read_values(raw, outputs)
+
+    async def refusal(self, to: str, contract: str, function: str, *args: Any) -> str:
+        """Name of the error with which a contract would refuse a call; "" where it would take it."""
+        data, _ = call_of(contract, function, args)
+        call = {"to": to, "data": "0x" + data.hex()}
+        seen: Simulation = await self.nodes.agreed_value("eth_call", call, hex(self.head.number), read=read_simulated)
+        return seen.refused or ""
 
     async def would_take(self, to: str, contract: str, function: str, *args: Any, gas: int) -> bool:
         """Whether a call would go through with so much gas. However it fails, it would not: nodes have many words for that."""

@@ -34,7 +34,7 @@ class ProofOffer:
 async def offer_of(contract: ProofContract | None, kept: KeptEvidence) -> ProofOffer:
     """What a proof costs and brings now."""
     if contract is None:
-        return ProofOffer(gas=None, cost_wei=None, text="no contract takes it: set watch.penalties")
+        return ProofOffer(gas=None, cost_wei=None, text="no contract takes it: there is no target")
     if kept.state not in UNSETTLED:
         return ProofOffer(gas=None, cost_wei=None, text="settled")
     try:

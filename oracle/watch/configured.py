@@ -1,4 +1,4 @@
-"""The contract that takes evidence, as a config names it."""
+"""The contract that takes evidence: the one that a config names, or the one that the set of its store names."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from oracle.watch.proof_contract import ProofContract
 
 
 def proof_contract(config: Config, signer: GasSigner | None) -> ProofContract | None:
-    """The contract that takes evidence; None where the config names none."""
+    """The contract that takes evidence; None where there is no store."""
     name = watch_target(config)
-    if config.watch.penalties is None or name is None:
+    if name is None:
         return None
-    target = config.targets[name]
+    target, named = config.targets[name], config.watch.penalties
     chain = config.chains[target.chain]
     return ProofContract(
-        chain.endpoints, chain.chain_id, raw_address(config.watch.penalties), signer,
-        max_fee_gwei=target.max_fee_gwei, agree=target.agree,
+        chain.endpoints, chain.chain_id, b"" if named is None else raw_address(named), signer,
+        max_fee_gwei=target.max_fee_gwei, agree=target.agree, store=raw_address(target.store),
     )  # fmt: skip

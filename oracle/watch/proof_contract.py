@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,11 +32,14 @@ from oracle.chain.store_abi import PENALTIES, call_of, event_topic, selector
 from oracle.chain.store_client import GasSigner
 from oracle.chain.transaction import FeeConditions, Fees, SignedTx, Unsigned
 from oracle.sign.eip712 import Domain, separator
+from oracle.stake.discover import NotStaked, discover
+from oracle.stake.reads import StakeReads
 from oracle.watch.compare import Contradiction
 from oracle.watch.evidence import KeptEvidence, prove_data
 
 _ZERO = bytes(20)
 _MOST_DOMAINS = 16
+_LOOK_AGAIN_S = 3_600
 _SINCE = 2_000
 """Blocks before the head in which the log of somebody else's proof is looked for."""
 _URGENT = FeeConditions(urgent=True)
@@ -71,17 +76,19 @@ class ProofContract:
     Args:
         endpoints: HTTP endpoints, of which enough must agree.
         chain_id: of them.
-        address: of the contract, 20 bytes.
+        address: of the contract, 20 bytes; empty: it is the one that the set of the store names.
         signer: pays; None only reads.
         max_fee_gwei: never pay more for a unit of gas.
         agree: how many endpoints must answer the same; 0 is a majority of three or more, else one.
+        store: whose signers answer with their stake, 20 bytes; empty: not known.
     """
 
     def __init__(
         self, endpoints: tuple[str, ...], chain_id: int, address: bytes, signer: GasSigner | None, *, max_fee_gwei: int,
-        agree: int = 0,
+        agree: int = 0, store: bytes = b"",
     ) -> None:  # fmt: skip
-        self.address, self.signer, self._chain_id = address, signer, chain_id
+        self.address, self.signer, self._chain_id, self._store = address, signer, chain_id, store
+        self._look_again_at = -math.inf
         self._nodes = QuorumRpc(endpoints, chain_id=chain_id, agree=agree)
         self._costs = Costs(self._nodes, 60, max_fee_gwei)
         self._is_known = False
@@ -102,6 +109,34 @@ class ProofContract:
     async def nonce(self) -> int:
         """Of the gas key's next transaction by what is mined."""
         return await self._nodes.highest_reached("eth_getTransactionCount", self._payer, "latest", read=quantity)
+
+    # --- which one it is ---------------------------------------------------------------------------------------------
+
+    async def named_by_set(self) -> bytes | None:
+        """The contract that the store's set names; None where stake does not decide who signs there.
+
+        Raises:
+            ChainError: too few endpoints agree.
+        """
+        if not self._store:
+            return None
+        try:
+            system = await discover(await StakeReads.open(self._nodes), self._chain_id, "0x" + self._store.hex())
+        except NotStaked:
+            return None
+        return _raw(system.penalties)
+
+    async def is_there(self) -> bool:
+        """Whether there is one to prove to; where the set names none, that is asked again an hour later.
+
+        Raises:
+            ChainError: too few endpoints agree.
+        """
+        now = asyncio.get_running_loop().time()
+        if not self.address and now >= self._look_again_at:
+            self.address = await self.named_by_set() or b""
+            self._look_again_at = now + _LOOK_AGAIN_S
+        return bool(self.address)
 
     # --- what it says ------------------------------------------------------------------------------------------------
 
@@ -201,6 +236,8 @@ class ProofContract:
         """
         if self._is_known:
             return
+        if not await self.is_there():
+            raise ChainError("no contract takes evidence: signers of the store have no stake; else set watch.penalties")
         data, _ = call_of(PENALTIES, "isProven", (bytes(32),))
         seen = await self._nodes.agreed_value("eth_call", self._call(data), "latest", read=read_simulated)
         raw: Any = "0x"

@@ -62,15 +62,17 @@ class Prover:
 
     @property
     def pays(self) -> bool:
-        """Whether there is a gas key."""
-        return self._contract.signer is not None
+        """Whether there is a gas key, and a contract that takes evidence."""
+        return self._contract.signer is not None and bool(self._contract.address)
 
     async def operators(self, keys: Collection[bytes]) -> dict[bytes, bytes]:
-        """Whose these keys are, as far as the contract's book knows them.
+        """Whose these keys are, as far as the contract's book knows them; nobody's where there is no contract.
 
         Raises:
             ChainError: too few endpoints answer.
         """
+        if not keys or not await self._contract.is_there():
+            return {}
         told = {k: await self._contract.operator_of(k) for k in sorted(keys)}
         return {k: o for k, o in told.items() if o is not None}
 
@@ -81,7 +83,7 @@ class Prover:
             ChainError: too few endpoints answer; nothing is lost, the next look goes on.
         """
         waiting = self._waiting()
-        if not waiting and not self._young():
+        if (not waiting and not self._young()) or not await self._contract.is_there():
             return
         head = await self._contract.head()
         for kept in waiting:

@@ -86,7 +86,9 @@ def test_no_operator_of_a_fleet_leaves_out_the_only_venue_of_a_pair() -> None:
 
 def test_the_last_lines_of_a_run_say_what_was_lost_and_who_stood_aside() -> None:
     summary = {
-        "rounds_due": 9, "rounds_sealed": 8, "rounds_lost": [{"round": 30, "why": "3 of 5 made it, 4 are needed"}],
+        "rounds_due": 9, "rounds_sealed": 8, "rounds_lost": [
+            {"round": 30, "why": "3 of 5 made it, 4 are needed", "said": {"beta": "values of weight 3", "gamma": "nothing"}}
+        ],
         "attempts": {"1": 7, "2": 1}, "forks": [], "pushes_landed": 4, "pushes_double": 1, "states": [],
         "refused": [
             {"operator": "beta", "feed": f, "why": "too far from its own view", "rounds": r} for f, r in (("a", 3), ("b", 5))
@@ -98,7 +100,7 @@ def test_the_last_lines_of_a_run_say_what_was_lost_and_who_stood_aside() -> None
         "8 of 9 rounds sealed (7 in attempt 1, 1 in attempt 2), 1 lost, 0 forks; 4 pushes landed, 1 double"
     )
     assert more == [
-        "  lost: round 30: 3 of 5 made it, 4 are needed",
+        "  lost: round 30: 3 of 5 made it, 4 are needed; beta says: values of weight 3",
         "  beta did not vouch for a feed in 5 rounds: too far from its own view",
         "  evidence against gamma in 2 rounds: two_items",
     ]

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from structlog.dev import ConsoleRenderer
 
 from demo.fleet.ledger import percentiles, read_ledger, rounds_made, rounds_sealed
+from demo.fleet.said import unsealed_by_log
 from oracle.report.wire import encode_items
 from oracle.sign.eip712 import Domain
 from oracle.sign.messages import Agreement, EvidenceRow, SignerSet
@@ -94,3 +96,19 @@ def test_a_database_that_is_not_there_yet_has_no_rounds(tmp_path: Path) -> None:
 def test_percentiles_are_values_that_were_measured(values: list[int], p50: int, p99: int) -> None:
     found = percentiles(values)
     assert (found["count"], found["p50"], found["p99"], found["max"]) == (len(values), p50, p99, values[-1])
+
+
+def test_why_a_round_came_to_nothing_is_read_from_what_its_process_logged(tmp_path: Path) -> None:
+    """Beside what databases show: they know who made a round, and not what each had heard in it."""
+    log = tmp_path / "log.txt"
+    assert unsealed_by_log(log) == {}
+    render, why = ConsoleRenderer(colors=False), 'values of weight 2, 3 are needed: c: it\'s "not" connected'
+    lines = [
+        render(None, "", {"event": "a round was not sealed", "target": "local", "round_time": round_s, "why": said})
+        for round_s, said in ((S0, why), (S0 + 1, "unknown"))
+    ]
+    cut_off = lines[0].replace(str(S0), str(S0 + 2))[:-3]
+    log.write_text("\n".join(["a stream opens why='no'", *map(str, lines), cut_off]), encoding="utf-8")
+    said = unsealed_by_log(log)
+    assert (said[S0], said[S0 + 1]) == (why, "unknown")
+    assert said[S0 + 2].startswith("values of weight 2, 3 are needed")

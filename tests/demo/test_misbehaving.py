@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import coincurve
 import pytest
 
-from demo.fleet.behaviours import BEHAVIOURS
+from demo.fleet.behaviours import BEHAVIOURS, LATE_EPOCH
+from demo.fleet.hostile_process import never_mute
 from demo.fleet.misbehaving import Listening
 from demo.liar import Liar
 from oracle.agree.messages import Content, Propose
@@ -16,6 +19,7 @@ from oracle.agree.outcome import RoundOutcome
 from oracle.agree.state import MemberFault
 from oracle.agree.verify import check_sealed, is_signed
 from oracle.agree.wire import decode
+from oracle.build import Components
 from oracle.network.seats import LocalMember
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import SignerSet
@@ -69,12 +73,12 @@ def world_with(folder: Path, behaviour: str, *, leads: bool) -> tuple[ApartWorld
     return world, bad
 
 
-async def honest_outcomes(world: ApartWorld, bad: LocalMember) -> list[RoundOutcome]:
+async def honest_outcomes(world: ApartWorld, bad: LocalMember, signers: SignerSet = SIGNERS) -> list[RoundOutcome]:
     """A round of two feeds, as the honest members see it."""
     views = {
         m.operator.name: {i: replace(report(), round_time_s=ROUND_S) for i in (0, 1)} for m in world.members.values()
     }
-    outcomes = await world.agree(ask_of(SIGNERS, ROUND_S, views))
+    outcomes = await world.agree(ask_of(signers, ROUND_S, views))
     return [o for a, o in outcomes.items() if a != bad.address]
 
 
@@ -126,6 +130,24 @@ async def test_a_member_that_does_not_lead_costs_no_attempt_by_itself(behaviour:
     outcomes = await honest_outcomes(world, bad)
     check(outcomes)
     assert {o.sealed.attempt for o in outcomes if o.sealed is not None} == {1}
+
+
+@pytest.mark.parametrize(("epoch", "lies"), [(LATE_EPOCH - 1, False), (LATE_EPOCH, True)])
+async def test_who_betrays_the_others_late_is_honest_until_then(epoch: int, lies: bool, tmp_path: Path) -> None:
+    world, bad = world_with(tmp_path, "two-signatures-late", leads=False)
+    outcomes = await honest_outcomes(world, bad, replace(SIGNERS, epoch=epoch))
+    found = {(e.kind, e.address) for o in outcomes for e in o.evidence}
+    assert found == ({(MemberFault.TWO_ITEMS, bad.address)} if lies else set())
+
+
+async def test_whoever_would_have_a_hostile_process_go_mute_does_not(tmp_path: Path) -> None:
+    """Its own watch hears both of its signatures, as everybody does."""
+    world, bad = world_with(tmp_path, "two-signatures", leads=False)
+    process = world.processes[bad.address]
+    never_mute(cast("Components", SimpleNamespace(agreements=process)))
+    await honest_outcomes(world, bad)
+    process.mute_all()
+    assert (process.mute(bad), bad.operator.silenced) == (False, "")
 
 
 async def test_two_signatures_of_one_key_are_kept_as_the_registry_takes_them(tmp_path: Path) -> None:

@@ -53,7 +53,6 @@ class ByHand(RestakedStory):
     async def lie(self) -> None:
         """Two batches of one round, and who heard both proves it."""
         liar = self.names[LIAR]
-        self.fleet.operators[liar].behaviour = "two-signatures"
         self.round_s = await self.fleet.chain.block_time_s()
         words = [self.word(liar, market) for market in (WAD, WAD + 1)]
         await self.send(PROVER, self.made.penalties, "prove", *words, 0, gas=GAS_MOST)

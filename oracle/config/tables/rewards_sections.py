@@ -18,7 +18,8 @@ class RewardsSection(RemoteSignerSection):
 
     contract: str | None = key(
         None,
-        "address of the Rewards contract, on the chain of `target`. None: reports of epochs are made by hand",
+        "address of the Rewards contract, on the chain of `target`; `check` compares it with what the chain says. None: reports of"
+        " epochs are made by hand",
         form=raw_address,
         see=_ROOTS_DOC,
     )

@@ -72,8 +72,9 @@ class StakeSection:
     )
     join_delay_s: int = key(
         DAY_S,
-        "from joining to the first freeze that counts an operator: time to look at who comes",
-        least=1,
+        "from joining to the first freeze that counts an operator: time to look at who comes. An hour at least: a freeze may be"
+        " of a moment so long before it, and who comes back from a jail must be in none of before that",
+        least=_OBSERVED_S,
         most=_YEAR_S,
     )
     evidence_s: int = key(

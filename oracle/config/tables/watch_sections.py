@@ -24,12 +24,15 @@ class WatchSection(RemoteSignerSection):
     )
     penalties: str | None = key(
         None,
-        "address of the Penalties, which take evidence, on the chain of `target`. None: evidence is kept, and proven by nobody"
-        " here",
+        "address of the Penalties, which take evidence, on the chain of `target`; `check` compares it with what the chain says",
         form=raw_address,
+        shown="the ones that the set of the target's store names; where signers have no stake, evidence is kept, and proven by"
+        " nobody",
     )
     target: str | None = key(
-        None, "name of the target over whose store that contract is", shown="the home target, else the first"
+        None,
+        "name of the target whose store that contract and [keeper] are for",
+        shown="the home target, else the first",
     )
     gas_keyfile: str | None = key(
         None,

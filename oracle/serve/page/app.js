@@ -2,9 +2,9 @@
    computes no price of its own. */
 
 import { FeedChart } from "./chart.js";
-import { $, cell, el } from "./dom.js";
+import { $, cell, el, show } from "./dom.js";
 import { showOperators } from "./operators.js";
-import { securedBy, showSecurity } from "./stake.js";
+import { ageStake, securedBy, showSecurity, weightOf } from "./stake.js";
 
 const SPANS = [["5 min", 300], ["30 min", 1800], ["3 h", 10800], ["24 h", 86400]];
 const RANK = { ok: 0, watch: 1, depeg: 2, halt: 3 };
@@ -147,7 +147,7 @@ function draw() {
 }
 
 function drawRows() {
-  $("security-summary").textContent = securedBy() ?? "What secures this price";
+  show($("security-summary"), [el("span", "What secures this price"), el("small", securedBy(state.prices.get(state.chosen)))]);
   const body = $("rows");
   const rows = state.order.length ? state.order.map(rowOf) : [emptyRow("No feeds are configured.")];
   const same = body.children.length === rows.length && rows.every((r, i) => r.dataset.feed === body.children[i].dataset.feed);
@@ -155,10 +155,9 @@ function drawRows() {
   else body.replaceChildren(...rows);
 }
 
-/** Change only the cells that differ: what a reader has selected or focused stays. */
 function patch(shown, row) {
   shown.className = row.className;
-  [...row.children].forEach((fresh, i) => { if (!shown.children[i].isEqualNode(fresh)) shown.children[i].replaceWith(fresh); });
+  show(shown, [...row.children]);
 }
 
 function emptyRow(text) {
@@ -177,12 +176,12 @@ function rowOf(feed) {
   return row;
 }
 
-function nameCell(feed, below) {
+function nameCell(feed, below, price) {
   const td = cell("", null, "name");
   const pick = el("button", feed, "pick");
   pick.type = "button";
   td.append(pick, el("small", below));
-  const secured = securedBy();
+  const secured = securedBy(price);
   if (secured) {
     const open = el("button", secured, "pick secured");
     open.type = "button";
@@ -206,7 +205,7 @@ function priceCells(p) {
   const chain = cell("On chain", p.onchain.length ? short(p.onchain[0].price) : "none", p.onchain.length ? "num" : "num faint");
   if (p.onchain.length) chain.append(el("small", `round ${time(p.onchain[0].round * 1000)}${p.onchain[0].late ? ", late" : ""}`));
   return [
-    nameCell(p.feed, `mode ${p.mode}`),
+    nameCell(p.feed, `mode ${p.mode}`, p),
     cell("Price", short(p.price), "num", p.price),
     market,
     redemption,
@@ -267,12 +266,17 @@ function facts(p) {
   });
 }
 
+function sealWeight({ weight, total, threshold }) {
+  const [has, needs] = [weight, threshold].map((w) => weightOf(w, total));
+  return needs === threshold ? `weight ${has} of ${total} (${needs} are needed)` : `${has} of the weight (${needs} are needed)`;
+}
+
 // who stands behind the record, who does not, and why
 function sealFacts(seal) {
   if (!seal) return [];
   const when = seal.sealed_ms === null ? "" : ` after ${seal.sealed_ms} ms`;
   return [
-    ["Sealed", `by weight ${seal.weight} of ${seal.total} (${seal.threshold} are needed) at ${seal.target}, attempt ${seal.attempt}${when}`],
+    ["Sealed", `by ${sealWeight(seal)} at ${seal.target}, attempt ${seal.attempt}${when}`],
     ...seal.missing.map((a) => [`${a.operator} did not sign`, a.why]),
     ...seal.refused.map((a) => [`${a.operator} does not vouch`, a.why]),
   ];
@@ -390,7 +394,7 @@ async function start() {
     say("The oracle does not answer; trying again.");
   }
   connect();
-  setInterval(drawRows, 1000);
+  setInterval(() => { drawRows(); ageStake(); }, 1000);
 }
 
 start();

@@ -15,3 +15,16 @@ export function cell(label, text, className, title) {
   if (title) td.title = title;
   return td;
 }
+
+/** Show these nodes, and touch only what differs: what a reader has selected or focused stays. */
+export function show(parent, nodes) {
+  const shown = [...parent.children];
+  if (shown.length !== nodes.length) return parent.replaceChildren(...nodes);
+  nodes.forEach((fresh, i) => { if (!shown[i].isEqualNode(fresh)) swap(shown[i], fresh); });
+}
+
+function swap(shown, fresh) {
+  const focused = [...shown.querySelectorAll("button")].indexOf(document.activeElement);
+  shown.replaceWith(fresh);
+  if (focused >= 0) fresh.querySelectorAll("button")[focused]?.focus();
+}

@@ -1,9 +1,10 @@
 /* The operators of the home store: /v1/operators as a table, ours first. Text of others stays text. */
 
-import { $, cell, el } from "./dom.js";
-import { drawStake } from "./stake.js";
+import { $, cell, el, show } from "./dom.js";
+import { drawStake, weightOf } from "./stake.js";
 
 const share = (bps) => (bps === null ? "none" : `${(bps / 100).toFixed(1)} %`);
+const roundsIn = (n) => `${n} ${n === 1 ? "round" : "rounds"}`;
 const low = (bps) => (bps !== null && bps < 9900 ? "num loud" : "num");
 
 function pathCell(o) {
@@ -27,14 +28,15 @@ function missingCell(o) {
   const now = o.hour.missing_now;
   if (o.why) td.append(el("span", o.why, "loud"));
   if (now > 1) td.append(el("small", `${now} rounds in a row without its signature`));
-  for (const m of o.hour.missing.filter((m) => m.text !== o.why).slice(0, 2)) td.append(el("small", `${m.rounds} rounds: ${m.text || "why is not known"}`));
-  for (const a of o.hour.apart) td.append(el("small", `${a.rounds} rounds without its word for ${a.text}`, o.hour.apart_now ? "loud" : ""));
+  for (const m of o.hour.missing.filter((m) => m.text !== o.why).slice(0, 2)) td.append(el("small", `${roundsIn(m.rounds)}: ${m.text || "why is not known"}`));
+  for (const a of o.hour.apart) td.append(el("small", `${roundsIn(a.rounds)} without its word for ${a.text}`, o.hour.apart_now ? "loud" : ""));
   for (const e of o.hour.evidence.newest) td.append(el("small", `evidence: ${e.text}`, "loud"));
+  if (!td.childNodes.length && o.weight === "0") td.append(el("span", "without weight: nothing is asked of it", "faint"));
   if (!td.childNodes.length) td.append(el("span", "nothing", "faint"));
   return td;
 }
 
-function rowOf(o) {
+function rowOf(o, total) {
   const row = el("tr", null, o.here ? "ours" : "");
   const name = el("th", o.name, "name");
   name.scope = "row";
@@ -42,7 +44,7 @@ function rowOf(o) {
   const late = o.hour.signed_after_ms.p99;
   row.append(
     name,
-    cell("Weight", o.weight ?? "none", "num"),
+    cell("Weight", o.weight === null ? "none" : weightOf(o.weight, total), "num", o.weight),
     pathCell(o),
     clockCell(o),
     cell("Values", share(o.hour.values_bps), low(o.hour.values_bps)),
@@ -54,6 +56,12 @@ function rowOf(o) {
   return row;
 }
 
+/** Weights of wei are told as a share: nobody reads 24 digits. */
+function neededOf({ threshold, weight }) {
+  const shown = weightOf(threshold, weight);
+  return shown === threshold ? `${threshold} of weight ${weight} needed` : `${shown} of the weight needed`;
+}
+
 function draw(said) {
   drawStake(said.stake, said.stake_why);
   $("operators").hidden = !said.operators.length;
@@ -61,15 +69,11 @@ function draw(said) {
   const rounds = said.rounds;
   const chips = rounds ? [el("span", `${rounds.sealed} sealed`, "chip ok")] : [];
   if (rounds?.lost) chips.push(el("span", `${rounds.lost} lost: ${rounds.lost_why[0]?.text ?? ""}`, "chip depeg"));
-  if (said.threshold !== null) chips.push(el("span", `${said.threshold} of weight ${said.weight} needed`, "chip none"));
+  if (said.threshold !== null) chips.push(el("span", neededOf(said), "chip none"));
   $("operators-tally").replaceChildren(...chips);
-  const warnings = said.warnings.map((text) => el("li", text));
-  const shown = $("operators-warnings");
-  if ([...shown.children].map((li) => li.textContent).join("\n") !== said.warnings.join("\n")) shown.replaceChildren(...warnings);
-  shown.hidden = !warnings.length;
-  const body = $("operator-rows"), rows = said.operators.map(rowOf);
-  if (body.children.length !== rows.length) body.replaceChildren(...rows);
-  else rows.forEach((row, i) => { if (!body.children[i].isEqualNode(row)) body.children[i].replaceWith(row); });
+  $("operators-warnings").hidden = !said.warnings.length;
+  show($("operators-warnings"), said.warnings.map((text) => el("li", text)));
+  show($("operator-rows"), said.operators.map((o) => rowOf(o, said.weight)));
 }
 
 /** Ask again: once at a time. */

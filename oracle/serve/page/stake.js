@@ -1,12 +1,17 @@
 /* Stake: whose answers for the prices, what waits, what was lost and earned; and what secures one price. A chain is other people's
    writing: all of it stays text, and what nobody says is "not known". */
 
-import { $, cell, el } from "./dom.js";
+import { $, cell, el, show } from "./dom.js";
 
 const ZERO = "0x" + "0".repeat(40);
 const KINDS = { delegated: "delegated", symbiotic: "Symbiotic", eigenlayer: "EigenLayer", unknown: "a source of unknown kind" };
 let known = null;
 let told = "";
+let readAt = 0;
+const LONG = 9;
+
+/** A sentence with its addresses cut: whole ones are in the document. */
+const tersely = (text) => text.replace(/0x[0-9a-fA-F]{40}/g, short);
 
 /** Wei as ether, with what is worth reading: never rounded up. */
 export function ether(wei) {
@@ -18,8 +23,15 @@ export function ether(wei) {
   return `${whole.toLocaleString("en")}${part ? `.${part}` : ""} ETH`;
 }
 
+/** A weight as it is read best: a small one whole, one of wei as its share. */
+export const weightOf = (weight, total) => (weight.length > LONG ? share(weight, total) : weight);
+
 const percent = (bps) => `${(bps / 100).toFixed(2)} %`;
-const when = (s) => (s === null ? "never" : s >= 2 ** 40 ? "for ever" : new Date(s * 1000).toLocaleString("en-GB"));
+const DATE = { dateStyle: "medium", timeStyle: "medium" };
+const when = (s) => (s === null ? "never" : s >= 2 ** 40 ? "for ever" : new Date(s * 1000).toLocaleString("en-GB", DATE));
+const counted = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
+/** Seconds since a reading that was this old when it came: it grows older until the next one comes. */
+const grown = (ageS, at) => ageS + Math.floor((performance.now() - at) / 1000);
 const short = (address) => `${address.slice(0, 8)}…${address.slice(-4)}`;
 
 function ago(s) {
@@ -28,12 +40,13 @@ function ago(s) {
   return s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} d`;
 }
 
-/** A line for each price; null where no store is. */
-export function securedBy() {
+/** A line for a price; null where no store is. */
+export function securedBy(price) {
   if (!told && !known) return null;
+  if (price && !price.seal) return "signed by nobody";
   if (!known) return "security not known";
   if (!known.by_stake) return "not secured by stake";
-  const stale = known.error ? `, read ${ago(known.age_s)} ago` : "";
+  const stale = known.error ? `, read ${ago(grown(known.age_s, readAt))} ago` : "";
   return `secured by ${known.complete ? "" : "at least "}${ether(known.slashable_wei)}${stale}`;
 }
 
@@ -55,7 +68,7 @@ function whereCell(o) {
     const line = el("small", `${KINDS[s.kind] ?? "another source"}: ${of}`, s.stake_wei === null ? "loud" : "");
     if (s.failed_at_freeze) line.append(", said nothing at the last freeze");
     if (s.tokens !== null && s.tokens !== "0") line.append(`, its own ${share(s.own_tokens, s.tokens)}`);
-    if (s.vaults !== null) line.append(`, ${s.vaults} vaults`);
+    if (s.vaults !== null) line.append(`, ${counted(s.vaults, "vault")}`);
     if (s.native_wei !== null && s.native_wei !== "0") line.append(`, of validators ${ether(s.native_wei)}`);
     if (s.leaving_tokens !== null && s.leaving_tokens !== "0") line.append(`, leaving ${share(s.leaving_tokens, s.tokens)}`);
     if (s.commission_bps !== null) line.append(`, commission ${percent(s.commission_bps)}`);
@@ -69,14 +82,23 @@ function share(part, whole) {
   return BigInt(whole) === 0n ? "0 %" : percent(Number((BigInt(part) * 10000n) / BigInt(whole)));
 }
 
+const openCases = (o, cases) => cases.filter((c) => c.operator === o.operator && c.open).length;
+const isCut = (o) => o.signs_with !== null && o.weight === "0";
+
+/** In trouble first, then ours, then as they come: by weight and stake. */
+function worstFirst(operators, cases) {
+  const isBad = (o) => o.unread_sources > 0 || o.jailed_until_s !== null || isCut(o) || openCases(o, cases) > 0;
+  return [...operators].sort((a, b) => isBad(b) - isBad(a) || b.here - a.here);
+}
+
 function stateCell(o, cases) {
   const td = cell("State", null, "said");
-  const open = cases.filter((c) => c.operator === o.operator && c.open).length;
-  if (o.signs_with && o.weight === "0") td.append(el("span", "cut from the set", "loud"));
+  const open = openCases(o, cases);
+  if (isCut(o)) td.append(el("span", "cut from the set", "loud"));
   else td.append(el("span", o.signs_with ? "signs" : o.candidate ? "waits" : "no candidate", o.signs_with ? "" : "faint"));
   if (o.jailed_until_s !== null) td.append(el("small", o.jailed_until_s >= 2 ** 40 ? "in jail for ever" : `in jail until ${when(o.jailed_until_s)}`, "loud"));
   else if (o.why_not_next) td.append(el("small", `not in the next set: ${o.why_not_next}`));
-  if (open) td.append(el("small", `${open} open ${open === 1 ? "case" : "cases"}`, "loud"));
+  if (open) td.append(el("small", counted(open, "open case"), "loud"));
   if (o.unread_sources) td.append(el("small", `${o.unread_sources} of its sources did not answer`, "loud"));
   return td;
 }
@@ -92,28 +114,27 @@ function rowOf(o, cases) {
 function warningsOf(stake) {
   const late = stake.at_s - stake.rotate_due_s;
   return [
-    ...(stake.error ? [`the chain was read ${ago(stake.age_s)} ago, and does not answer now: ${stake.error}`] : []),
+    ...(stake.error ? [`the chain was read ${ago(grown(stake.age_s, readAt))} ago, and does not answer now: ${stake.error}`] : []),
     ...(stake.by_stake ? [] : ["the signers in force were named when the store was deployed, not by stake: nothing can be slashed of them for it"]),
     ...(stake.expires_s !== null && stake.expires_s <= stake.at_s ? ["the set in force has expired: it signs nothing any more"] : []),
     ...(stake.silent ? ["a freeze now would make no set: too few members, or less stake than T"] : []),
-    ...(late > 3600 ? [`the next set could have been made ${ago(late)} ago: anybody may call rotate`] : []),
+    ...(late > 3600 ? [stake.rotate_due_s ? `the next set could have been made ${ago(late)} ago: anybody may call rotate` : "no set was made by stake yet: anybody may call rotate"] : []),
     ...(stake.scheduled && !stake.scheduled.armed ? [`epoch ${stake.scheduled.epoch} waits for its members' signatures`] : []),
     ...stake.rewards.filter((e) => e.report_missing).map((e) => `epoch ${e.epoch} ended and was funded, and has no report of its rewards`),
   ];
 }
 
 function factsOf(stake) {
-  const of = (part, whole) => share(part, whole);
   return [
     ["Epoch", `${stake.epoch}${stake.by_stake ? "" : ", not by stake"}`],
-    ["To seal", `${of(stake.threshold, stake.weight)} of the weight in force`],
+    ["To seal", `${share(stake.threshold, stake.weight)} of the weight in force`],
     ["Expires", when(stake.expires_s)],
     ["Next set", stake.rotate_due_s <= stake.at_s ? "due now, by anybody" : `from ${when(stake.rotate_due_s)}`],
     ...(stake.scheduled ? [["Comes next", `epoch ${stake.scheduled.epoch}, ${when(stake.scheduled.at_s)}${stake.scheduled.armed ? "" : ", not armed"}`]] : []),
-    ...(stake.next ? [["A freeze now", stake.silent ? "no set" : `${stake.next.members} members`]] : []),
+    ...(stake.next ? [["A freeze now", stake.silent ? "no set" : counted(stake.next.members, "member")]] : []),
     ["A member needs", ether(stake.least_stake_wei)],
-    ["A lone lie costs", percent(stake.penalties.alone_bps)],
-    ["Read", `${ago(stake.age_s)} ago, block ${stake.block}`],
+    ["A lone lie costs", `${percent(stake.penalties.alone_bps)} of its stake`],
+    ["Read", `${ago(grown(stake.age_s, readAt))} ago, block ${stake.block}`],
   ];
 }
 
@@ -146,21 +167,29 @@ function listOf(title, texts, className) {
 
 export function drawStake(stake, why) {
   known = stake;
+  readAt = performance.now();
   told = why === "this process has no store" ? "" : why;
   $("stake").hidden = !stake;
   if (!stake) return;
   const members = stake.operators.filter((o) => o.weight !== "0").length;
-  const chips = [el("span", `${ether(stake.slashable_wei)} can be slashed`, "chip ok"), el("span", `${members} sign`, "chip none")];
+  const least = stake.complete ? "" : "at least ", secures = stake.by_stake && stake.slashable_wei !== "0";
+  const chips = [el("span", `${least}${ether(stake.slashable_wei)} can be slashed`, secures ? "chip ok" : "chip watch"), el("span", `${members} sign`, "chip none")];
   const waiting = stake.operators.filter((o) => o.candidate && !o.signs_with).length;
   if (waiting) chips.push(el("span", `${waiting} wait`, "chip none"));
-  $("stake-tally").replaceChildren(...chips);
-  const warnings = warningsOf(stake);
-  $("stake-warnings").hidden = !warnings.length;
-  if ([...$("stake-warnings").children].map((li) => li.textContent).join("\n") !== warnings.join("\n")) $("stake-warnings").replaceChildren(...warnings.map((text) => el("li", text)));
-  $("stake-rows").replaceChildren(...stake.operators.map((o) => rowOf(o, stake.cases)));
+  show($("stake-tally"), chips);
+  show($("stake-rows"), worstFirst(stake.operators, stake.cases).map((o) => rowOf(o, stake.cases)));
   const names = new Map(stake.operators.filter((o) => o.name !== o.operator).map((o) => [o.operator, o.name]));
-  $("stake-facts").replaceChildren(...factBoxes(factsOf(stake)));
-  $("stake-lists").replaceChildren(...listOf("Cases", stake.cases.map((c) => caseText(c, names)), "now"), ...listOf("Rewards", stake.rewards.map(epochText)));
+  show($("stake-lists"), [...listOf("Cases", stake.cases.map((c) => caseText(c, names)), "now"), ...listOf("Rewards", stake.rewards.map(epochText))]);
+  ageStake();
+}
+
+/** What of the section grows old between two answers. */
+export function ageStake() {
+  if (!known) return;
+  const warnings = warningsOf(known);
+  $("stake-warnings").hidden = !warnings.length;
+  show($("stake-warnings"), warnings.map((text) => el("li", text)));
+  show($("stake-facts"), factBoxes(factsOf(known)));
 }
 
 // --- what secures one price ------------------------------------------------------------------------------------------
@@ -196,7 +225,7 @@ function securityParts(s) {
     ...listOf("Not known", s.unknown, "now"),
     boxes,
     ...listOf("Signers of the last round", s.signers.map((m) => signerText(m))),
-    ...listOf("What may be wrong with these figures", k === null ? [] : k.doubts, "unknown"),
+    ...listOf("What may be wrong with these figures", k === null ? [] : k.doubts.map(tersely), "unknown"),
   ];
 }
 
@@ -218,7 +247,7 @@ export async function showSecurity(feed, path) {
     const said = await answer.json();
     if (wanted !== feed) return;
     if (!answer.ok) throw new Error(said.error.message);
-    body.replaceChildren(...securityParts(said));
+    show(body, securityParts(said));
   } catch (problem) {
     if (wanted === feed) body.replaceChildren(el("p", `This could not be read: ${problem.message}`, "muted"));
   }

@@ -11,18 +11,20 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 from oracle.chain.quorum_rpc import ChainError
-from oracle.model.duty_kind import DutyKind
+from oracle.model.duty_kind import FREEZE, DutyKind
 from oracle.stake.discover import SourceKind, StakeSystem
 from oracle.stake.due.at_the_penalties import CaseFacts, CaseOutcome, SeizedStep, case_duties, is_over, open_retries
 from oracle.stake.due.at_the_set import FreezeFacts, MemberFacts, RateFacts, freeze_duty, refresh_duties, removal_duties
+from oracle.stake.due.at_the_sources import RestFacts, rest_duties
 from oracle.stake.due.duties import Duty, SystemAt
+from oracle.stake.due.source_rests import rests_of, step_id_of
 from oracle.stake.reads import ZERO, StakeReads
 from oracle.stake.standing import EPOCHS_BACK
 
 _STAKES_S, _KEYS_S, _ALL_CASES_S = 240, 240, 3_600
 """Stakes of all members, keys of all candidates, and epochs that are long over, are looked at so often: they cost many requests."""
 _MOST_TOKENS, _SEES_FALLS = 32, 6
-_OBSERVE_GAS, _FREEZE_GAS = 12_000_000, 16_000_000
+OBSERVE_GAS, _FREEZE_GAS = 12_000_000, 16_000_000
 """Gas with which calls are tried out: a transaction has 2^24, and a fifth is added to what a node estimates, as far as there is room."""
 
 
@@ -69,18 +71,22 @@ class DutyReads:
         found: list[Duty] = []
         parts = [
             (self._removals, {DutyKind.REMOVE}),
-            (self._of_cases, {DutyKind.TOP_UP, DutyKind.CARRY_OUT, DutyKind.RETRY}),
-            (self._freeze, {DutyKind.OBSERVE, DutyKind.ROTATE}),
+            (
+                self._of_cases,
+                {DutyKind.TOP_UP, DutyKind.CARRY_OUT, DutyKind.RETRY, DutyKind.FINISH, DutyKind.TAKE_REST},
+            ),
+            (self._freeze, FREEZE),
             (self._refreshes, {DutyKind.REFRESH}),
         ]
         wanted = [read for read, of in parts if kinds & of]
-        self.trouble = []
+        self.trouble, failed = [], 0
         for read in wanted:
             try:
                 found += await read(reads, at)
             except ChainError as e:
+                failed += 1
                 self.trouble.append(str(e))
-        if wanted and len(self.trouble) == len(wanted):
+        if wanted and failed == len(wanted):
             raise ChainError(self.trouble[0])
         return [d for d in found if d.kind in kinds]
 
@@ -88,7 +94,8 @@ class DutyReads:
         return list(removal_duties(at, await self._members(reads), self._poor_for_s))
 
     async def _of_cases(self, reads: StakeReads, at: SystemAt) -> list[Duty]:
-        return [d for case in await self._open_cases(reads) for d in case_duties(at, case)]
+        cases, rests = await self._open_cases(reads)
+        return [*(d for case in cases for d in case_duties(at, case)), *rest_duties(rests)]
 
     async def _refreshes(self, reads: StakeReads, at: SystemAt) -> list[Duty]:
         return list(refresh_duties(at, await self._rates(reads), self._refresh_s))
@@ -116,7 +123,7 @@ class DutyReads:
         (windows,), (candidates,) = said, await reads.call(self._system.set, "StakedSet", "candidates")
         seen = await asyncio.gather(*(reads.call(windows, "StakeWindows", "seenAt", c) for c in candidates))
         waiting = sorted(c for c, (at_s,) in zip(candidates, seen, strict=True) if not at_s)
-        while waiting and not await reads.would_take(windows, "StakeWindows", "observe", waiting, gas=_OBSERVE_GAS):
+        while waiting and not await reads.would_take(windows, "StakeWindows", "observe", waiting, gas=OBSERVE_GAS):
             waiting = waiting[: len(waiting) // 2]
         return windows, tuple(waiting)
 
@@ -218,8 +225,8 @@ class DutyReads:
 
     # --- penalties -------------------------------------------------------------------------------------------------------
 
-    async def _open_cases(self, reads: StakeReads) -> list[CaseFacts]:
-        """Every case of which something may be left to do. Those of old epochs are looked for once an hour."""
+    async def _open_cases(self, reads: StakeReads) -> tuple[list[CaseFacts], list[RestFacts]]:
+        """Every case of which something may be left to do, and what sources left. Those of old epochs are looked for once an hour."""
         epoch = int((await reads.call(self._system.store, "PriceStore", "signerSet"))[0])
         now_s = reads.head.time_s
         back = 2
@@ -233,14 +240,17 @@ class DutyReads:
                 if mark[2] and mark not in self._scanned:
                     await self._note_cases(reads, operator, number)
                     self._scanned.add(mark)
-        found = []
-        for case_id, (of_epoch, operator) in list(self._cases.items()):
-            case = await self._case(reads, case_id, of_epoch, operator)
-            if is_over(case, now_s):
-                del self._cases[case_id]
-            else:
-                found.append(case)
-        return found
+        found = [await self._case(reads, case_id, *of) for case_id, of in list(self._cases.items())]
+        try:
+            rests = await rests_of(reads, self._system, found)
+        except ChainError as e:  # what another protocol does keeps no case from its end
+            self.trouble.append(str(e))
+            return found, []
+        left = {r.case_id for r in rests}
+        for case in [c for c in found if is_over(c, now_s) and c.case_id not in left]:
+            del self._cases[case.case_id]
+            found.remove(case)
+        return found, rests
 
     async def _jailed(self, reads: StakeReads, operators: Collection[str]) -> dict[str, int]:
         """When each was jailed last; a proof that opens a case jails."""
@@ -274,7 +284,7 @@ class DutyReads:
         return replace(facts, retries=frozenset(would))
 
     async def _step(self, reads: StakeReads, case_id: bytes, number: int) -> SeizedStep:
-        step_id = keccak(encode(["bytes32", "uint16"], [case_id, number]))
+        step_id = step_id_of(case_id, number)
         _, seized, settled, outcome = await reads.call(self._system.penalties, "Penalties", "steps", step_id)
         return SeizedStep(seized=seized, settled=settled, outcome=CaseOutcome(outcome))
 

@@ -8,12 +8,12 @@ import contracts
 from oracle.sign.eip712 import sign_compact
 from tests.contracts.evm_process import GUARDIAN, OWNER, STRANGER, Evm
 from tests.contracts.stake.delegated_world import OPERATORS, PENALTIES, REWARDS, QuickCalls
-from tests.contracts.stake.stake_world import DAY_S, SETTINGS, TIMELOCK, address, spare_key, with_gas
+from tests.contracts.stake.stake_world import DAY_S, OBSERVED_S, SETTINGS, TIMELOCK, address, spare_key, with_gas
 
 DELAY_S, LONGEST_S, OVERLAP_S, MAX_AGE_S, EVIDENCE_S = 120, 7 * DAY_S, 60, 60, 2 * DAY_S
 RULES = SETTINGS | {
     "epochS": 3_600,
-    "joinDelayS": 1,
+    "joinDelayS": OBSERVED_S,
     "evidenceS": EVIDENCE_S,
     "capBps": 10_000,
     "minStake": 10**9,
@@ -53,11 +53,11 @@ class RealSide:
         return address(key), 0, expiry, signed[:32], signed[32:]
 
     def freeze(self, operators: tuple[str, ...]) -> tuple[str, ...]:
-        """Those join, the others leave, and the set is made as soon as it can be; nobody if so much has left that none can."""
+        """Those join, the others leave, and the set is made once they have waited; nobody if so much has left that none can."""
         for operator in OPERATORS:
             if bool(self.calls.number("isCandidate", operator)) != (operator in operators):
                 self.calls("join" if operator in operators else "leave", sender=operator)
-        self.evm.jump(max(1, self.calls.number("nextRotateAt") - self.evm.now))
+        self.evm.jump(max(OBSERVED_S, self.calls.number("nextRotateAt") - self.evm.now))
         error, words = self.calls("rotate", sender=STRANGER)
         if error or not words[0]:
             return ()

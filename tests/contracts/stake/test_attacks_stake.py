@@ -90,7 +90,7 @@ def test_a_vault_is_read_with_the_gas_that_the_set_gives() -> None:
     world.new_key(ANN)
     rules = tuple(world.settings.values())
     decides = world.evm.create(
-        contracts.load("StakedSet"), world.store, world.book, with_gas([symbiotic.source]), rules, OWNER
+        contracts.load("StakedSet"), world.store, world.book, with_gas([symbiotic.source], 310_000), rules, OWNER
     )
     world.evm.ok(decides, "connect", decides, PENALTIES, REWARDS)
     assert world.evm.call(decides, "join", sender=ANN)[0] == ""

@@ -24,7 +24,7 @@ class OneVault:
         world = StakeWorld(evm)
         rules = tuple((world.settings | {"capBps": 10_000, "minMembers": 1}).values())
         self.set = evm.create(
-            contracts.load("StakedSet"), world.store, world.book, with_gas([symbiotic.source]), rules, OWNER
+            contracts.load("StakedSet"), world.store, world.book, with_gas([symbiotic.source], 310_000), rules, OWNER
         )
         self.windows = windows_of(evm, self.set)
         evm.ok(self.set, "connect", self.set, PENALTIES, REWARDS)

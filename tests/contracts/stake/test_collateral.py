@@ -96,6 +96,7 @@ def test_collateral_is_worth_what_its_own_contract_says(world: Collateral) -> No
     assert [world.evm.ok(world.values, "isCollateral", t) for t in (world.token, STRANGER)] == [True, False]
     assert world.refusal(STRANGER) == "NoCollateral"
     assert world.evm.call(world.values, "refresh", STRANGER)[0] == "NoCollateral"
+    assert world.evm.call(world.values, "limitOf", STRANGER)[0] == "NoCollateral"
 
 
 def test_no_gift_raises_stake_faster_than_the_cap(world: Collateral) -> None:

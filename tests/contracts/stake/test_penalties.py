@@ -285,6 +285,7 @@ def test_the_terms_can_be_read(world: PenaltyWorld) -> None:
     [
         ({"dispute": 0}, "BadSettings"),
         ({"dispute": 366 * DAY}, "BadSettings"),
+        ({"execution": 0}, "BadSettings"),
         ({"execution": 366 * DAY}, "BadSettings"),
         ({"least": 0}, "BadSettings"),
         ({"least": WAD + 1}, "BadSettings"),

@@ -67,10 +67,10 @@ def test_a_freeze_takes_what_was_observed_within_the_hour(world: StakeWorld, lat
 
 def test_all_of_a_freeze_is_of_one_moment() -> None:
     """The first observation's, whoever is observed by it: also of who is observed later, of who is not, and of who came since."""
-    world = StakeWorld(capBps=10_000, joinDelayS=600)
+    world = StakeWorld(capBps=10_000, joinDelayS=OBSERVED_S)
     who = world.enter_all(90, 80, 70, 60)
     world.change()
-    due(world, before_s=OBSERVED_S - 100)
+    due(world, before_s=OBSERVED_S)
     moment = observe(world)
     assert world.evm.ok(world.windows, "moment") == moment, "also if nobody is observed"
     late = world.enter(9)
@@ -270,10 +270,10 @@ def test_a_failure_that_nobody_mends_is_one_as_at_a_freeze() -> None:
 @pytest.mark.parametrize("observed", [True, False])
 def test_who_joins_is_asked_at_the_freeze(*, observed: bool) -> None:
     """Or observed by anybody before it, as all others are; what it joined with is the most that counts, and the time to wait runs on."""
-    world = StakeWorld(capBps=10_000, joinDelayS=600)
+    world = StakeWorld(capBps=10_000, joinDelayS=OBSERVED_S)
     who = world.enter_all(90, 80, 70, 60)
     world.change()
-    due(world, before_s=700)
+    due(world, before_s=OBSERVED_S)
     late = world.enter(9)
     assert (seen(world, late), world.evm.ok(world.windows, "moment")) == ((0, False, 0), 0), "to join is no observation"
     world.tell(late, 30 * ETHER)
@@ -291,7 +291,7 @@ def test_who_joins_is_asked_at_the_freeze(*, observed: bool) -> None:
 def test_who_comes_back_was_seen_after_its_jail(manner: int) -> None:
     """Who is in jail loses the sets for which it was seen before, and no other; also if a source that it has nothing in is silent then.
 
-    No moment of before its jail lasts until it has waited again, where that is an hour or more.
+    No moment of before its jail lasts until it has waited again: that is an hour at least.
     """
     world = StakeWorld(sources=2, capBps=10_000, joinDelayS=OBSERVED_S)
     who = world.enter_all(90, 90, 90, 90, 90)

@@ -9,6 +9,7 @@ from tests.contracts.contract_tools import compiled
 from tests.contracts.evm_process import GUARDIAN, OWNER, STRANGER
 from tests.contracts.stake.stake_world import (
     ANSWER_S,
+    DAY_S,
     DELAY_S,
     EPOCH_S,
     ETHER,
@@ -280,6 +281,8 @@ def test_a_freeze_takes_the_one_key_that_an_operator_has(world: StakeWorld) -> N
         {"epochS": 0},
         {"epochS": LONGEST_S - DELAY_S},
         {"joinDelayS": 0},
+        {"joinDelayS": OBSERVED_S - 1},
+        {"joinDelayS": 365 * DAY_S + 1},
         {"evidenceS": 0},
         {"capBps": 3_333},
         {"capBps": BPS + 1},

@@ -32,7 +32,7 @@ def test_a_duty_can_be_left_to_others() -> None:
 @pytest.mark.parametrize(
     ("keeper", "told"),
     [
-        ({"leave_out": ["sleep"]}, "'sleep' is no duty: write some of remove, top-up"),
+        ({"leave_out": ["sleep"]}, "'sleep' is no duty: write some of observe, rotate, remove, top-up"),
         ({"stage_s": 1}, "stage_s: 1 is out of range"),
         ({"refresh_s": 172_800}, "refresh_s: 172800 is out of range"),
         ({"gas_a_day": -1}, "gas_a_day: -1 is out of range"),
@@ -47,10 +47,9 @@ def test_what_is_wrong_is_told_at_its_key(keeper: dict[str, Any], told: str) -> 
 def test_a_key_that_pays_has_something_to_pay_for() -> None:
     watch = {"gas_keyfile": "w.json"}
     assert list(watch_problems(config(watch=watch))) == [], "for the keeper's duties"
-    (problem,) = watch_problems(config(watch=watch, keeper={"on": False}))
-    assert (problem.key, "nothing to pay for" in problem.text) == ("watch.penalties", True)
-    both = {**watch, "penalties": "0x" + "22" * 20}
-    assert list(watch_problems(config(watch=both, keeper={"on": False}))) == []
+    assert list(watch_problems(config(watch=watch, keeper={"on": False}))) == [], "for proofs"
+    (problem,) = watch_problems(config(watch={**watch, "on": False}, keeper={"on": False}))
+    assert (problem.key, "nothing to pay for" in problem.text) == ("watch.on", True)
 
 
 def test_an_endpoint_is_a_url() -> None:

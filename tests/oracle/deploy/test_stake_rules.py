@@ -106,7 +106,8 @@ def problems(stake: StakeSection, **times: int) -> list[Problem]:
 BOUNDS: list[tuple[str, Any, Any, str]] = [
     ("epoch_s", 2 * DAY_S - 1, 2 * DAY_S, "write at most 172799, or a longer longest_epoch_s"),
     ("epoch_s", 1, 0, "write 1 to"),
-    ("join_delay_s", 1, 0, "write 1 to"),
+    ("join_delay_s", 3_600, 3_599, "write 3600 to 31536000"),
+    ("join_delay_s", YEAR_S, YEAR_S + 1, "write 3600 to 31536000"),
     ("evidence_s", 1, 0, "write 1 to"),
     ("evidence_s", YEAR_S, YEAR_S + 1, "write 1 to 31536000"),
     ("cap_bps", 2_500, 2_499, "write at least 2500, or more min_members"),
@@ -120,6 +121,7 @@ BOUNDS: list[tuple[str, Any, Any, str]] = [
     ("dispute_s", YEAR_S, YEAR_S + 1, "write 1 to 31536000"),
     ("dispute_s", 1, 0, "write 1 to"),
     ("execution_s", YEAR_S, YEAR_S + 1, "write 1 to 31536000"),
+    ("execution_s", 1, 0, "write 1 to"),
     ("min_fraction_bps", 1, 0, "write 1 to 10000"),
     ("min_fraction_bps", 10_000, 10_001, "write 1 to 10000"),
     ("jail_s", 36_500 * DAY_S, 36_500 * DAY_S + 1, "write 1 to"),

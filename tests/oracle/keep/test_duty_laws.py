@@ -241,7 +241,7 @@ def test_gas_of_a_day_counts_what_is_under_way_with_its_limit() -> None:
     ]  # fmt: skip
     spent = GasOfDay.of(rows, now_ms)
     assert spent.used == 100 + 21_000 + 30
-    assert spent.failed == {"rotate x": 1}
+    assert spent.tried == {"rotate x": (1, 1)}
 
 
 RAW = (

@@ -36,7 +36,7 @@ async def test_operators_are_observed_in_parts_where_a_freeze_is_too_big(
     ]
     assert knows < asks
     monkeypatch.setattr(duty_reads, "_FREEZE_GAS", (asks + knows) // 2)
-    monkeypatch.setattr(duty_reads, "_OBSERVE_GAS", (two + three) // 2)
+    monkeypatch.setattr(duty_reads, "OBSERVE_GAS", (two + three) // 2)
     world.all_keep(listen_s=75)
     await world.until(lambda: bool(world.done("rotate")))
     observed = [int(r.why.split()[1]) for _, r in sorted(world.done("observe"), key=lambda c: c[1].made_ms)]

@@ -118,9 +118,10 @@ async def test_a_set_that_is_not_armed_or_loses_its_arms_never_leads(site: Site)
             await reader.refresh()
             assert reader.at(round_s).signers.epoch == 1
             site.push(reader.at(round_s), round_s)
+        assert not await reader.refresh(), "nothing has changed since"
         active_s = site.name(NEW)
         site.bench.at(active_s - 60)
-        await reader.refresh()
+        assert await reader.refresh(), "another set is named, and armed"
         assert reader.at(active_s).signers.epoch == 2
         assert not reader.at(active_s).certain, "it can still be taken back"
         site.bench.send(site.bench.store.functions.removeSigners(2, [0]))

@@ -61,6 +61,8 @@ NAMES = ("alpha", "beta", "gamma", "delta", "epsilon")
 KEYS = {name: coincurve.PrivateKey(bytes([60 + i]) * 32) for i, name in enumerate(NAMES)}
 ADDRESSES = {name: address_of(k) for name, k in KEYS.items()}
 ROUND_S = 2
+RARELY_MS = 3_600_000
+"""From one look at the signer sets to the next, where nothing is seen to have changed: longer than any test."""
 DELAY_S = 100
 LONG_S = 150.0
 RATE = 105 * WAD // 100
@@ -223,7 +225,7 @@ class NetworkedOperator:
         )  # fmt: skip
         return Target(
             place.name, client, RULES, feeds=list(SPECS), operators=[self.operator], can_send=purse is not None,
-            context=context, round_s=ROUND_S, pace=TargetPace(signers_ms=1_000), others=OtherOperators(
+            context=context, round_s=ROUND_S, pace=TargetPace(signers_ms=RARELY_MS), others=OtherOperators(
                 members=MembersReader(client), on_members=partial(self.network.note_members, place.name),
                 peers=StorePeers(domain=place.domain, agreements=self.agreements, network=self.network),
             ),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from structlog.testing import capture_logs
 
+from oracle.runtime import schedule
 from oracle.runtime.clock import Clock
 from oracle.runtime.round_gate import HoldReporter
 from oracle.runtime.round_timer import RoundTimer
@@ -30,6 +34,8 @@ class Machine:
         self.followed: list[int] = []
         self.confirmed = 0
         self.breaks = False
+        self.lasting_ms: list[int] = []
+        """How long the next rounds take; the others take no time."""
         self.holds = HoldReporter(10, self.clock.monotonic_ms())
         self.timer = RoundTimer(
             self.clock, 10, self.metrics, self.holds, make=self._make, last_round_s=lambda: self.made[-1] if self.made else 0,
@@ -55,6 +61,7 @@ class Machine:
         if self.breaks:
             raise ValueError("disk full")
         self.made.append(round_s)
+        self.mono_ms += self.lasting_ms.pop(0) if self.lasting_ms else 0
 
     def _confirm(self) -> None:
         self.confirmed += 1
@@ -113,6 +120,28 @@ async def test_a_round_that_fails_is_logged_and_the_silence_after_it_too() -> No
     machine.breaks = False
     await machine.run(10)
     assert machine.holds.text() is None
+
+
+async def test_rounds_that_come_to_nothing_one_after_the_other_cost_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes all of its interval and some of the next one's, whose round begins late; one that would begin too late does not."""
+    machine = Machine()
+    await machine.run(15)
+    machine.lasting_ms = [10_100, 10_200, 10_300, 13_000]
+
+    enough = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        machine.mono_ms += round(seconds * 1_000)
+        if len(machine.made) == 7:
+            enough.set()
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(schedule, "asyncio", SimpleNamespace(sleep=sleep))
+    rounds = asyncio.create_task(machine.timer.tasks()["rounds"]())
+    await asyncio.wait_for(enough.wait(), 60)
+    rounds.cancel()
+    assert [r - T0_MS // 1_000 for r in machine.made] == [10, 20, 30, 40, 50, 70, 80]
+    assert machine.count("late") == 1
 
 
 async def test_rounds_that_are_never_started_are_noticed() -> None:

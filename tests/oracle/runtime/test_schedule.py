@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -74,15 +75,30 @@ async def test_a_clock_that_is_set_back_two_hours_stops_no_multiple() -> None:
 
 
 async def test_multiples_that_pass_while_it_works_are_told_not_made_up_for() -> None:
+    seen, missed = await _runs([3_000, 0])
+    assert missed == [2], "those that came and went"
+    assert seen[1] == seen[0] + 3_000, "the newest one is of now: it begins late, and at once"
+
+
+async def test_a_run_that_ends_after_the_next_multiple_has_begun_does_not_cost_it() -> None:
+    """A round that comes to nothing lasts as long as there is time: the next one must not be lost for that, nor the one after."""
+    seen, missed = await _runs([1_000, 1_000, 1_000, 0])
+    assert missed == []
+    assert [at // 1_000 - seen[0] // 1_000 for at in seen] == [0, 1, 2, 3]
+
+
+async def _runs(lasting_ms: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Runs at the multiples of a second that last so long: when each began (ms), and what was told of multiples that were left out."""
     at_ms, missed, seen = 500, list[int](), list[int]()
     enough = asyncio.Event()
 
     async def work() -> None:
         nonlocal at_ms
         seen.append(at_ms)
-        at_ms += 3_000 if len(seen) == 1 else 0
-        if len(seen) == 2:
+        at_ms += lasting_ms[len(seen) - 1]
+        if len(seen) == len(lasting_ms):
             enough.set()
+            await asyncio.Event().wait()
 
     async def tick() -> None:
         nonlocal at_ms
@@ -95,5 +111,4 @@ async def test_multiples_that_pass_while_it_works_are_told_not_made_up_for() -> 
     await asyncio.wait_for(enough.wait(), 60)
     task.cancel()
     clock.cancel()
-    assert missed[0] >= 3
-    assert len(seen) == 2
+    return seen, missed

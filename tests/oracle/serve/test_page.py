@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +12,7 @@ from oracle.model.risk import LiveRisk, LiveRiskCode, RiskCode
 from oracle.model.spec import Mode
 from oracle.model.status import Reason, Status, Why
 from oracle.serve.interface import Update
-from oracle.serve.server import Server, serve
-from tests.oracle.serve.browser import CHROMIUM, Tab, tab
+from tests.oracle.serve.browser import CHROMIUM
 from tests.oracle.serve.memory_service import (
     ALONE,
     MOVABLE,
@@ -29,7 +25,7 @@ from tests.oracle.serve.memory_service import (
     specs,
 )
 from tests.oracle.serve.operators_world import DIALLING, seen
-from tests.oracle.serve.stake_world import stake_view
+from tests.oracle.serve.page_world import has, now_ms, shown
 
 pytestmark = [
     pytest.mark.loopback,
@@ -47,29 +43,6 @@ BAND = """(() => {
   return market > 100 && [Math.round(100 * red / (canvas.width * canvas.height)), market];
 })()"""
 """How much of the chart, in percent, has the colour of depeg, and how many pixels the market's line has."""
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-@asynccontextmanager
-async def shown(service: MemoryService, profile: Path, **view: object) -> AsyncIterator[tuple[Server, Tab]]:
-    server = await serve(service, host="127.0.0.1", port=0, now_ms=now_ms, metrics=bytes)
-    async with tab(profile) as page:
-        await page.open(f"{server.url}/", **view)  # type: ignore[arg-type]
-        yield server, page
-        assert {u.split("/")[2] for u in page.requests if not u.startswith(("data:", "about:"))} == {
-            server.url.removeprefix("http://")
-        }
-    await server.close()
-
-
-async def has(page: Tab, text: str) -> str:
-    await page.until(f"document.body.innerText.includes({text!r})")
-    shown_text = await page.text()
-    assert text in shown_text
-    return shown_text
 
 
 async def test_a_calm_token(tmp_path: Path) -> None:
@@ -218,31 +191,3 @@ async def test_risks_are_shown_with_their_source_and_what_is_unknown_is_named(tm
             "one chain is said once"
         )
         assert page.complaints == []
-
-
-async def test_what_secures_a_price_opens_at_the_price(tmp_path: Path) -> None:
-    service = half_an_hour(now_ms() // MS, depeg=False)
-    service.seen, service.staked = seen(), stake_view(read_ms=now_ms())
-    async with shown(service, tmp_path) as (_, page):
-        await has(page, "secured by 104 ETH")
-        assert "To seal one false price" not in await page.text(), "folded"
-        await page.value("document.querySelectorAll('#rows .secured')[1].click()")
-        text = await has(page, "nothing is taken for it")
-        assert await page.value("document.getElementById('detail-title').textContent") == STRANGE
-        assert "who signed the last record is not kept" in text
-        assert await page.value("document.querySelectorAll('#stake-rows tr').length") == 4
-        assert await page.value("document.querySelectorAll('#stake b').length") == 0, "a name stays text"
-        assert page.complaints == []
-
-
-@pytest.mark.parametrize("width", [360, 1280])
-async def test_stake_is_no_wider_than_the_screen(tmp_path: Path, width: int) -> None:
-    service = half_an_hour(now_ms() // MS, depeg=False)
-    service.seen, service.staked = seen(), stake_view(read_ms=now_ms())
-    async with shown(service, tmp_path, width=width, height=844) as (_, page):
-        await has(page, "104 ETH can be slashed")
-        await page.value("document.getElementById('security').open = true")
-        await has(page, "To stop it")
-        assert await page.value("document.documentElement.scrollWidth") <= width
-        card = "document.querySelector('#stake .card')"
-        assert await page.value(f"{card}.scrollWidth <= {card}.clientWidth")

@@ -81,6 +81,7 @@ def test_who_has_what_at_stake_and_who_waits_and_why(tmp_path: Path) -> None:
     assert "epoch 1: 1 ETH, 25.00 % claimed; report" in lists
     assert "40 s ago, block 7" in text(page, "stake-facts")
     assert page["parts"]["stake-warnings"]["hidden"]
+    assert rows.index(ODD) < rows.index("alice"), "who is in jail comes first"
 
 
 @needs_node

@@ -12,15 +12,24 @@ from pathlib import Path
 import pytest
 
 from feeds.units import MS
+from oracle.model.duty_kind import DutyKind
 from oracle.serve.metrics import Metrics
+from oracle.stake.due.duties import Duty, duty_step
 from oracle.stake.follow import StakeView
+from tests.docs import plain_yaml
 from tests.oracle.serve.alarms import OVER_TIME, PATH, alarm_rules
 from tests.oracle.serve.exposition import samples
+from tests.oracle.serve.full_metrics import full
 from tests.oracle.serve.memory_service import ROUND_S
 from tests.oracle.serve.operators_world import seen
+from tests.oracle.serve.shown_keeper import ShownKeeper
 from tests.oracle.serve.stake_world import READ_MS, case, epoch, found, row, stake_view
 
 OPERATE_MD = (Path(__file__).parents[3] / "docs" / "operate.md").read_text(encoding="utf-8")
+CASES_PATH = PATH.with_name("alerts_test.yml")
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not installed: it comes with prometheus"
+)
 ALL_WELL = {"operators": [row(1, 32, 40), row(2, 30, 34), row(3, 30, 30)], "cases": []}
 """Alice signs here."""
 
@@ -88,9 +97,30 @@ def test_a_reading_that_grew_old_and_a_silent_source_are_alarms_too() -> None:
     assert firing(replace(view, security=replace(view.security, is_complete=False))) == {"StakeIncomplete"}
 
 
+KEEPS = {"DutyOverdue", "KeeperHasNoGasForFreeze"}
+
+
+@pytest.mark.parametrize(
+    ("due_for_s", "lacks", "fired"),
+    [(1_700, 0, set()), (1_900, 0, {"DutyOverdue"}), (0, 4, {"KeeperHasNoGasForFreeze"}), (1_900, 4, KEEPS)],
+)
+def test_a_duty_that_nobody_does_and_gas_that_has_no_freeze_in_it_are_alarms(
+    due_for_s: int, lacks: int, fired: set[str]
+) -> None:
+    metrics, keeper = Metrics(lambda: READ_MS), ShownKeeper(gas_lacks=lacks)
+    step = duty_step("0x" + "01" * 20, "StakedSet", "rotate", (), "freezes", "never")
+    duty = Duty(kind=DutyKind.ROTATE, subject="x", since_s=keeper.now_s() - due_for_s, step=step)
+    keeper.due.note([duty], keeper.now_s())
+    metrics.keeper.keeper = keeper
+    found_samples = samples(metrics)
+    rules = [r for r in alarm_rules() if "_keeper_" in r.expr]
+    assert {r.name for r in rules if r.fires(found_samples, ROUND_S)} == fired
+
+
 def test_every_alarm_is_tried_names_a_metric_and_has_a_line_of_what_to_do() -> None:
     metrics = Metrics(lambda: READ_MS)
     metrics.stake.view, metrics.stake.operators = stake_view, seen
+    metrics.keeper.keeper = ShownKeeper()
     there = {series.split("{")[0] for series in samples(metrics)}
     rules = alarm_rules()
     assert len({r.name for r in rules}) == len(rules)
@@ -98,11 +128,32 @@ def test_every_alarm_is_tried_names_a_metric_and_has_a_line_of_what_to_do() -> N
     section = OPERATE_MD.split("## Alarms of stake\n")[1].split("\n## ")[0]
     rows = [name for line in section.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line.split("|")[1])]  # fmt: skip
     assert sorted(rows) == sorted(r.name for r in rules)
-    tried = {name for _, fired in CASES.values() for name in fired} | {"StakeIncomplete"}
+    tried = {name for _, fired in CASES.values() for name in fired} | {"StakeIncomplete"} | KEEPS
     assert tried == {r.name for r in rules if OVER_TIME not in r.expr}
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: it comes with prometheus")
+def test_every_alarm_has_a_case_for_prometheus_in_which_it_is_silent_and_one_in_which_it_fires() -> None:
+    cases = [c for test in plain_yaml.load(CASES_PATH)["tests"] for c in test["alert_rule_test"]]
+    names = {r.name for r in alarm_rules()}
+    assert {c["alertname"] for c in cases if "exp_alerts" in c} == names
+    assert {c["alertname"] for c in cases if "exp_alerts" not in c} == names
+
+
+@needs_promtool
 def test_prometheus_reads_the_rules() -> None:
-    done = subprocess.run(["promtool", "check", "rules", str(PATH)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool("check", "rules", str(PATH))
+
+
+@needs_promtool
+def test_prometheus_fires_them_when_they_are_to_and_says_what_is_wrong() -> None:
+    promtool("test", "rules", str(CASES_PATH))
+
+
+@needs_promtool
+def test_prometheus_reads_the_metrics_of_a_process() -> None:
+    promtool("check", "metrics", given=full().render())
+
+
+def promtool(*arguments: str, given: bytes = b"") -> None:
+    done = subprocess.run(["promtool", *arguments], input=given, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b""), (done.stdout + done.stderr).decode()

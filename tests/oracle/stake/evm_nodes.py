@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
+
+import pyrevm
 
 from oracle.chain.quorum_rpc import ChainError, NodeRefused, QuorumRpc
 from oracle.chain.rpc_answers import BlockHead
-from oracle.stake.discover import StakeSystem, discover
+from oracle.stake.discover import SourceKind, StakeSource, StakeSystem, discover
 from oracle.stake.reads import StakeReads
 from tests.contracts.evm_process import OWNER, Evm
 
@@ -19,6 +22,12 @@ _PADDING = bytes(33)
 def code_at(evm: Any, at: str) -> bytes:
     """Of a contract, as it was deployed."""
     return bytes(evm.get_code(at) or b"").removesuffix(_PADDING)
+
+
+def _reverted_with(text: str) -> bytes:
+    """The bytes of a revert, as the EVM's error tells them."""
+    output = text.split("output: ")[1].split(" ", maxsplit=1)[0] if "output: " in text else "0x"
+    return bytes.fromhex(output.removeprefix("0x"))
 
 
 class EvmNodes:
@@ -48,12 +57,34 @@ class EvmNodes:
         assert method == "eth_call"
         if (answer := self.forged.get(call_data := what["data"])) is not None:
             return read("0x" + answer.hex())
+        before, sender = self.evm.snapshot(), what.get("from", OWNER)
         try:
-            raw = self.evm.message_call(OWNER, what["to"], bytes.fromhex(call_data[2:]))
+            with self._as_sender(sender):
+                raw = self.evm.message_call(sender, what["to"], bytes.fromhex(call_data[2:]))
         except RuntimeError as e:
             reverted = "execution reverted: " if "revert" in str(e).lower() else ""
-            return read(NodeRefused(f"{reverted}{e}", b"", endpoint="evm"))
+            return read(NodeRefused(f"{reverted}{e}", _reverted_with(str(e)), endpoint="evm"))
+        finally:
+            self.evm.revert(before)
+            self.evm.reset_transient_storage()
         return read("0x" + bytes(raw).hex())
+
+    @contextmanager
+    def _as_sender(self, at: str) -> Iterator[None]:
+        """Nodes let a contract send what they try out, this EVM does not: it has no code meanwhile, as nothing asks for."""
+        code = code_at(self.evm, at)
+        if code:
+            self._set_code(at, b"")
+        try:
+            yield
+        finally:
+            if code:
+                self._set_code(at, code)
+
+    def _set_code(self, at: str, code: bytes) -> None:
+        info = self.evm.basic(at)
+        self.evm.insert_account_info(at, pyrevm.AccountInfo(nonce=info.nonce, code=code))
+        self.evm.set_balance(at, info.balance)
 
 
 def reads_of(evm: Evm, logs: Mapping[str, Sequence[tuple[str, ...]]] | None = None) -> StakeReads:
@@ -63,3 +94,12 @@ def reads_of(evm: Evm, logs: Mapping[str, Sequence[tuple[str, ...]]] | None = No
 def found(reads: StakeReads, store: str) -> StakeSystem:
     """The contracts around a store."""
     return asyncio.run(discover(reads, 1, store.lower()))
+
+
+def system_of(source: str, kind: SourceKind) -> StakeSystem:
+    """A source by itself."""
+    nobody = "0x" + "00" * 20
+    listed = (StakeSource(at=source.lower(), kind=kind),)
+    return StakeSystem(
+        chain_id=1, store=nobody, set=nobody, book=nobody, penalties=nobody, rewards=nobody, sources=listed
+    )

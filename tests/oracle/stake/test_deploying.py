@@ -81,7 +81,7 @@ def test_every_setting_is_on_the_chain_and_in_the_file(founder: Founder) -> None
     """Those that are not the default, too."""
     founder.settings = founder.settings.replace(
         'arbiter = "$ARBITER"',
-        'arbiter = "$ARBITER"\nepoch_s = 7200\njoin_delay_s = 600\nevidence_s = 3600\ncap_bps = 4000\nmin_stake_eth = "1.5"\n'
+        'arbiter = "$ARBITER"\nepoch_s = 7200\njoin_delay_s = 4000\nevidence_s = 3600\ncap_bps = 4000\nmin_stake_eth = "1.5"\n'
         "min_members = 3\nmax_members = 9\nthreshold_bps = 7000\nstep_bps = 9000\nmigrate_delay_s = 700000\ndispute_s = 5000\n"
         'execution_s = 4000\nmin_fraction_bps = 2500\njail_s = 1000\nfinder_bps = 100\nabsence_jail_s = 50\nreward_tokens = ["$TOKEN"]',
     ).replace('treasury = "$TREASURY"', 'treasury = "$TREASURY"\nwindow_s = 3601\nmax_commission_bps = 17')
@@ -93,7 +93,7 @@ def test_every_setting_is_on_the_chain_and_in_the_file(founder: Founder) -> None
         "migrateDelayS",
     )  # fmt: skip
     found = [founder.read("set", name) for name in names]
-    assert found == [7_200, 600, 3_600, 4_000, 3 * ETHER // 2, 3, 9, 7_000, 9_000, 700_000]
+    assert found == [7_200, 4_000, 3_600, 4_000, 3 * ETHER // 2, 3, 9, 7_000, 9_000, 700_000]
     names = ("disputeS", "executionS", "minFraction", "jailS", "finderBps", "arbiter")
     found = [founder.read("penalties", name) for name in names]
     assert found == [5_000, 4_000, ETHER // 4, 1_000, 100, founder.names["ARBITER"]]
@@ -119,6 +119,17 @@ def test_every_setting_is_on_the_chain_and_in_the_file(founder: Founder) -> None
     assert again.count("note: ") == 1
     held = founder.held["settings"]["stake"]
     assert (held["min_stake_eth"], held["delegated"]["window_s"], held["epoch_s"]) == ("1.5", 3_601, 7_200)
+
+
+def test_what_the_contracts_would_refuse_is_refused_before_anything_is_sent(founder: Founder) -> None:
+    """Of the wait that is shorter than a moment can be old, for one: as a plan, and as it is to be done."""
+    founder.settings = founder.settings.replace('arbiter = "$ARBITER"', 'arbiter = "$ARBITER"\njoin_delay_s = 3599')
+    for line in LINES[:2]:
+        refused = founder.run(line)
+        assert refused.exit_code == 2
+        assert "stores.main.stake.join_delay_s" in refused.output
+        assert "write 3600 to 31536000" in refused.output
+    assert founder.on_chain(lambda c: c.rpc("eth_getTransactionCount", OWNER.address, "latest")) == "0x0"
 
 
 def test_the_command_line_alone_says_it_too(founder: Founder) -> None:

@@ -53,6 +53,6 @@ def test_only_what_is_asked_for_is_done(people: People) -> None:
     assert [s["step"] for s in whole["steps"]] == ["observeAndRotate", "refresh"]
     done = people.said(f"lrt-oracle stake keep --only refresh {WALLET}")
     assert [d["step"] for d in done["done"]] == ["refresh"]
-    assert "'sleep' is no duty: write some of remove, top-up" in people.refused(
+    assert "'sleep' is no duty: write some of observe, rotate, remove, top-up" in people.refused(
         f"lrt-oracle stake keep --only sleep {WALLET}"
     )

@@ -10,7 +10,7 @@ from eth_abi.abi import decode
 
 from demo.world.symbiotic import DelegatorKind
 from oracle.stake.commission import CommissionPlanner
-from oracle.stake.discover import SourceKind, StakeSource, StakeSystem, source_kind
+from oracle.stake.discover import SourceKind, StakeSystem, source_kind
 from oracle.stake.elsewhere import FOR, elsewhere
 from oracle.stake.hand import StakeStep
 from oracle.stake.plans import NothingToDo
@@ -18,15 +18,7 @@ from tests.contracts.evm_process import Evm
 from tests.contracts.stake.delegated_world import DelegatedWorld
 from tests.contracts.stake.eigen_world import EigenWorld
 from tests.contracts.stake.symbiotic_world import ANN, MAX_COMMISSION_BPS, SymbioticWorld
-from tests.oracle.stake.evm_nodes import reads_of
-
-
-def system_of(source: str, kind: SourceKind) -> StakeSystem:
-    nobody = "0x" + "00" * 20
-    listed = (StakeSource(at=source.lower(), kind=kind),)
-    return StakeSystem(
-        chain_id=1, store=nobody, set=nobody, book=nobody, penalties=nobody, rewards=nobody, sources=listed
-    )
+from tests.oracle.stake.evm_nodes import reads_of, system_of
 
 
 def told(evm: Evm, source: str, kind: SourceKind) -> dict[str, str]:

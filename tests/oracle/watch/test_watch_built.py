@@ -46,7 +46,7 @@ async def test_a_chain_that_does_not_answer_is_told_and_ends_nothing(tmp_path: P
     assert made.watch is not None
     failures: list[str] = []
     tasks = made.watch.tasks(lambda name, _error: failures.append(name))
-    assert sorted(tasks) == ["watch: home", "watch: other", "watch: words"]
+    assert sorted(tasks) == ["watch: home", "watch: keys", "watch: other", "watch: proofs", "watch: words"]
     await made.watch.look()
     assert failures == []
     await made.close()

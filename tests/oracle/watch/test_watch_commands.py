@@ -202,7 +202,7 @@ def _elsewhere(desk: Desk) -> Path:
     ("watch", "told"),
     [
         ('target = "x"', "watch.target: 'x' is not a target"),
-        ('gas_keyfile = "gas.json"\n[keeper]\non = false', "watch.penalties: there is a key that pays"),
+        ('on = false\ngas_keyfile = "gas.json"\n[keeper]\non = false', "watch.on: there is a key that pays"),
         (f'penalties = "0x{"11" * 20}"\nsigner_url = "http://127.0.0.1:1"\nsigner_address = "0x{"22" * 20}"\ngas_keyfile = "x"',
          "watch.gas_keyfile: gas_keyfile and signer_url are two keys"),
         ("keep_days = 0", "watch.keep_days: 0 is out of range"),
