@@ -85,11 +85,11 @@ def serve(config_path: Path) -> None:
     import time
 
     from oracle.config.tables.schema import ConfigError
-    from oracle.node.node import Node
+    from oracle.node.node import ServingNode
 
     resolved = checked_config(config_path, network=True)
     try:
-        node = Node(resolved, lambda: time.time_ns() // 1_000_000)
+        node = ServingNode(resolved, lambda: time.time_ns() // 1_000_000)
     except ConfigError as e:
         raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
     run_until_signal(node.run)

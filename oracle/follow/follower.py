@@ -71,7 +71,7 @@ class _Known:
     before: Mapping[str, Record]
 
 
-class Follower:
+class RoundFollower:
     """Follows a store.
 
     Args:

@@ -58,7 +58,7 @@ class ToldSealed(msgspec.Struct, frozen=True):
     dropped: list[str] = []
 
 
-class ToldReason(msgspec.Struct, frozen=True):
+class ToldStatusReason(msgspec.Struct, frozen=True):
     """A reason of a status."""
 
     code: str
@@ -98,7 +98,7 @@ class ToldRecord(msgspec.Struct, frozen=True):
     computed_at_ms: int
     ramp_ppm: int
     signed_at_ms: int | None = None
-    reasons: list[ToldReason] = []
+    reasons: list[ToldStatusReason] = []
     operators: list[str] = []
     seal: ToldSeal | None = None
 

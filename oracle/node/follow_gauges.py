@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from feeds.units import MS
-from oracle.follow.follower import Follower
+from oracle.follow.follower import RoundFollower
 from oracle.follow.told_round import RefusedWhy
 
 _PREFIX = "lrt_oracle_follow_"
@@ -25,7 +25,7 @@ class FollowGauges(Collector):
         streams: how many event streams are open.
     """
 
-    def __init__(self, follower: Follower, now_ms: Callable[[], int], streams: Callable[[], int]) -> None:
+    def __init__(self, follower: RoundFollower, now_ms: Callable[[], int], streams: Callable[[], int]) -> None:
         self._follower, self._now_ms, self._streams = follower, now_ms, streams
         self._registry = CollectorRegistry()
         self._registry.register(self)

@@ -16,7 +16,7 @@ from oracle.config.feed_risks import risks_of
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.schema import ConfigError, Problem
-from oracle.follow.follower import Follower
+from oracle.follow.follower import RoundFollower
 from oracle.follow.jetstream import JetStreamSource
 from oracle.follow.operator_stream import OperatorStream
 from oracle.follow.sources import RoundSource
@@ -45,7 +45,7 @@ def node_problems(resolved: ResolvedConfig) -> list[Problem]:
     return problems
 
 
-class Node:
+class ServingNode:
     """One node.
 
     Args:
@@ -65,7 +65,7 @@ class Node:
             raise ConfigError(problems)
         self._resolved, self._now_ms = resolved, now_ms
         self.server: Server | None = None
-        self.follower: Follower | None = None
+        self.follower: RoundFollower | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set."""
@@ -95,7 +95,7 @@ class Node:
     def _streams(self) -> int:
         return 0 if self.server is None else len(self.server.hub) + len(self.server.sealed)
 
-    def _made(self, session: aiohttp.ClientSession, opened: AsyncExitStack) -> tuple[Follower, NodeService]:
+    def _made(self, session: aiohttp.ClientSession, opened: AsyncExitStack) -> tuple[RoundFollower, NodeService]:
         resolved, config = self._resolved, self._resolved.config
         name = home_target(config) or ""
         target = config.targets[name]
@@ -108,7 +108,7 @@ class Node:
         if config.nats.servers:
             check_nats_installed()
             sources.append(JetStreamSource(config.nats.servers, config.nats.stream, domain, len(sources)))
-        follower = Follower(
+        follower = RoundFollower(
             name, StoreSets(store, self._now_ms), resolved.specs, sources, now_ms=self._now_ms, keep_s=keep_s
         )
         service = NodeService(

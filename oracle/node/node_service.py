@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from feeds.units import MS
-from oracle.follow.follower import Follower, VerifiedRound
+from oracle.follow.follower import RoundFollower, VerifiedRound
 from oracle.follow.sources import SourceState
 from oracle.model.publication import OnChain, Record, Silent, Transition
 from oracle.model.risk import FeedRisk, LiveRisk
@@ -39,7 +39,7 @@ class NodeService:
     """
 
     def __init__(
-        self, target: str, specs: Mapping[str, FeedSpec], follower: Follower, *, interval_s: int, keep_s: int,
+        self, target: str, specs: Mapping[str, FeedSpec], follower: RoundFollower, *, interval_s: int, keep_s: int,
         now_ms: Callable[[], int], risks: Mapping[str, FeedRisk],
     ) -> None:  # fmt: skip
         self._target, self._specs, self._follower = target, specs, follower

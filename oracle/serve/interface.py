@@ -63,7 +63,7 @@ class Update:
     stored: bool = False
 
 
-class StoredRow(Protocol):
+class SealedRow(Protocol):
     """A sealed round in the order of storing."""
 
     @property
@@ -97,7 +97,7 @@ class StoredRounds(Protocol):
     def record(self, feed: str, round_s: int | None = None) -> Record | None:
         """The record of a round, by default the newest."""
 
-    def sealed_after(self, target: str, sequence: int, limit: int) -> Sequence[StoredRow]:
+    def sealed_after(self, target: str, sequence: int, limit: int) -> Sequence[SealedRow]:
         """Sealed rounds of a target that were stored after the one with this number, in that order."""
 
     def sequence_of(self, target: str, round_s: int) -> int:

@@ -20,7 +20,7 @@ from aiohttp import web
 
 from demo.world import anvil
 from oracle.chain.store_reads import StoreReads
-from oracle.follow.follower import Follower, VerifiedRound
+from oracle.follow.follower import RoundFollower, VerifiedRound
 from oracle.follow.operator_stream import OperatorStream
 from oracle.follow.store_sets import StoreSets
 from oracle.round.live import Live
@@ -95,12 +95,14 @@ class Site:
     @asynccontextmanager
     async def follower(
         self, *urls: str, take: list[VerifiedRound], after_s: int | None = None
-    ) -> AsyncIterator[Follower]:
+    ) -> AsyncIterator[RoundFollower]:
         """A follower that runs, of these endpoints."""
         store = StoreReads([self.url], self.domain)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
             sources = [OperatorStream(url, rank, session) for rank, url in enumerate(urls)]
-            made = Follower("home", StoreSets(store, self.now_ms), SPECS, sources, now_ms=self.now_ms, keep_s=KEEP_S)
+            made = RoundFollower(
+                "home", StoreSets(store, self.now_ms), SPECS, sources, now_ms=self.now_ms, keep_s=KEEP_S
+            )
 
             async def keep(verified: VerifiedRound) -> None:
                 take.append(verified)

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from oracle.chain.store_reads import StoreReads
-from oracle.follow.follower import Follower, VerifiedRound
+from oracle.follow.follower import RoundFollower, VerifiedRound
 from oracle.follow.jetstream import JetStreamSource
 from oracle.follow.store_sets import StoreSets
 from oracle.nats.link import ROUND_HEADER, connected, subject_of
@@ -62,10 +62,10 @@ async def publishing(process: Process, server: NatsProcess) -> AsyncIterator[Rou
 
 
 @asynccontextmanager
-async def following(here: Site, server: NatsProcess, taken: list[VerifiedRound]) -> AsyncIterator[Follower]:
+async def following(here: Site, server: NatsProcess, taken: list[VerifiedRound]) -> AsyncIterator[RoundFollower]:
     store = StoreReads([here.url], here.domain)
     source = JetStreamSource([server.url], STREAM[0], here.domain, 0)
-    made = Follower("home", StoreSets(store, here.now_ms), SPECS, [source], now_ms=here.now_ms, keep_s=KEEP_S)
+    made = RoundFollower("home", StoreSets(store, here.now_ms), SPECS, [source], now_ms=here.now_ms, keep_s=KEEP_S)
 
     async def keep(verified: VerifiedRound) -> None:
         taken.append(verified)

@@ -16,7 +16,7 @@ import aiohttp
 import orjson
 import pytest
 
-from oracle.follow.follower import Follower, VerifiedRound
+from oracle.follow.follower import RoundFollower, VerifiedRound
 from oracle.node.follow_gauges import FollowGauges
 from oracle.node.node_service import NodeService
 from oracle.serve.openapi.schemas import SCHEMAS
@@ -40,7 +40,7 @@ def here(tmp_path: Path) -> Iterator[Site]:
 class Served:
     """A node's endpoint."""
 
-    def __init__(self, url: str, follower: Follower, service: NodeService, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, follower: RoundFollower, service: NodeService, session: aiohttp.ClientSession) -> None:
         self.url, self.follower, self.service, self.session = url, follower, service, session
 
     async def get(self, path: str, **headers: str) -> tuple[int, Any, str]:

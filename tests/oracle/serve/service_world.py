@@ -89,8 +89,8 @@ class ServiceWorld:
         self.targets = {n: CountingTarget(n, self.operators, s, self.agreements.cut) for n, s in sets.items()}
         members = [replace(member(name=o.name), signer=o) for o in self.operators]
         self.rounds = Rounds(SPECS, members, HomeStore(target="main", feeds=frozenset(INDEXES)))
-        for name, signers in sets.items():
-            self.rounds.take_seat(SignerSeat(target=name, signers=signers, indexes=INDEXES))
+        for name, of_target in sets.items():
+            self.rounds.take_seat(SignerSeat(target=name, signers=of_target, indexes=INDEXES))
         self.database = database or Database(":memory:")
         self.service = PriceService(
             SPECS, self.database, Live(SPECS, self.rounds.members[0].states.__getitem__, lambda *_: []), self.targets,
