@@ -21,6 +21,7 @@ from oracle.follow.jetstream import JetStreamSource
 from oracle.follow.operator_stream import OperatorStream
 from oracle.follow.sources import RoundSource
 from oracle.follow.store_sets import StoreSets
+from oracle.model.spec import FeedSpec
 from oracle.node.follow_gauges import FollowGauges
 from oracle.node.node_service import NodeService
 from oracle.runtime.listening import cannot_listen
@@ -43,6 +44,11 @@ def node_problems(resolved: ResolvedConfig) -> list[Problem]:
         text = "is missing: a node verifies rounds against the signer set of a store; add [targets.NAME] with chain and store"
         problems.append(Problem("targets", text))
     return problems
+
+
+def sealed_specs(resolved: ResolvedConfig) -> dict[str, FeedSpec]:
+    """Feeds that operators seal, and crosses of them: of others a node never hears."""
+    return {f: s for f, s in resolved.specs.items() if set(s.legs or (f,)) <= set(resolved.pushed)}
 
 
 class ServingNode:
@@ -103,16 +109,16 @@ class ServingNode:
         domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
         store = StoreReads(chain.endpoints, domain, agree=target.agree)
         opened.push_async_callback(store.close)
-        keep_s = config.node.keep_hours * _HOUR_S
+        keep_s, specs = config.node.keep_hours * _HOUR_S, sealed_specs(resolved)
         sources: list[RoundSource] = [OperatorStream(u, i, session) for i, u in enumerate(config.node.operators)]
         if config.nats.servers:
             check_nats_installed()
             sources.append(JetStreamSource(config.nats.servers, config.nats.stream, domain, len(sources)))
         follower = RoundFollower(
-            name, StoreSets(store, self._now_ms), resolved.specs, sources, now_ms=self._now_ms, keep_s=keep_s
+            name, StoreSets(store, self._now_ms), specs, sources, now_ms=self._now_ms, keep_s=keep_s
         )
         service = NodeService(
-            name, resolved.specs, follower, interval_s=config.oracle.round_interval_s, keep_s=keep_s, now_ms=self._now_ms,
+            name, specs, follower, interval_s=config.oracle.round_interval_s, keep_s=keep_s, now_ms=self._now_ms,
             risks=risks_of(resolved),
         )  # fmt: skip
         return follower, service

@@ -98,6 +98,18 @@ async def test_nothing_is_lost_and_nothing_doubled_by_twenty_kills_of_operators_
     assert sorted(times(taken)) == [ROUND_S + 10 * n for n in range(len(here.done))], "each once"
 
 
+async def test_a_stream_that_broke_goes_on_after_the_last_round_and_tells_none_again(here: Site) -> None:
+    here.rounds(3)
+    taken: list[VerifiedRound] = []
+    async with here.process() as one, here.follower(one.url, take=taken) as follower:
+        await until(lambda: len(taken) == 3, "replay")
+        await one.stop()
+        here.round()
+        await one.start()
+        await until(lambda: len(taken) == 4, "the next one")
+        assert follower.states[0].heard == 4
+
+
 # --- what does not verify -------------------------------------------------------------------------------------------------
 
 Change = Callable[[dict[str, Any]], None]

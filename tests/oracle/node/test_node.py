@@ -16,8 +16,11 @@ import aiohttp
 import orjson
 import pytest
 
+from oracle.config.resolve import resolve
+from oracle.config.sections import load
 from oracle.follow.follower import RoundFollower, VerifiedRound
 from oracle.node.follow_gauges import FollowGauges
+from oracle.node.node import sealed_specs
 from oracle.node.node_service import NodeService
 from oracle.serve.openapi.schemas import SCHEMAS
 from oracle.serve.server import serve
@@ -82,6 +85,12 @@ async def test_two_nodes_answer_the_same_bytes_of_a_round_whichever_operator_tol
             assert (first, tag) == (second, other), path
             assert tag
         assert (await left.get(OWN, **{"If-None-Match": (await right.get(OWN))[2]}))[0] == 304
+        told = one.database.record("wdivETH/ETH", last_s)
+        assert told is not None
+        for each in both:
+            assert (await each.get(OWN))[1]["computed_at_ms"] == told.computed_at_ms, (
+                "in the words of the first of the list"
+            )
 
 
 async def test_a_node_answers_as_the_operator_does(here: Site) -> None:
@@ -115,6 +124,14 @@ async def test_what_a_node_has_not_is_said_to_be_with_its_operators(here: Site) 
         assert (status, body["error"]["code"], name in body["error"]["message"]) == (503, "not_here", True)
         status, body, _ = await own.get("/v1/operators")
         assert (status, body["target"]) == (200, None)
+
+
+def test_feeds_that_nobody_seals_are_not_of_a_node() -> None:
+    resolved = resolve(load(ROOT / "config.toml"))
+    off_chain = {f for f, section in resolved.config.feeds.items() if section.reference_only}
+    shown = sealed_specs(resolved)
+    assert set(shown) == {f for f, s in resolved.specs.items() if not {f, *s.legs} & off_chain}
+    assert off_chain
 
 
 async def test_a_node_says_how_far_behind_it_is(here: Site) -> None:
