@@ -18,6 +18,7 @@ from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
 from feeds.types import Kind, Outcome
 from feeds.units import MS, wad_text
+from oracle.assemble.handing_on import round_publisher
 from oracle.assemble.learned_rounds import LearnedRounds
 from oracle.build import Components, build_ingest
 from oracle.chain.store_client import Unfit
@@ -29,6 +30,7 @@ from oracle.network.reach import run_and_tell
 from oracle.push.target import Target
 from oracle.round.reference_divergence import divergences
 from oracle.round.rounds import Round
+from oracle.round.silent import silent_feeds
 from oracle.runtime.coalesce import Coalescer
 from oracle.runtime.listening import cannot_listen
 from oracle.runtime.log_limit import LogBudget, limit_logs
@@ -97,6 +99,7 @@ class App:
             last_round_s=lambda: self.last_round_s, note=components.outcomes.tally.note, offer=self._offer,
         )  # fmt: skip
         components.agreements.sealed.on_learned = self._learned.take
+        self._publisher = round_publisher(self.resolved, self.database, components.readers)
         self._sources: Resubscriber | None = None
         self._server: Server | None = None
 
@@ -155,6 +158,8 @@ class App:
         if network is not None:
             network.on_clock = self._on_peers_clock
             tasks["network"] = partial(run_and_tell, network)
+        if self._publisher is not None:
+            tasks["nats"] = self._publisher.run
         if self._components.watch is not None:
             tasks.update(self._components.watch.tasks(failed))
         if self._components.keeper is not None:
@@ -220,8 +225,9 @@ class App:
         agree = self._components.agreements.agree
         agreed = await asyncio.gather(*(agree(ask) for ask in folded.asks.values()))
         done = self.rounds.finish(folded, dict(zip(folded.asks, agreed, strict=True)))
+        silent = silent_feeds(done, self.resolved.specs)
         began_ns = time.monotonic_ns()
-        self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
+        self.database.save_round(done.feeds, done.agreements, done.records, done.transitions, silent)
         self.metrics.process.written((time.monotonic_ns() - began_ns) / _S_NS)
         self.rounds.commit(done)
         self.last_round_s = round_time_s

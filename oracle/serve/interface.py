@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from oracle.model.publication import Explanation, OnChain, Record, Transition
+from oracle.model.publication import Explanation, OnChain, Record, Silent, Transition
 from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.roll_up import RollUp
 from oracle.model.spec import FeedSpec
@@ -58,11 +58,31 @@ class NoReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """What is new: indications, a stored round (the service already shows it), changes of status."""
+    """What is new: indications, a stored round (the service already shows it), changes of status.
+
+    ``stored``: a round was stored of which nothing is shown: it is older than what is.
+    """
 
     indications: tuple[Record, ...] = ()
     round_time_s: int | None = None
     transitions: tuple[Transition, ...] = ()
+    stored: bool = False
+
+
+class SealedRow(Protocol):
+    """A sealed round in the order of storing."""
+
+    @property
+    def sequence(self) -> int:
+        """Its number, which only grows."""
+
+    @property
+    def round_time_s(self) -> int:
+        """Its round_time."""
+
+    @property
+    def silent(self) -> tuple[Silent, ...]:
+        """Feeds that it has no price of."""
 
 
 class StoredRounds(Protocol):
@@ -94,6 +114,18 @@ class StoredRounds(Protocol):
 
     def pushes_of(self, feed: str, target: str, limit: int) -> Sequence[FeedPush]:
         """The newest pushes of a feed to a target, and when it was due and not pushed, the newest first."""
+
+    def record(self, feed: str, round_s: int | None = None) -> Record | None:
+        """The record of a round, by default the newest."""
+
+    def sealed_after(self, target: str, sequence: int, limit: int) -> Sequence[SealedRow]:
+        """Sealed rounds of a target that were stored after the one with this number, in that order."""
+
+    def sequence_of(self, target: str, round_s: int) -> int:
+        """The number after which one goes on who has all up to a round."""
+
+    def newest_sequence(self, target: str) -> int:
+        """The number of the newest sealed round, 0 if there is none."""
 
 
 class PriceInterface(Protocol):

@@ -29,6 +29,7 @@ from oracle.serve.operator_documents import operators_document
 from oracle.serve.past_answers import MOST_PAST, TREND_SPANS_S, Trends, changes_answer, pushes_answer
 from oracle.serve.price_cache import PriceCache
 from oracle.serve.readiness import health_document
+from oracle.serve.round_stream import RoundStream
 from oracle.serve.security_documents import security_document
 from oracle.serve.stake_documents import stake_parts
 from oracle.serve.web import Body, HttpProblem, Query, nearest_feeds
@@ -59,13 +60,20 @@ class Routes:
     Args:
         service: what is shown.
         hub: the event streams.
+        sealed: the stream of sealed rounds.
         now_ms: the clock, Unix ms.
         metrics: the exposition.
     """
 
     def __init__(
-        self, service: PriceInterface, hub: EventHub, now_ms: Callable[[], int], metrics: Callable[[], bytes]
+        self,
+        service: PriceInterface,
+        hub: EventHub,
+        sealed: RoundStream,
+        now_ms: Callable[[], int],
+        metrics: Callable[[], bytes],
     ) -> None:
+        self._sealed = sealed
         self._service, self._hub, self._now_ms, self._metrics = service, hub, now_ms, metrics
         self._cache = PriceCache(service, now_ms)
         self._trends = Trends(service, now_ms)
@@ -92,6 +100,7 @@ class Routes:
             web.get("/v1/trends", self._get_trends),
             web.get("/v1/operators", self._get_operators),
             web.get("/v1/rounds/{round}/sealed", self._get_sealed),
+            web.get("/v1/rounds/stream", self._sealed.serve, allow_head=False),
             web.get("/v1/stream", self._get_stream, allow_head=False),
             web.get("/healthz", self._get_healthz),
             web.get("/readyz", self._get_readyz),

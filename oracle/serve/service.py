@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from feeds.units import MS
 from oracle.chain.quorum_rpc import ChainError
-from oracle.model.publication import OnChain, Record
+from oracle.model.publication import OnChain, Record, Silent
 from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Why
@@ -17,6 +17,7 @@ from oracle.model.target_status import TargetStatus
 from oracle.model.unready import Unready
 from oracle.round.live import Live
 from oracle.round.rounds import Round
+from oracle.round.silent import silent_feeds
 from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.history import HistoryReaders
@@ -120,16 +121,7 @@ class PriceService:
         self._records |= {r.feed: r for r in done.records}
         self._round_s = done.round_time_s
         self._reports = {}
-        published = {r.feed for r in done.records}
-        abstaining = {f: self._abstaining_since(f, a.why, a.text, done) for f, a in done.abstained.items()}
-        for feed, spec in self._specs.items():
-            leg = next((abstaining[name] for name in spec.legs if name in abstaining), None)
-            if leg is not None:
-                abstaining[feed] = self._abstaining_since(feed, leg.why, leg.text, done)
-            elif feed not in published and feed not in abstaining:
-                why = done.missing.get(feed, "too few operators gave a value that counts")
-                abstaining[feed] = self._abstaining_since(feed, Why.NO_QUORUM, why, done)
-        self._abstaining = abstaining
+        self._abstaining = {s.feed: self._abstaining_since(s, done) for s in silent_feeds(done, self._specs)}
         repeated = {r.feed: r.report.repeats_prices for r in done.records}
         self._live_risks = live_risks(done.round_time_s, done.feeds, self._specs, self._risks, repeated)
         self._notify(Update(round_time_s=done.round_time_s, transitions=done.transitions))
@@ -142,6 +134,8 @@ class PriceService:
             self._abstaining = {f: a for f, a in self._abstaining.items() if f not in newer}
         if newer:
             self._notify(Update(round_time_s=done.round_time_s, transitions=done.transitions))
+        elif any(self._records[r.feed].report.round_time_s > done.round_time_s for r in done.records):
+            self._notify(Update(stored=True))
 
     def _is_newer(self, record: Record) -> bool:
         held = self._records.get(record.feed)
@@ -152,9 +146,11 @@ class PriceService:
         if indications:
             self._notify(Update(indications=tuple(indications)))
 
-    def _abstaining_since(self, feed: str, why: Why, text: str, done: Round) -> Abstaining:
-        before = self._abstaining.get(feed)
-        return Abstaining(why=why, text=text, since_ms=before.since_ms if before else done.round_time_s * MS)
+    def _abstaining_since(self, silent: Silent, done: Round) -> Abstaining:
+        before = self._abstaining.get(silent.feed)
+        return Abstaining(
+            why=silent.why, text=silent.text, since_ms=before.since_ms if before else done.round_time_s * MS
+        )
 
     def _notify(self, update: Update) -> None:
         for listener in self._listeners:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sqlite_utils import Database as SqliteFile
 
 from feeds.units import MS
 from oracle.model.canonical_json import digest, dump
-from oracle.model.publication import Record, Transition
+from oracle.model.publication import Record, Silent, Transition
 from oracle.model.spec import RULES_VERSION
 from oracle.model.types import FeedRound, FoldedFeed, Published
 from oracle.report.compose import published_after_record
@@ -23,6 +23,7 @@ from oracle.storage.attended_rows import AttendedRows
 from oracle.storage.errors import AnotherWriter
 from oracle.storage.limits import DatabaseLimits
 from oracle.storage.older import OlderRounds
+from oracle.storage.outbox_rows import OutboxRows, keep_silent
 from oracle.storage.packer import Packer
 from oracle.storage.packs import Packs
 from oracle.storage.prune import Pruner, PruneTimes
@@ -43,7 +44,7 @@ _MOST_LEARNED = 10_000
 """Records after the newest own round of a feed: a day of rounds that others made."""
 
 
-class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRows, ShownRows):
+class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRows, ShownRows, OutboxRows):
     """The database of one process. Every write method returns once its rows are on disk.
 
     Args:
@@ -108,10 +109,12 @@ class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRo
         agreements: Iterable[Agreement],
         records: Iterable[Record],
         transitions: Iterable[Transition],
+        silent: Sequence[Silent] = (),
     ) -> None:
         """Write a whole round, all feeds and operators, in one transaction.
 
         A round is sealed once: what was learned of it from others before it was made here stays as it is.
+        ``silent``: feeds that have no price of it.
 
         Raises:
             AnotherWriter: one of its rows is there already.
@@ -122,7 +125,7 @@ class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRo
             self.connection.execute("BEGIN IMMEDIATE")
             for feed in folded:
                 self._save_folded(feed, specs, counts)
-            self._save_published(agreements, records)
+            self._save_published(agreements, records, silent)
             self.connection.executemany(
                 "INSERT INTO transitions VALUES (?, ?, ?)", [(t.at_ms, t.feed, dump(t)) for t in transitions]
             )
@@ -169,12 +172,17 @@ class Database(RoundRows, RecordRows, RollUpRows, PushRows, AttendedRows, RootRo
         sql = "SELECT operator, feed FROM states WHERE json_extract(CAST(body AS TEXT), '$.version') != ?"
         return {(operator, feed) for operator, feed in self.connection.execute(sql, (RULES_VERSION,))}
 
-    def _save_published(self, agreements: Iterable[Agreement], records: Iterable[Record]) -> None:
+    def _save_published(
+        self, agreements: Iterable[Agreement], records: Iterable[Record], silent: Sequence[Silent]
+    ) -> None:
         """Write what was not stored before."""
+        fresh = [a for a in agreements if not self._has("agreements", "target", a.target, a.round_time_s)]
         self.connection.executemany(
             "INSERT INTO agreements VALUES (?, ?, ?, ?, ?, ?)",
-            [row_of(a).columns for a in agreements if not self._has("agreements", "target", a.target, a.round_time_s)],
+            [row_of(a).columns for a in fresh],
         )
+        for a in fresh:
+            keep_silent(self.connection, a.target, a.round_time_s, silent)
         self.connection.executemany(
             "INSERT INTO records VALUES (?, ?, ?)",
             [

@@ -66,6 +66,13 @@ def http_url(text: str) -> str:
     return text
 
 
+def nats_url(text: str) -> str:
+    """Address of a NATS server; ValueError says what to write."""
+    if not _is_url(_plain(check_refs(text)), ("nats", "tls")):
+        raise ValueError("is not the address of a NATS server: write nats:// or tls:// and a host")
+    return text
+
+
 def websocket_url(text: str) -> str:
     """A URL of a WebSocket; ValueError says what to write."""
     if not _is_url(_plain(check_refs(text)), ("ws", "wss")):

@@ -62,6 +62,11 @@ _SEALED = {
     "name": "round", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^([0-9]{1,10}|newest)$"},
     "description": "round_time in Unix seconds, or newest",
 }  # fmt: skip
+_AFTER = _query("after", "begin with the rounds that were stored after this one", _number(0, (1 << 32) - 1))
+_LAST_ID = {
+    "name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string", "pattern": "^[0-9]{1,10}$"},
+    "description": "the same as after, and before it: what a client that connects again says",
+}  # fmt: skip
 _OF_STORE = _query("target", "whose round; the home store's by default", {"type": "string"})
 
 DOCUMENT: dict[str, Any] = {
@@ -86,6 +91,14 @@ DOCUMENT: dict[str, Any] = {
         "/v1/trends": _get("the course of all feeds at a glance", "Trends", _SPAN),
         "/v1/operators": _get("who agrees on the rounds, and who is missing", "Operators"),
         "/v1/rounds/{round}/sealed": _get("a sealed round with what proves it", "SealedRound", _SEALED, _OF_STORE),
+        "/v1/rounds/stream": _get(
+            "events: round, each sealed round as a RoundEvent",
+            "stream",
+            _OF_STORE,
+            _AFTER,
+            _LAST_ID,
+            media="text/event-stream",
+        ),
         "/v1/stream": _get("events: live, final, status", "stream", media="text/event-stream"),
         "/healthz": _get("whether the process works", "Health"),
         "/readyz": _get("whether its prices may be relied on", "Health"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from oracle.serve.openapi.explanation import EXPLANATION
 from oracle.serve.openapi.feed import FEED
 from oracle.serve.openapi.health import HEALTH
-from oracle.serve.openapi.operators import OPERATORS, SEALED_ROUND
+from oracle.serve.openapi.operators import OPERATORS, ROUND_EVENT, SEALED_ROUND
 from oracle.serve.openapi.past import CHANGES, FEED_CHANGES, FEED_PUSHES, TRENDS
 from oracle.serve.openapi.price import PRICE_ANSWER
 from oracle.serve.openapi.record import PRICE, ROLL_UP, ROUND, SEAL, SIGNED, TEXTS
@@ -79,6 +79,7 @@ SCHEMAS: dict[str, Schema] = {
     "Stake": STAKE,
     "Security": SECURITY,
     "SealedRound": SEALED_ROUND,
+    "RoundEvent": ROUND_EVENT,
     "Health": HEALTH,
     "Error": object_of(
         {"error": object_of({"code": text("stable code"), "message": text("a sentence"), "hint": text("what to do")})}

@@ -27,6 +27,7 @@ from oracle.serve.operators import OperatorsView
 from oracle.sign.eip712 import Domain, address_of, sealed_digest, sign_compact
 from oracle.sign.messages import Agreement, SignedBatch
 from oracle.stake.follow import StakeView
+from oracle.storage.outbox_rows import OutboxRow
 from oracle.storage.shown_rows import FeedPush
 from tests.oracle.oracle_build import T0, outcomes, spec, wad
 from tests.oracle.sign.sign_world import KEYS, SIGNERS
@@ -131,8 +132,9 @@ class MemoryService:
     def specs(self) -> Mapping[str, FeedSpec]:
         return self.feeds
 
-    def record(self, feed: str) -> Record | None:
-        return self.rounds[feed][-1] if self.rounds[feed] else None
+    def record(self, feed: str, round_s: int | None = None) -> Record | None:
+        kept = [r for r in self.rounds[feed] if round_s in {None, r.report.round_time_s}]
+        return kept[-1] if kept else None
 
     def abstaining(self, feed: str) -> Abstaining | None:
         return self.abstentions.get(feed)
@@ -200,6 +202,18 @@ class MemoryService:
 
     def pushes_of(self, feed: str, target: str, limit: int) -> list[FeedPush]:
         return [p for p in reversed(self.pushed.get(feed, [])) if p.target == target][:limit]
+
+    def sealed_after(self, target: str, sequence: int, limit: int) -> list[OutboxRow]:
+        rounds = list(dict.fromkeys(at for at, name in self.sealed if name == target))
+        rows = [OutboxRow(sequence=i, round_time_s=r, silent=()) for i, r in enumerate(rounds, 1)]
+        return rows[sequence : sequence + limit]
+
+    def sequence_of(self, target: str, round_s: int) -> int:
+        rows = self.sealed_after(target, 0, 1 << 30)
+        return next((r.sequence for r in rows if r.round_time_s == round_s), 0)
+
+    def newest_sequence(self, target: str) -> int:
+        return len(self.sealed_after(target, 0, 1 << 30))
 
     def operators(self) -> OperatorsView | None:
         return self.seen
