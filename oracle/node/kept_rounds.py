@@ -9,10 +9,12 @@ from itertools import pairwise
 
 from feeds.units import MS
 from oracle.follow.follower import VerifiedRound
-from oracle.model.publication import Explanation, Record, Silent
+from oracle.model.publication import Explanation, Record, Silent, Transition
+from oracle.model.roll_up import RollUp
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.web import HttpProblem
 from oracle.sign.messages import Agreement
+from oracle.storage.shown_rows import FeedPush
 
 _WHOLE_S, _THINNED_S = 3_600, 60
 
@@ -42,6 +44,7 @@ class KeptRounds:
         self._times: list[int] = []
         self._rows: list[KeptRow] = []
         self._count = 0
+        self._is_thinned = False
 
     def put(self, verified: VerifiedRound) -> None:
         """Keep a round, or other words of one that is kept."""
@@ -68,6 +71,7 @@ class KeptRounds:
         gone |= {t for before, t in pairwise(old) if before // _THINNED_S == t // _THINNED_S}
         if not gone:
             return
+        self._is_thinned = True
         for round_s in gone:
             del self._by_time[round_s], self._records[round_s]
         self._times = [t for t in self._times if t not in gone]
@@ -86,6 +90,41 @@ class KeptRounds:
         if round_s is not None:
             return self._records.get(round_s, {}).get(feed)
         return next((r for t in reversed(self._times) if (r := self._records[t].get(feed)) is not None), None)
+
+    def roll_ups(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[tuple[int, RollUp]]:
+        """None: a node keeps single records of a minute, and makes nothing of them."""
+        del feed, since_ms, until_ms, limit
+        return ()
+
+    def full_rate_since_s(self, feed: str) -> int:
+        """From when on every record is here, Unix seconds; 0: always."""
+        del feed
+        return self._times[-1] - _WHOLE_S if self._is_thinned else 0
+
+    def at_times(self, feed: str, times_s: Sequence[int], step_s: int) -> Sequence[Record | None]:
+        """The newest record of each step that ends at one of these times; None where there is none."""
+        return [next(reversed(self.history(feed, (t - step_s) * MS + 1, t * MS, 1)), None) for t in times_s]
+
+    def changes(self, feed: str, limit: int) -> Sequence[Transition]:
+        """The newest changes of a feed's status among what is kept, the newest first."""
+        found = self.history(feed, 0, self._times[-1] * MS if self._times else 0, len(self._times) + 1)
+        changes = [
+            Transition(
+                at_ms=b.report.round_time_s * MS,
+                feed=feed,
+                before=a.report.status,
+                after=b.report.status,
+                reasons=b.reasons,
+            )
+            for a, b in pairwise(found)
+            if a.report.status is not b.report.status
+        ]
+        return changes[::-1][:limit]
+
+    def pushes_of(self, feed: str, target: str, limit: int) -> Sequence[FeedPush]:
+        """None: a node pushes nothing."""
+        del feed, target, limit
+        return ()
 
     def explain(self, feed: str, round_s: int | None) -> Explanation | None:
         """HttpProblem: inputs are with the operators."""
