@@ -46,7 +46,7 @@ def move(key: MovingKey, source: int = 0, target: int = 1) -> Path:
     return file
 
 
-def test_law_no_history_of_moves_lets_a_key_sign_two_things(tmp_path: Path) -> None:
+def test_no_history_of_moves_lets_a_key_sign_two_things(tmp_path: Path) -> None:
     moves = refusals = said = 0
     for seed in range(60):
         key = MovingKey(tmp_path / str(seed), seed)
@@ -59,7 +59,7 @@ def test_law_no_history_of_moves_lets_a_key_sign_two_things(tmp_path: Path) -> N
     assert said > 600
 
 
-def test_law_a_sealed_move_waits_for_nothing_and_misses_no_round(key: MovingKey) -> None:
+def test_a_sealed_move_waits_for_nothing_and_misses_no_round(key: MovingKey) -> None:
     journal = moved(key)
     assert journal.mute_for_ms(key.now_s * 1_000) == 0
     journal.record(LOCAL, S0 + 200, {0: B, 1: B})
