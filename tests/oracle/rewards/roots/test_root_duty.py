@@ -178,7 +178,7 @@ def test_what_the_chain_says_otherwise_by_now_is_agreed_on_anew(made: Made) -> N
     assert all(s.is_signed for s in made.duty.sessions.values())
 
 
-def test_no_key_is_bound_to_what_a_reorganisation_may_take_out(made: Made) -> None:
+def test_a_key_votes_on_deep_blocks_alone(made: Made) -> None:
     """`a_key_votes_on_deep_blocks_alone`: all who are locked on what followed from a lost block would never decide again."""
     made.reads.before = Reads(pots_of={2: {bytes(20): 5}})
     made.look()
