@@ -90,7 +90,6 @@ class SymbioticChain:
             dispute_s=DISPUTE_S,
             min_value_wei=MIN_VALUE,
             last_step_s=LAST_STEP_S,
-            lag_s=LAG_S,
         )
         address = await self.play(symbiotic.deploy_source(self.core, terms, OWNER.address))
         self.source = self.chain.contract(contracts.load("SymbioticStake").abi, address)
