@@ -72,7 +72,7 @@ def test_a_vault_that_could_not_be_read_or_paid_for_lack_of_gas_is_named() -> No
     world.wrap(REWARDS, WAD)
     world.act(world.wdiv, "transfer", world.source, WAD, sender=REWARDS)
     gas = range(300_000, 3_000_000, 50_000)
-    paid = refusals(world.evm, world.source, "reward", ANN, world.wdiv, WAD, gas=gas, sender=REWARDS)
+    paid = refusals(world.evm, world.source, "reward", 1, ANN, world.wdiv, WAD, gas=gas, sender=REWARDS)
     assert "TooLittleGas" in paid
     assert paid[-1] == ""
     assert made.vault
