@@ -36,6 +36,6 @@ interface IStakeSource {
 
     /// @notice Only the rewards contract: pay `amount` of `asset` (zero: ether, sent along; else transferred here before) to an
     ///         operator and to those who delegated to it, by the source's own rules.
-    /// @param epoch that it was earned in: whenever this is called, it is the stake of that epoch's freeze that is paid
+    /// @param epoch that it was earned in: where stake has a history it is paid by that epoch's freeze, whenever this is called
     function reward(uint48 epoch, address operator, address asset, uint256 amount) external payable;
 }

@@ -281,7 +281,8 @@ contract DelegatedStake is DelegatedPools {
     // -------------------------------------------------------------------------------------------------------- rewards
 
     /// @inheritdoc IStakeSource
-    /// @dev Shares that are leaving earn: they can be slashed. Without any share all of it is the operator's.
+    /// @dev Shares that are leaving earn: they can be slashed. Without any share all of it is the operator's. Whatever the epoch it is
+    ///      by the shares of now: a sum for all of them in one step has no history.
     function reward(uint48, address operator, address asset, uint256 amount)
         external
         payable

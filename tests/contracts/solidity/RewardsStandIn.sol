@@ -64,7 +64,6 @@ contract FrozenSetStandIn {
 contract SourceStandIn {
     uint256 public how;
     mapping(address => mapping(address => uint256)) public given;
-    mapping(uint48 epoch => mapping(address => uint256)) public givenFor;
     mapping(address => uint256) public stakeOf;
 
     function setStake(address operator, uint256 stake) external {
@@ -75,12 +74,11 @@ contract SourceStandIn {
         how = how_;
     }
 
-    function reward(uint48 epoch, address operator, address asset, uint256 amount) external payable {
+    function reward(uint48, address operator, address asset, uint256 amount) external payable {
         require(how != 1, "no");
         require(asset != address(0) || msg.value == amount, "ether");
         if (how == 2) IClaim(msg.sender).rollOver(1);
         given[operator][asset] += amount;
-        givenFor[epoch][operator] += amount;
     }
 }
 

@@ -65,6 +65,7 @@ def test_penalties_say_what_gas_they_need() -> None:
 def test_a_vault_that_could_not_be_read_or_paid_for_lack_of_gas_is_named() -> None:
     world = SymbioticWorld()
     made = world.counted({ANN: 1}, 100 * WAD)
+    world.act(world.set, "freeze", 1, ANN)
     world.evm.jump(DAY_S)
     read = refusals(world.evm, world.source, "stakeOf", ANN, gas=range(30_000, 600_000, 10_000))
     assert "TooLittleGas" in read

@@ -77,4 +77,4 @@ def test_stake_in_symbiotic_tells_what_it_takes() -> None:
     })  # fmt: skip
     listed = [world.evm.ok(world.vaults, "isBurner", b) for b in (symbiotic_world.BURNER, STRANGER)]
     assert listed == [True, False]
-    assert world.evm.ok(world.source, "unpaid", STRANGER, STRANGER) == 0
+    assert world.evm.ok(world.source, "unpaid", STRANGER, STRANGER, 1) == 0
