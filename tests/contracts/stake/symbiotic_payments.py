@@ -19,9 +19,7 @@ def frozen(world: SymbioticWorld, *operators: str, epoch: int = EPOCH) -> None:
     world.evm.jump(12)
 
 
-def reward(
-    world: SymbioticWorld, operator: str, amount: int, asset: str | None = None, epoch: int = EPOCH
-) -> None:
+def reward(world: SymbioticWorld, operator: str, amount: int, asset: str | None = None, epoch: int = EPOCH) -> None:
     """As the rewards contract: the tokens first, then the call."""
     token = asset or world.wdiv
     world.know(token, npm.own("WdivETH"))

@@ -60,7 +60,9 @@ def registered(terms: EigenTerms | None = None) -> EigenWorld:
 
 def register(world: EigenWorld) -> None:
     """With a key at first, later with the one that it has."""
-    data = world.data(OPERATOR, 0) if world.evm.ok(world.book, "keyOf", OPERATOR) == NOBODY else registration(NO_CONSENT)
+    data = (
+        world.data(OPERATOR, 0) if world.evm.ok(world.book, "keyOf", OPERATOR) == NOBODY else registration(NO_CONSENT)
+    )
     assert world.register(OPERATOR, data) == ""
 
 
@@ -168,7 +170,9 @@ def test_who_was_frozen_on_the_day_of_its_registration_is_paid_by_the_end_of_tha
     today = freeze(world, 1)
     assert refusal(pay(world)) == ("DayNotOver", today + DAY_S)
     world.evm.jump(today + DAY_S - world.evm.now)
-    assert refusal(pay(world)) == ("DayNotOver", today + DAY_S), "EigenLayer's own bound: a day ends before it can be paid"
+    assert refusal(pay(world)) == ("DayNotOver", today + DAY_S), (
+        "EigenLayer's own bound: a day ends before it can be paid"
+    )
     world.evm.jump(1)
     assert pay(world) == ""
     assert told(world) == (today, DAY_S)
@@ -205,7 +209,9 @@ def test_who_came_back_after_a_freeze_is_paid_for_it_as_before() -> None:
     assert told(world) == (today - DAY_S, DAY_S)
 
 
-@pytest.mark.parametrize("terms", [EigenTerms(), EigenTerms(interval_s=2 * DAY_S), EigenTerms(retroactive_s=10 * DAY_S)])
+@pytest.mark.parametrize(
+    "terms", [EigenTerms(), EigenTerms(interval_s=2 * DAY_S), EigenTerms(retroactive_s=10 * DAY_S)]
+)
 def test_a_day_that_eigenlayer_takes_no_more_is_refused_and_no_other_is_paid(terms: EigenTerms) -> None:
     """What was not claimed by then stays in the epoch's pot; EigenLayer's own bound is the same to the second."""
     world = registered(terms)

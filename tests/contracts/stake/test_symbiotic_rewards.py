@@ -10,8 +10,7 @@ from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from demo.world import npm
-from demo.world.symbiotic import DelegatorKind, SymbioticVault
+from demo.world.symbiotic import DelegatorKind
 from oracle.stake.claim_tree import CommissionTree
 from tests.contracts.contract_tools import compiled
 from tests.contracts.stake.symbiotic_payments import (
