@@ -1,7 +1,8 @@
 """The signer sets of a store as its storage holds them: the present one, the one before, the one to come, and when it ends.
 
-A set is the code of a contract of its own, which never changes: removing a signer makes another one. So three words of
-storage say whether anything has changed. Source: contracts/store/StoreSigners.sol and SignerSetCode.sol.
+A set is the code of a contract of its own, which never changes in a chain: removing a signer makes another one. So three words of
+storage say whether anything has changed. Where blocks are replaced another set may come to lie at the same address, which follows from
+how many the store has made: no set is kept by it. Source: contracts/store/StoreSigners.sol and SignerSetCode.sol.
 """
 
 from __future__ import annotations
@@ -32,12 +33,11 @@ class SetWords:
 
 
 class SignerSets:
-    """Reads them, at any block whose state the endpoints still have; sets are kept by their contract."""
+    """Reads them, at any block whose state the endpoints still have."""
 
     def __init__(self, store: StoreReads) -> None:
         self._store = store
         self.address = "0x" + store.domain.store.hex()
-        self._known: dict[tuple[int, int], StoredSet] = {}
 
     async def words(self, block: int) -> SetWords:
         """The three words at a block.
@@ -73,11 +73,9 @@ class SignerSets:
         epoch, pointer = word >> _EPOCH_AT & _EPOCH, word & _POINTER
         if not epoch or not pointer:
             return None
-        if (epoch, pointer) not in self._known:
-            where = "0x" + pointer.to_bytes(20, "big").hex()
-            code = bytes.fromhex(str(await self._store.nodes.agreed_value("eth_getCode", where, hex(block)))[2:])
-            read = decode_members(self._store.domain, epoch, code)
-            if read is None or len(read.signers.signers) != word >> _COUNT_AT & _COUNT:
-                raise ChainError(f"{where} holds no signer set, and {self.address} says that it does: an endpoint lies")
-            self._known[epoch, pointer] = read
-        return self._known[epoch, pointer]
+        where = "0x" + pointer.to_bytes(20, "big").hex()
+        code = bytes.fromhex(str(await self._store.nodes.agreed_value("eth_getCode", where, hex(block)))[2:])
+        read = decode_members(self._store.domain, epoch, code)
+        if read is None or len(read.signers.signers) != word >> _COUNT_AT & _COUNT:
+            raise ChainError(f"{where} holds no signer set, and {self.address} says that it does: an endpoint lies")
+        return read

@@ -202,7 +202,10 @@ class RootDuty:
             return
         operators = [o for o in self._process.operators if frozen.weight_of(o.address)]
         if operators:
+            stays = await self._stays(reads, lambda r: _basis(r, epoch), await _basis(reads, epoch))
             await self._open(reads, frozen, (ended_s, over_s), operators)
+            # who has committed to what followed from a block that is gone would vote for nothing else any more
+            self.sessions[epoch].may_vote = stays
 
     async def _open(
         self, reads: RewardsReads, frozen: FrozenEpoch, times: tuple[int, int], operators: Sequence[Operator]
@@ -325,6 +328,12 @@ class RootDuty:
             if self._process.database.save_epoch_evidence(*at, words):
                 _log.warning("an operator says two things of an epoch", epoch=session.epoch,
                              operator="0x" + found.address.hex(), kind=found.kind.value, what=found.text)  # fmt: skip
+
+
+async def _basis(reads: RewardsReads, epoch: int) -> object:
+    """What the report of an epoch that is over follows from, beside words."""
+    over = await reads.ended_s(epoch) is not None
+    return over, await reads.frozen(epoch), await reads.over_s(epoch), dict(await reads.pots(epoch))
 
 
 async def _each(sessions: Iterable[RootSession], work: Callable[[RootSession], Coroutine[None, None, None]]) -> None:

@@ -76,12 +76,13 @@ class RootSession:
         book: all that is known.
         refusals: why an operator here does not sign, by its name: the newest.
         failed: attempts that ended without a decision while this ran.
+        may_vote: whether the keys here may bind themselves: what the report follows from stays so.
     """
 
     def __init__(self, terms: RootTerms, place: RootPlace, kept: Iterable[RootWord] = ()) -> None:
         self.terms, self.book = terms, RootBook(terms, place.now_ms())
         self.refusals: dict[str, str] = {}
-        self.failed = 0
+        self.failed, self.may_vote = 0, True
         self._place = place
         self._by_key: Mapping[bytes, Operator] = {o.address: o for o in place.operators}
         self._refused: set[tuple[bytes, int, VoteKind | None]] = set()
@@ -115,7 +116,7 @@ class RootSession:
             return
         for operator in self._place.operators:
             await self._attend(operator)
-            for _ in range(MOST_TURNS):
+            for _ in range(MOST_TURNS if self.may_vote else 0):
                 if not await self._speak(operator):
                     break
         self._tell_again()

@@ -147,6 +147,13 @@ class DutyReads:
         (due_s,) = await reads.call(self._system.set, "StakedSet", "nextRotateAt")
         if at.now_s < due_s:
             return []
+        (owner,) = await reads.call(self._system.store, "PriceStore", "owner")
+        if owner != self._system.set:
+            self.trouble.append(
+                f"the store was handed on to {owner}: nothing is frozen by {self._system.set} any more, and what else is left there"
+                " is done; start anew to keep what the new owner names"
+            )
+            return []
         signers, (least,), coming, again = await asyncio.gather(
             reads.call(self._system.store, "PriceStore", "signerSet"),
             reads.call(self._system.set, "StakedSet", "minMembers"),

@@ -9,7 +9,7 @@ import pytest
 from oracle.model.duty_kind import DutyKind
 from oracle.model.publication import PushState
 from oracle.sign.eip712 import address_of
-from tests.oracle.keep.keeper_world import OPERATORS, OWNER, REPORT_KEYS, STAGE_S, KeeperWorld
+from tests.oracle.keep.keeper_world import FUNDER, OPERATORS, OWNER, REPORT_KEYS, STAGE_S, KeeperWorld
 
 pytestmark = pytest.mark.chain
 
@@ -193,3 +193,19 @@ async def test_rates_are_recorded_once_a_day(world: KeeperWorld) -> None:
     await world.turns(8)
     assert len(world.calls()) == 1
     assert (await world.read("values", "listed", world.contracts.token.address))[5] > recorded_s + 86_390
+
+
+async def test_no_gas_goes_into_freezes_of_a_set_whose_store_was_handed_on(
+    world: KeeperWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its freezes fail whatever is observed before them; who keeps is told to look at the new owner's contracts."""
+    await world.by_stake()
+    world.all_keep([0])
+    await world.turns()
+    await world.send(OWNER, "set", "startMigration", FUNDER.address)
+    await world.to(await world.read("set", "migratesAt") + 1)
+    await world.send(OWNER, "set", "finishMigration")
+    await world.send(FUNDER, "store", "acceptOwnership")
+    await world.turns(8)
+    assert {r.why.split()[0] for _, r in world.calls()} == {"refresh"}
+    assert "the store was handed on to" in capsys.readouterr().out

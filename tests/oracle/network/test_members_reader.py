@@ -10,6 +10,7 @@ import orjson
 import pytest
 from aiohttp import web
 from eth_account import Account
+from web3.types import RPCEndpoint
 
 from demo.world import anvil
 from demo.world.front_node import FrontNode
@@ -284,3 +285,25 @@ async def test_the_first_block_of_a_time_is_found_by_halving(site: Site) -> None
                 assert (found.number, found.time_s, found.hash) == (true["number"], true["timestamp"], true["hash"])
     finally:
         await store.close()
+
+
+async def test_a_set_of_a_block_that_was_replaced_leaves_nothing_behind(site: Site) -> None:
+    """The one that follows lies at the same address of the chain: who saw the first agrees with whoever did not."""
+    bench = site.bench
+    async with site.reader() as seer, site.reader() as other:
+        await seer.refresh()
+        before = bench.web3.provider.make_request(RPCEndpoint("evm_snapshot"), [])["result"]
+        site.name(OLD[::-1])
+        await seer.refresh()
+        bench.ask("evm_revert", before)
+        bench.at(bench.now + 12)
+        active_s = site.name(NEW)
+        bench.at(bench.now + 12)
+        for at_s in range(bench.now, active_s + 60, ROUND_S):
+            bench.at(at_s + ROUND_S)
+            await seer.refresh()
+        await other.refresh()
+        round_s = bench.now
+        assert other.at(round_s).signers.epoch == 2
+        assert seer.at(round_s) == other.at(round_s)
+        site.push(seer.at(round_s), round_s)

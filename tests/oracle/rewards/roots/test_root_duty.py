@@ -178,6 +178,21 @@ def test_what_the_chain_says_otherwise_by_now_is_agreed_on_anew(made: Made) -> N
     assert all(s.is_signed for s in made.duty.sessions.values())
 
 
+def test_a_key_votes_on_deep_blocks_alone(made: Made) -> None:
+    """`a_key_votes_on_deep_blocks_alone`: all who are locked on what followed from a lost block would never decide again."""
+    made.reads.before = Reads(pots_of={2: {bytes(20): 5}})
+    made.look()
+    made.agree()
+    assert [made.duty.sessions[e].is_signed for e in (1, 2, 3)] == [True, False, True]
+    assert [list(made.journal.epoch_votes(DOMAIN, e)) != [] for e in (1, 2, 3)] == [True, False, True]
+    made.reads.pots_of, made.reads.before = {2: {bytes(20): 5}}, None
+    made.look()
+    made.agree()
+    decided = made.duty.sessions[2].book.decided
+    assert decided is not None
+    assert decided.pots == {bytes(20): 5}
+
+
 @pytest.mark.parametrize(("answers_after", "asked"), [(1, 1), (3, 3), (99, 20)])
 def test_a_report_that_cannot_be_read_yet_is_compared_later(made: Made, answers_after: int, asked: int) -> None:
     """Else a moment without an endpoint would hide a report that is not what was decided."""

@@ -125,9 +125,7 @@ async def alone(world: ChainEpoch, folder: Path) -> AsyncIterator[Alone]:
 
 
 @pytest.mark.parametrize("by", ["itself", "another"])
-async def test_a_report_that_a_reorganisation_took_out_is_posted_again(
-    over: ChainEpoch, tmp_path: Path, by: str
-) -> None:
+async def test_a_report_that_is_taken_out_is_posted_again(over: ChainEpoch, tmp_path: Path, by: str) -> None:
     """`a_report_that_is_taken_out_is_posted_again`: until its block is deep, what was signed is kept."""
     async with alone(over, tmp_path) as process:
         duty, bench = process.duty, over.bench
@@ -192,7 +190,7 @@ async def test_a_nonce_that_a_reorganisation_set_free_holds_no_report_up(over: C
         assert root(over) != _NONE
 
 
-async def test_stake_of_a_freeze_that_was_replaced_is_read_anew(over: ChainEpoch, tmp_path: Path) -> None:
+async def test_stake_is_kept_of_a_deep_freeze_alone(over: ChainEpoch, tmp_path: Path) -> None:
     """`stake_is_kept_of_a_deep_freeze_alone`: two freezes of one epoch in one second, of which one was taken out."""
     async with alone(over, tmp_path) as process:
         duty, bench = process.duty, over.bench

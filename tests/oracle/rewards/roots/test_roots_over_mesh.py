@@ -63,6 +63,8 @@ def over(node: Anvil) -> Iterator[ChainEpoch]:
             )
         until = made.bench.now + 1_000_000  # else the second epoch is over as well, and may be reported on first
         made.bench.send(made.set.functions.freeze(2, signers, made.operators, list(WEIGHTS), THRESHOLD, until))
+        for _ in range(2):  # the end of the epoch is deep
+            web3.provider.make_request(RPCEndpoint("evm_mine"), [])
         yield made
 
 
