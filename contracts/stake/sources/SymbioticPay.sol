@@ -211,7 +211,7 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
     }
 
     /// @dev By the stake that it was earned with: what has left since has its part of it, what came since has none, whoever chooses the
-    ///      moment. Vaults answer for a capture for ever, and so do Symbiotic's reward contracts.
+    ///      moment. Symbiotic's vaults and reward contracts answer for any time that has passed.
     function _share(uint48 capture, address operator, address asset, uint256 amount) private {
         address[] memory all = vaults.vaultsAt(capture);
         (uint256[] memory worth, uint256 total) = (new uint256[](all.length), 0);
