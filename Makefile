@@ -5,7 +5,7 @@ PY := .venv/bin/python
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
-.PHONY: demo test lint docs fuzz laws push-faults methodology bench gas artifacts check-artifacts setup clean help
+.PHONY: demo test lint docs fuzz laws year push-faults methodology bench gas artifacts check-artifacts setup clean help container-root release
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -51,6 +51,9 @@ fuzz: setup     ## long: adapters, contracts and operators' frames under mutated
 laws: setup     ## long: every law of the core with 10,000 examples
 	LRT_ORACLE_EXAMPLES=$${LRT_ORACLE_EXAMPLES:-10000} $(PY) -m pytest tests/oracle tests/feeds -k "$(or $(LAWS),law or rule or method or aggregate or decode or memory or units)" -n 2 $(ARGS)
 
+year: setup     ## long: a year of storage by a clock that jumps, with a round a minute
+	LRT_ORACLE_YEAR_ROUNDS=$${LRT_ORACLE_YEAR_ROUNDS:-1440} $(PY) -m pytest tests/oracle/storage/test_a_year.py $(ARGS)
+
 push-faults: setup  ## long: 500 seeded runs of the pusher under faults; goes on where it stopped
 	LRT_ORACLE_PUSH_RUNS=$${LRT_ORACLE_PUSH_RUNS:-500} LRT_ORACLE_PUSH_DONE=var/push-faults.done $(PY) -m pytest tests/oracle/push/test_faults.py -n 2 $(ARGS)
 
@@ -65,6 +68,12 @@ gas: setup      ## rewrite contracts/gas.json from what pushes and reads cost no
 
 artifacts: setup  ## compile the contracts
 	node contracts/build.mjs
+
+container-root: setup  ## long, as root: the image's steps in bare Debian roots, without an engine: ROOTS=folder
+	LRT_ORACLE_BARE_ROOT=$${ROOTS:-var/container-root} $(PY) -m pytest -n0 -rs tests/packaging/test_container.py
+
+release: setup  ## wheel and sdist into dist/, built twice and compared
+	$(PY) packaging/release/build.py dist --twice
 
 clean:          ## everything that setup made
 	rm -rf .venv node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import click
 
-from oracle.cli import catalog, earnings, inspect, repair, run, seats, setup, staking, watching
+from oracle.cli import (
+    catalog,
+    diagnosis,
+    earnings,
+    inspect,
+    moving,
+    repair,
+    run,
+    seats,
+    setup,
+    staking,
+    storing,
+    upgrade,
+    watching,
+)
+from oracle.cli.secret_files import read_secret_files
 from oracle.cli.shell import Commands
 
 
@@ -26,6 +42,7 @@ def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None
     Exit status: 0 done, 1 the program failed, 2 usage or config is wrong, 3 the oracle abstained.
     """
     ctx.obj = config_path
+    read_secret_files(os.environ)
     _set_up_logging(log, verbose=verbose)
 
 
@@ -38,6 +55,10 @@ for _command in (
     *earnings.COMMANDS,
     *staking.COMMANDS,
     *repair.COMMANDS,
+    *moving.COMMANDS,
+    *diagnosis.COMMANDS,
+    *storing.COMMANDS,
+    *upgrade.COMMANDS,
     *watching.COMMANDS,
 ):
     main.add_command(_command)
@@ -45,6 +66,8 @@ for _command in (
 
 def _set_up_logging(form: str, *, verbose: bool) -> None:
     import structlog  # noqa: PLC0415 - --help stays quick
+
+    from oracle.runtime.log_output import LogOutput  # noqa: PLC0415 - as well
 
     render = (
         structlog.processors.JSONRenderer()
@@ -62,7 +85,7 @@ def _set_up_logging(form: str, *, verbose: bool) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LogOutput(sys.stderr))),
     )
 
 

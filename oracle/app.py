@@ -18,9 +18,11 @@ from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
 from feeds.types import Kind, Outcome
 from feeds.units import MS, wad_text
+from oracle.assemble.handing_on import round_publisher
 from oracle.assemble.learned_rounds import LearnedRounds
 from oracle.build import Components, build_ingest
 from oracle.chain.store_client import Unfit
+from oracle.config.retention import retention_of
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import Record
 from oracle.network.evidence_rows import evidence_rows
@@ -28,6 +30,7 @@ from oracle.network.reach import run_and_tell
 from oracle.push.target import Target
 from oracle.round.reference_divergence import divergences
 from oracle.round.rounds import Round
+from oracle.round.silent import silent_feeds
 from oracle.runtime.coalesce import Coalescer
 from oracle.runtime.listening import cannot_listen
 from oracle.runtime.log_limit import LogBudget, limit_logs
@@ -36,11 +39,12 @@ from oracle.runtime.round_timer import RoundTimer
 from oracle.runtime.schedule import every
 from oracle.runtime.supervise import Supervisor
 from oracle.serve.connection_gate import GateLimits
+from oracle.serve.own_state import show_health, show_keys
 from oracle.serve.server import Server, serve
 from oracle.storage.housekeeping import Housekeeping
 
 _log = structlog.get_logger("oracle.app")
-_HOUSEKEEPING_S = 60
+_S_NS = 1_000_000_000
 _TARGET_S = 0.5
 """Pause between two looks at a target; a new round ends it early."""
 _SAMPLES = 20_000
@@ -95,6 +99,7 @@ class App:
             last_round_s=lambda: self.last_round_s, note=components.outcomes.tally.note, offer=self._offer,
         )  # fmt: skip
         components.agreements.sealed.on_learned = self._learned.take
+        self._publisher = round_publisher(self.resolved, self.database, components.readers)
         self._sources: Resubscriber | None = None
         self._server: Server | None = None
 
@@ -121,7 +126,9 @@ class App:
 
     async def _run_tasks(self, sources: Resubscriber, stop: asyncio.Event) -> None:
         api, targets = self.resolved.config.api, self.targets.values()
-        tasks = asyncio.create_task(Supervisor(self._tasks(sources)).run())
+        supervisor = Supervisor(self._tasks(sources))
+        self.metrics.process.restarts = supervisor.restarts
+        tasks = asyncio.create_task(supervisor.run())
         stopped = asyncio.create_task(stop.wait())
         _log.info("running", api=f"http://{api.host}:{api.port}", feeds=len(self.resolved.specs),
                   dry=not any(t.can_send for t in targets))  # fmt: skip
@@ -137,17 +144,22 @@ class App:
     def _tasks(self, sources: Resubscriber) -> Mapping[str, Task]:
         """Sources, live lane, rounds, a look at every target twice a second and after each round, housekeeping; none of them ends."""
         failed = self._timer.job_failed
-        housekeeping = Housekeeping(self.database, self.clock, self.resolved.config.oracle.keep_days)
+        config = self.resolved.config
+        interval_s = config.oracle.round_interval_s
+        housekeeping = Housekeeping(self.database, self.clock, retention_of(config), interval_s)
         tasks: dict[str, Task] = {
             "sources": sources.run,
             "live lane": self._live_lane.run,
-            "housekeeping": partial(every, _HOUSEKEEPING_S, housekeeping.run, partial(failed, "housekeeping")),
+            "housekeeping": partial(every, housekeeping.pause_s, housekeeping.run, partial(failed, "housekeeping")),
+            "health": partial(self._components.health.run, partial(failed, "health")),
             **self._timer.tasks(),
         }
         network = self._components.network
         if network is not None:
             network.on_clock = self._on_peers_clock
             tasks["network"] = partial(run_and_tell, network)
+        if self._publisher is not None:
+            tasks["nats"] = self._publisher.run
         if self._components.watch is not None:
             tasks.update(self._components.watch.tasks(failed))
         if self._components.keeper is not None:
@@ -213,12 +225,16 @@ class App:
         agree = self._components.agreements.agree
         agreed = await asyncio.gather(*(agree(ask) for ask in folded.asks.values()))
         done = self.rounds.finish(folded, dict(zip(folded.asks, agreed, strict=True)))
-        self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
+        silent = silent_feeds(done, self.resolved.specs)
+        began_ns = time.monotonic_ns()
+        self.database.save_round(done.feeds, done.agreements, done.records, done.transitions, silent)
+        self.metrics.process.written((time.monotonic_ns() - began_ns) / _S_NS)
         self.rounds.commit(done)
         self.last_round_s = round_time_s
         with self._beside("round: evidence"):
             self.database.save_evidence(evidence_rows(agreed))
         with self._beside("round: observed"):
+            self.metrics.feeds.folded(done.feeds)
             for feed, outcomes in observed.items():
                 self.metrics.observed(feed, outcomes)
             for record in done.records:
@@ -265,8 +281,8 @@ class App:
             )  # fmt: skip
 
     async def _push(self, target: Target) -> None:
-        """A look at a target, by a time that is believed: what is due and what is too old goes by it."""
-        if self._timer.clock_believed:
+        """A look at a target, by a time that is believed: what is due and what is too old goes by it. None in a damaged database."""
+        if self._timer.clock_believed and not self._timer.has_stopped:
             await target.tick()
 
     # --- what sources and clocks report ------------------------------------------------------------------------------
@@ -324,7 +340,7 @@ class App:
             self.metrics.connections(len(gate), gate.counts(), self._components.readers.refused)
         for feed in self.resolved.specs:
             self.metrics.risks(feed, self.service.live_risk(feed))
-        health = self.service.health()
-        ready = health.live and health.ready
-        self.metrics.chains.set(health.targets, self.clock.now_ms(), ready=ready, round_s=health.round)
+            self.metrics.feeds.abstains(feed, now=self.service.abstaining(feed) is not None)
+        show_health(self.metrics, self.service.health(), self.clock.now_ms())
+        show_keys(self.metrics.process, self.operators, self._components.keyless, self.clock.now_ms())
         return self.metrics.render()

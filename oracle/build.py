@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import structlog
 
 from feeds.chain_follower import IngestHooks
 from feeds.ingest import Ingest
@@ -25,7 +26,10 @@ from oracle.chain.key_queue import KeyQueue
 from oracle.config.feed_risks import risks_of
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
+from oracle.doctor.health import HealthWatch
 from oracle.keep.keeper import Keeper
+from oracle.model.spec import RULES_VERSION
+from oracle.model.state import FeedState
 from oracle.network.agreements import Agreements
 from oracle.network.operator_network import OperatorNetwork
 from oracle.push.target import Target
@@ -44,12 +48,16 @@ from oracle.stake.follow import StakeFollower
 from oracle.storage.database import Database, published_by_feed
 from oracle.watch.duty import WatchDuty
 
+_LOOK_S = 5.0
+"""So long a start may look whether the database is whole."""
+_log = structlog.get_logger("oracle.build")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Components:
     """What a process is made of. Whoever has it closes it.
 
-    ``operators``: those that have a key here. ``holds``: why no rounds are made. ``opened``: locks and files, to be closed
+    ``operators``: those that have a key here; ``keyless``: names of those that have none. ``holds``: why no rounds are made. ``opened``: locks and files, to be closed
     in reverse: a lock is let go after what it is for.
     """
 
@@ -61,10 +69,12 @@ class Components:
     rounds: Rounds
     live: Live
     operators: tuple[Operator, ...]
+    keyless: tuple[str, ...]
     agreements: Agreements
     watch: WatchDuty | None
     keeper: Keeper | None
     stake: StakeFollower | None
+    health: HealthWatch
     roots: RootDuty | None
     network: OperatorNetwork | None
     outcomes: Outcomes
@@ -134,8 +144,15 @@ def _build(
     opened.enter_context(sole_writer(path))
     metrics = Metrics(clock.now_ms)
     metrics.expect(config.targets)
+    metrics.feeds.expect(resolved.specs)
+    metrics.process.database = path
+    metrics.process.interval(config.oracle.round_interval_s)
     database = Database(path)
     opened.callback(database.close)
+    if not database.check_whole(_LOOK_S):
+        _log.info(
+            "the database is too big to be looked through at a start; what is damaged is noticed where it is read"
+        )
     observer = Observer(sources_of(resolved))
     builder = OperatorBuilder(resolved, environ, clock, database, opened)
     members = _members(resolved, builder, database)
@@ -189,9 +206,11 @@ def _build(
         operators=operators,
         stake=stake.view if stake is not None else lambda: None,
     )
+    health = HealthWatch(config, clock, builder.made, lambda: [t.status() for t in by_name.values()])
+    metrics.health.shown, service.found = health.shown, health.warnings
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), agreements=agreements, watch=watch, keeper=keeper, stake=stake, roots=roots, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        operators=tuple(builder.made), keyless=tuple(keyless), agreements=agreements, watch=watch, keeper=keeper, stake=stake, health=health, roots=roots, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
         opened=opened.pop_all(),
     )  # fmt: skip
 
@@ -220,10 +239,21 @@ def _members(resolved: ResolvedConfig, builder: OperatorBuilder, database: Datab
 
     def member(name: str, without: tuple[str, ...], signer: Operator | None) -> Member:
         specs = {feed: subset(spec, without) for feed, spec in resolved.specs.items()}
-        return Member(name=name, specs=specs, states={f: database.state(name, f) for f in specs}, signer=signer)
+        return Member(name=name, specs=specs, states={f: _state(database, name, f) for f in specs}, signer=signer)
 
     operators = resolved.config.operators
     return [member(o.name, o.without, builder.operator(o)) for o in operators] or [member("local", (), None)]
+
+
+def _state(database: Database, operator: str, feed: str) -> FeedState:
+    """What a feed goes on from; where other rules have left it behind, that is said."""
+    carried = database.carried_state(operator, feed)
+    if carried.is_of_other_rules:
+        _log.warning(
+            "the first round by other rules: what a feed remembers is carried over", operator=operator, feed=feed,
+            made_by=carried.made_by, rules=RULES_VERSION, begins_anew=carried.anew, status=carried.state.judge.status.word,
+        )  # fmt: skip
+    return carried.state
 
 
 def _rounds(resolved: ResolvedConfig, members: list[Member], database: Database) -> Rounds:

@@ -112,7 +112,6 @@ interface IRewardsCoordinator {
 
     // solhint-disable func-name-mixedcase
     function CALCULATION_INTERVAL_SECONDS() external view returns (uint32);
-    function MAX_REWARDS_DURATION() external view returns (uint32);
     function MAX_RETROACTIVE_LENGTH() external view returns (uint32);
     function GENESIS_REWARDS_TIMESTAMP() external view returns (uint32);
     // solhint-enable func-name-mixedcase

@@ -35,6 +35,7 @@ interface IStakeSource {
     function take(bytes32 caseId, address finder, uint256 finderBps) external returns (uint256 value);
 
     /// @notice Only the rewards contract: pay `amount` of `asset` (zero: ether, sent along; else transferred here before) to an
-    ///         operator and to those who delegate to it, by the source's own rules.
-    function reward(address operator, address asset, uint256 amount) external payable;
+    ///         operator and to those who delegated to it, by the source's own rules.
+    /// @param epoch that it was earned in: where stake has a history it is paid by that epoch's freeze, whenever this is called
+    function reward(uint48 epoch, address operator, address asset, uint256 amount) external payable;
 }

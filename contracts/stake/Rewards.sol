@@ -290,7 +290,7 @@ contract Rewards {
         emit Claimed(epoch, operator, source, asset, amount);
         IStakeSource to = sources[source];
         if (asset != ETHER) _move(asset, abi.encodeCall(IERC20.transfer, (address(to), amount)));
-        to.reward{value: asset == ETHER ? amount : 0}(operator, asset, amount);
+        to.reward{value: asset == ETHER ? amount : 0}(epoch, operator, asset, amount);
     }
 
     /// @notice What is left of an epoch goes to the present one: long after its report, or if there is none; anybody may.

@@ -10,6 +10,7 @@ from demo.bench.api import api
 from demo.bench.chain import chain
 from demo.bench.gas import gas
 from demo.bench.latency import latency
+from demo.bench.storage import storage
 
 
 async def run(what: str) -> dict[str, Any]:
@@ -20,5 +21,6 @@ async def run(what: str) -> dict[str, Any]:
         "aggregate": aggregate,
         "api": api,
         "gas": gas,
+        "storage": storage,
     }
     return await benches[what]()

@@ -122,7 +122,7 @@ def stake_of(world: DemoWorld, core: SymbioticCore, people: RestakingPeople) -> 
             vault_factory=core.vault_factory, network_registry=core.network_registry,
             middleware_service=core.middleware_service, operator_rewards_factory=core.operator_rewards_factory,
             staker_rewards_factory=core.staker_rewards_factory, wrapped_ether=world.weth, burners=(BURNER,),
-            min_vault_eth="1", max_vaults=_MOST_VAULTS, lag_s=1, max_commission_bps=3_000,
+            min_vault_eth="1", max_vaults=_MOST_VAULTS, max_commission_bps=3_000,
         ),
     )  # fmt: skip
 

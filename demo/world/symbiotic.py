@@ -158,7 +158,6 @@ class SourceTerms:
     min_value_wei: int
     max_counted: int = 5
     last_step_s: int = 3_600
-    lag_s: int = 1
     shared_bps: int = 5_000
     max_commission_bps: int = 3_000
 
@@ -220,7 +219,6 @@ def deploy_source(core: SymbioticCore, terms: SourceTerms, maker: str) -> Genera
         core.staker_rewards_factory,
         terms.wrapped_ether,
         terms.last_step_s,
-        terms.lag_s,
         terms.max_commission_bps,
     )
     times = (terms.min_reach_s, terms.dispute_s, terms.shared_bps, terms.min_value_wei, terms.max_counted)

@@ -8,6 +8,7 @@ from feeds.units import MS
 from oracle.agree.outcome import RoundOutcome
 from oracle.model.publication import Record
 from oracle.round.rounds import Round, Rounds
+from oracle.round.silent import silent_feeds
 from oracle.serve.service import PriceService
 from oracle.storage.database import Database, published_by_feed
 
@@ -46,7 +47,8 @@ class LearnedRounds:
         before = self._records_before(round_s) if round_s <= newest_s else None
         done = self._rounds.learn(outcome, self._now_ms(), before)
         if done is not None and not self._is_stored(done):
-            self._database.save_round((), done.agreements, done.records, done.transitions)
+            silent = silent_feeds(done, self._rounds.specs)
+            self._database.save_round((), done.agreements, done.records, done.transitions, silent)
             self._rounds.commit(done)
             self._came_late |= round_s <= max(newest_s, self._last_round_s())
             self._service.learn(done)

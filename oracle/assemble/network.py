@@ -58,12 +58,11 @@ def home_target(config: Config) -> str | None:
 
 
 def common_rules(resolved: ResolvedConfig) -> CommonRules:
-    """What all who agree must have in common: rules, interval and feeds, each without its sources."""
+    """What all who agree must have in common: rules, interval and feeds, each without its sources. The rules may be another version's."""
+    rules = resolved.config.oracle.rules or RULES_VERSION
     feeds = tuple(_common(resolved.specs[f]) for f in sorted(resolved.pushed))
     interval_s = resolved.config.oracle.round_interval_s
-    return CommonRules(
-        version=PROTOCOL_VERSION, digest=bytes.fromhex(digest((str(RULES_VERSION), str(interval_s), feeds)))
-    )
+    return CommonRules(version=PROTOCOL_VERSION, digest=bytes.fromhex(digest((str(rules), str(interval_s), feeds))))
 
 
 def _common(spec: FeedSpec) -> FeedSpec:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import structlog
 
-from feeds.units import MS
+from oracle.assemble.journals import mute_ms
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.operator_sections import OperatorSection
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.runtime.clock import Clock
+from oracle.runtime.private_files import private_folder
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
 from oracle.sign.journal_witness import JournalWitness, witness_folder
@@ -78,7 +79,7 @@ class OperatorBuilder:
         if remote is not None:
             journal = self._journal(section, remote.address)
             return RemoteOperator(section.name, remote, journal, bound_bps=section.bound_bps)
-        if section.passphrase_env not in self._environ:
+        if not keyfiles.has_passphrase(section.passphrase_env, self._environ):
             return None
         key = keyfiles.load(Path(str(section.keyfile)), section.passphrase_env, self._environ)
         return Operator(section.name, key, self._journal(section, address_of(key)), bound_bps=section.bound_bps)
@@ -87,15 +88,17 @@ class OperatorBuilder:
         """The sign journal of a report key: locked, and mute for as long as it cannot know what the key has signed."""
         self._claim(key, section.name)
         path = Path(section.journal)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         remote_key = path.with_name(f"0x{key.hex()}.held")  # in the place of a keyfile: this key is elsewhere
         if section.keyfile is None:
             remote_key.touch()
         self._opened.callback(KeyLock(Path(section.keyfile or remote_key), path).close)
-        now_ms, sure, mute_ms = self._clock.now_ms(), self._clock.confirmed, self._mute_ms()
+        now_ms, sure = self._clock.now_ms(), self._clock.confirmed
         witness = self._witness(key, section.name)
         try:
-            journal = SignJournal(path, key, now_ms=now_ms, mute_ms=mute_ms, witness=witness, time_confirmed=sure)
+            journal = SignJournal(
+                path, key, now_ms=now_ms, mute_ms=mute_ms(self._config), witness=witness, time_confirmed=sure
+            )
         except BaseException:
             if witness is not None:  # a journal that is open closes it
                 witness.close()
@@ -103,11 +106,6 @@ class OperatorBuilder:
         self._opened.callback(journal.close)
         self._compare(journal, section.name, key, witness, now_ms)
         return journal
-
-    def _mute_ms(self) -> int:
-        """For so long a batch that the key may have signed can still reach a store."""
-        longest_s = max((t.max_push_age_s for t in self._config.targets.values()), default=0)
-        return (longest_s + self._config.oracle.round_interval_s) * MS
 
     def _compare(
         self, journal: SignJournal, operator: str, key: bytes, witness: JournalWitness | None, now_ms: int

@@ -130,7 +130,7 @@ def _signer(rewards: RewardsSection, environ: Mapping[str, str], clock: Clock) -
         return remote
     if rewards.gas_keyfile is None:
         return None
-    if rewards.passphrase_env not in environ:
+    if not keyfiles.has_passphrase(rewards.passphrase_env, environ):
         _log.warning("reports of epochs are posted by others: their key is closed here", set=rewards.passphrase_env)
         return None
     return keyfiles.LocalSigner(keyfiles.load(Path(rewards.gas_keyfile), rewards.passphrase_env, environ))

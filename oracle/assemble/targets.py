@@ -29,6 +29,7 @@ from oracle.push.settings import PushRules
 from oracle.push.target import Target
 from oracle.round.rounds import Rounds
 from oracle.runtime.clock import Clock
+from oracle.runtime.log_limit import LogBudget
 from oracle.serve.metrics import Metrics
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import Domain
@@ -57,6 +58,7 @@ class Outcomes:
     tally: Tally = field(default_factory=Tally)
     receipt_ms: deque[int] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
     misbehaviour: deque[str] = field(default_factory=lambda: deque(maxlen=_SENTENCES))
+    _told: LogBudget = field(default_factory=LogBudget)
 
     def landed(self, row: PushRow) -> None:
         """A push is in the chain."""
@@ -88,9 +90,12 @@ class Outcomes:
         """Operators would not sign."""
         for refusal in refusals:
             self.metrics.refused(refusal)
-            _log.warning(
-                "an operator does not sign", operator=refusal.operator, code=refusal.code.value, why=refusal.text
-            )
+            kind = ("refused", refusal.operator, refusal.code)
+            if (more := self._told.more(kind)) is not None:
+                _log.warning(
+                    "an operator does not sign", operator=refusal.operator, code=refusal.code.value, why=refusal.text,
+                    more_since_the_last_line=more,
+                )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +205,8 @@ class TargetBuilder:
             on_signatures=self.outcomes.collected,
             on_landed=self.outcomes.landed,
             on_failed=partial(metrics.failed, name),
+            on_look_failed=partial(metrics.pushes.look_failed, name),
+            on_spent=partial(metrics.pushes.spent, name),
             on_balance=partial(metrics.balance, name),
             on_unpoked=partial(metrics.unpoked, name),
             on_stage=partial(metrics.staged, name),
@@ -211,7 +218,7 @@ class TargetBuilder:
         remote = open_key(section, self.environ, now_ms=self.clock.now_ms)
         if remote is not None:
             return remote
-        if section.gas_keyfile is None or section.passphrase_env not in self.environ:
+        if section.gas_keyfile is None or not keyfiles.has_passphrase(section.passphrase_env, self.environ):
             _log.warning("no gas key: dry run, everything but sending", target=name, set=section.passphrase_env)
             return None
         key = keyfiles.load(Path(section.gas_keyfile), section.passphrase_env, self.environ)

@@ -98,7 +98,7 @@ def watch_signer(config: Config, environ: Mapping[str, str], now_ms: Callable[[]
         return remote
     if watch.gas_keyfile is None:
         return None
-    if watch.passphrase_env not in environ:
+    if not keyfiles.has_passphrase(watch.passphrase_env, environ):
         _log.warning(
             "the watch keeps evidence and proves nothing, and no duty is done from here: its key is closed",
             set=watch.passphrase_env,

@@ -9,7 +9,7 @@ from oracle.audit.checks import Check
 from oracle.audit.sealed import sealed_reports, verify_sealed
 from oracle.model.canonical_json import digest, dump
 from oracle.model.publication import Record
-from oracle.model.spec import RULES_VERSION
+from oracle.model.spec import RELEASES, RULES_VERSION
 from oracle.model.state import FeedState
 from oracle.model.types import Report, Result
 from oracle.report.compose import cross, cross_price, price_of
@@ -24,6 +24,10 @@ def verify(database: Database, feed: str, round_s: int) -> Iterator[Check]:
 
     Yields a check for each; the caller decides what to do with one that failed.
     """
+    older = database.older.of(feed, round_s)
+    if older:
+        yield from (_other_rules(f"fold of {o.operator}", round_s, o.rules) for o in older)
+        return
     operators = database.operators(feed)
     record = database.record(feed, round_s)
     is_sealed = record is not None and record.seal is not None
@@ -55,7 +59,18 @@ def verify_fold(database: Database, operator: str, feed: str, round_s: int) -> C
     if start is None:
         return Check(what=what, ok=False, detail=f"no checkpoint at or before {round_s}")
     rows = database.results_since(operator, feed, start[0], round_s)
+    if rows and rows[-1][1].rules_version != RULES_VERSION:
+        return _other_rules(what, round_s, rows[-1][1].rules_version)
     return _folded(database, what, rows, start[1])
+
+
+def _other_rules(what: str, round_s: int, rules: int) -> Check:
+    release = RELEASES.get(rules)
+    by = f"release {release} recomputes it" if release else f"a version that makes rules {rules} recomputes it"
+    text = (
+        f"round {round_s} was made by rules {rules}, this version makes rules {RULES_VERSION}: {by} (docs/upgrade.md)"
+    )
+    return Check(what=what, ok=False, detail=text, rules=rules)
 
 
 def refold(database: Database, rows: Sequence[tuple[bytes, Result]], state: FeedState) -> FeedState | str:

@@ -39,13 +39,14 @@ class Receipt:
     """A receipt: where a transaction is on the chain, and who emitted `Pushed`, `Poked` and `Armed` in it.
 
     ``succeeded``: the transaction as a whole. ``ok``: a push in it did what it was for, see StoreClient.receipt. ``is_call``: it
-    calls another contract than the store, and is no push.
+    calls another contract than the store, and is no push. ``fee_wei``: what was paid for it, with what a rollup takes for its data.
     """
 
     block: int
     block_hash: str
     ok: bool
     gas_used: int
+    fee_wei: int = 0
     succeeded: bool = True
     pushed: frozenset[bytes] = frozenset()
     poked: frozenset[bytes] = frozenset()
@@ -77,10 +78,17 @@ def read_receipt(answer: Any) -> Receipt | None:
         ok=quantity(answer["status"]) == 1,
         succeeded=quantity(answer["status"]) == 1,
         gas_used=quantity(answer["gasUsed"]),
+        fee_wei=_fee_wei(answer),
         pushed=_emitters(answer["logs"], event_topic("PriceStore", "Pushed")),
         poked=_emitters(answer["logs"], event_topic("ModeView", "Poked")),
         armed=_emitters(answer["logs"], event_topic("PriceStore", "Armed")),
     )
+
+
+def _fee_wei(answer: Any) -> int:
+    """What a transaction has cost; 0 where the node does not say at which price."""
+    gas_wei = quantity(answer["gasUsed"]) * quantity(answer.get("effectiveGasPrice", "0x0"))
+    return gas_wei + quantity(answer.get("l1Fee") or "0x0")
 
 
 def _emitters(logs: Any, topic: bytes) -> frozenset[bytes]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -33,6 +31,7 @@ from oracle.check.rewards_ready import rewards_file_problems, rewards_findings, 
 from oracle.check.schedules import schedule_notes, schedule_rows
 from oracle.check.shared_hosts import shared_host_notes, shared_party_notes
 from oracle.check.source_rows import SourceTable, distance_problems, source_table
+from oracle.check.stored import database_notes, stored_database
 from oracle.check.trust import trust_documents
 from oracle.check.values import chain_prices, said_by, stored_value_problems, value_problems
 from oracle.check.venues import VENUES_S, ask_venues, venue_values
@@ -48,7 +47,6 @@ from oracle.model.types import Report
 from oracle.round.reference_divergence import Divergence
 from oracle.runtime.clock import now_ms
 from oracle.sign.eip712 import Domain
-from oracle.storage.database import Database
 
 _TIMEOUT_S = 20.0
 
@@ -110,6 +108,7 @@ def _without_network(resolved: ResolvedConfig, environ: Mapping[str, str]) -> di
             *config_notes(resolved.config, environ),
             *remote_key_notes(resolved.config),
             *key_file_notes(resolved.config),
+            *database_notes(resolved),
             *network_notes(resolved.config),
             *rewards_notes(resolved.config, environ),
             *one_party_notes(resolved.config),
@@ -120,6 +119,7 @@ def _without_network(resolved: ResolvedConfig, environ: Mapping[str, str]) -> di
         "reads": [],
         "sources": [],
         "sequencers": [],
+        "clocks": {},
         "drift": [],
         "alarms": [],
         "trust": [],
@@ -224,6 +224,7 @@ async def _sources(
     uptimes = [c.sequencer for c in readings.values() if c.sequencer is not None]
     document["sequencers"] = [u.document() for u in uptimes]
     document["notes"] += [*(n for u in uptimes if (n := u.note())), *venues.notes, *asked.clock_notes()]
+    document["clocks"] = dict(asked.clocks)
     document["in_use"]["contracts"] = sum(c.contracts for c in readings.values())
     document["errors"] += [_problem(p) for p in problems]
 
@@ -290,23 +291,9 @@ def _why(error: FeedError) -> str:
     return f"{error}; {error.advice}"
 
 
-@contextmanager
-def _database(resolved: ResolvedConfig) -> Iterator[Database | None]:
-    """What this operator has stored; None before the first run."""
-    path = Path(resolved.config.oracle.database)
-    if not path.is_file():
-        yield None
-        return
-    database = Database(path)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
 def _running(resolved: ResolvedConfig) -> Mapping[str, Report]:
     """The last record of each feed that is stored."""
-    with _database(resolved) as database:
+    with stored_database(resolved) as database:
         records = {f: database.record(f) for f in resolved.specs} if database is not None else {}
     return {f: r.report for f, r in records.items() if r is not None}
 
@@ -335,7 +322,7 @@ async def _stores(resolved: ResolvedConfig) -> tuple[list[Problem], list[str]]:
 
 async def _stored_values(resolved: ResolvedConfig, client: StoreClient, indexes: Mapping[str, int]) -> list[Problem]:
     problems: list[Problem] = []
-    with _database(resolved) as database:
+    with stored_database(resolved) as database:
         for feed, index in indexes.items():
             held = await client.stored(index) if database is not None else None
             ours = database.record(feed, held.round_time_s) if database is not None and held is not None else None

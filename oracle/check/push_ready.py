@@ -97,7 +97,7 @@ def _target_problems(resolved: ResolvedConfig, name: str, target: TargetSection)
 
 def _keyfile_problems(where: str, keyfile: str, env: str, environ: Mapping[str, str]) -> Iterator[Problem]:
     """A keyfile that the passphrase given does not open: the process would end with it."""
-    if env not in environ:
+    if not keyfiles.has_passphrase(env, environ):
         return  # a note: the process may be given it
     try:
         key_address = address_of(keyfiles.load(Path(keyfile), env, environ))
@@ -118,12 +118,12 @@ def _keyfile_problems(where: str, keyfile: str, env: str, environ: Mapping[str, 
 def config_notes(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
     """What the environment of this call does not have: the process may be given it all the same."""
     for operator in config.operators:
-        if operator.keyfile is not None and operator.passphrase_env not in environ:
+        if operator.keyfile is not None and not keyfiles.has_passphrase(operator.passphrase_env, environ):
             yield f"operator {operator.name}: {operator.passphrase_env} is not set here; without it this operator signs nothing"
     for name, target in config.targets.items():
         if not wants_to_push(target):
             yield f"target {name}: no gas key, nothing is sent; anybody can take what is signed from the endpoint and push it"
-        elif target.gas_keyfile is not None and target.passphrase_env not in environ:
+        elif target.gas_keyfile is not None and not keyfiles.has_passphrase(target.passphrase_env, environ):
             yield f"target {name}: {target.passphrase_env} is not set here; without it nothing is sent"
 
 

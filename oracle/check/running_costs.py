@@ -51,17 +51,19 @@ async def pushes_seen(nodes: QuorumRpc, store: bytes) -> PushesSeen:
     """
     ((number, time_s),) = await nodes.newest_view(read_head)
     first = max(0, number - _BLOCKS)
-    _, first_s = read_head(await nodes.agreed_value("eth_getBlockByNumber", hex(first), False))  # noqa: FBT003 - JSON-RPC
+    block = "eth_getBlockByNumber", hex(first), False
+    _, first_s = await nodes.agreed_value(*block, read=lambda answer: read_head(_value(answer)))
     topic = "0x" + event_topic("PriceStore", "Pushed").hex()
     asked = {"address": "0x" + store.hex(), "topics": [topic], "fromBlock": hex(first), "toBlock": hex(number)}
-    logs: list[Any] = await nodes.agreed_value("eth_getLogs", asked)
-    hashes = list(dict.fromkeys(str(log["transactionHash"]) for log in logs))
-    receipts: list[Any] = [await nodes.agreed_value("eth_getTransactionReceipt", h) for h in hashes[-_MOST_RECEIPTS:]]
-    gas = sum(quantity(r["gasUsed"]) for r in receipts) // len(receipts) if receipts else 0
+    hashes = await nodes.agreed_value("eth_getLogs", asked, read=_transactions)
+    receipts = [
+        await nodes.agreed_value("eth_getTransactionReceipt", h, read=_gas_and_payer) for h in hashes[-_MOST_RECEIPTS:]
+    ]
+    gas = sum(used for used, _ in receipts) // len(receipts) if receipts else 0
     price = await nodes.highest_reached("eth_gasPrice", read=lambda answer: quantity(_value(answer)))
     return PushesSeen(
         count=len(hashes), seconds=max(1, time_s - first_s), gas=gas, price_wei=price,
-        payers=frozenset(str(r["from"]).lower().removeprefix("0x") for r in receipts),
+        payers=frozenset(payer for _, payer in receipts),
     )  # fmt: skip
 
 
@@ -69,6 +71,17 @@ def _value(answer: Any) -> Any:
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+def _transactions(answer: Any) -> tuple[str, ...]:
+    """Of logs, each once, the oldest first."""
+    return tuple(dict.fromkeys(str(log["transactionHash"]) for log in _value(answer)))
+
+
+def _gas_and_payer(answer: Any) -> tuple[int, str]:
+    """Of a receipt: what it took, and who paid, hex without 0x."""
+    receipt = _value(answer)
+    return quantity(receipt["gasUsed"]), str(receipt["from"]).lower().removeprefix("0x")
 
 
 def gas_cost(seen: PushesSeen, *, pays: bool, payer: str | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def watch_file_problems(config: Config, environ: Mapping[str, str]) -> Iterator[
     if not Path(watch.gas_keyfile).is_file():
         text = f"{watch.gas_keyfile} does not exist: make it with `lrt-oracle keys new`, or correct the path"
         yield Problem("watch.gas_keyfile", text)
-    elif watch.passphrase_env in environ:
+    elif keyfiles.has_passphrase(watch.passphrase_env, environ):
         try:
             keyfiles.load(Path(watch.gas_keyfile), watch.passphrase_env, environ)
         except keyfiles.KeyfileError as e:

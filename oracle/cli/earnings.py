@@ -127,12 +127,12 @@ async def _recomputed(place: _Place, epoch: int) -> RecomputedReport:
 def _kept(place: _Place, frozen: FrozenEpoch) -> tuple[Sequence[RootWord], tuple[tuple[int, ...], ...] | None]:
     """What this machine has heard and signed of an epoch, and stake at its freeze; nothing where it has no database."""
     from oracle.rewards.roots.kept import kept_stakes, kept_words
-    from oracle.storage.database import Database
+    from oracle.storage.reading import DatabaseReader
 
     path = Path(place.resolved.config.oracle.database)
     if not path.is_file():
         return (), None
-    with closing(Database(path)) as database:
+    with closing(DatabaseReader(path)) as database:
         return kept_words(database, place.target, frozen.epoch), kept_stakes(database, place.target, frozen)
 
 

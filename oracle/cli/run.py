@@ -79,6 +79,23 @@ def run(config_path: Path) -> None:
 
 
 @click.command()
+@click.pass_obj
+def serve(config_path: Path) -> None:
+    """Run a node: serve what operators sealed, verified, without keys, sources or a database. Ends on SIGTERM or SIGINT."""
+    import time
+
+    from oracle.config.tables.schema import ConfigError
+    from oracle.node.node import ServingNode
+
+    resolved = checked_config(config_path, network=True)
+    try:
+        node = ServingNode(resolved, lambda: time.time_ns() // 1_000_000)
+    except ConfigError as e:
+        raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
+    run_until_signal(node.run)
+
+
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--wait", default=10.0, callback=seconds, show_default=True, help="Seconds to let the sources answer.")
 @click.pass_obj
@@ -135,7 +152,7 @@ def _check_next(resolved: ResolvedConfig, config_path: Path, report: dict[str, A
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["chain", "latency", "aggregate", "api", "gas"]))
+@click.argument("what", type=click.Choice(["chain", "latency", "aggregate", "api", "gas", "storage"]))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def bench(what: str, as_json: bool) -> None:
     """Measure on this machine, as ratios within one run."""
@@ -204,4 +221,4 @@ def _drift_line(row: dict[str, Any]) -> str:
     )
 
 
-COMMANDS = (demo, run, once, check, bench)
+COMMANDS = (demo, run, serve, once, check, bench)

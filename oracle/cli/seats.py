@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from oracle.check.reaching import PeerFinding
     from oracle.check.seat_reading import SeatPlace
     from oracle.config.resolve import ResolvedConfig
-    from oracle.network.mesh.handshake import Identity
-    from oracle.sign.announcement import SignedAnnouncement
 
 
 @click.command()
@@ -75,7 +72,7 @@ def _operators(resolved: ResolvedConfig) -> dict[str, Any]:
     from oracle.check.reaching import told_by_process
     from oracle.runtime.clock import now_ms
     from oracle.serve.operator_documents import operators_document
-    from oracle.storage.database import Database
+    from oracle.storage.reading import DatabaseReader
 
     told = asyncio.run(told_by_process(resolved.config.api))
     if told is not None:
@@ -83,29 +80,28 @@ def _operators(resolved: ResolvedConfig) -> dict[str, Any]:
     path = Path(resolved.config.oracle.database)
     if not path.is_file():
         raise Exit(f"no process answers, and there is no database at {path}: run the oracle first", ExitCode.ABSTAINED)
-    with closing(Database(path)) as database:
+    with closing(DatabaseReader(path)) as database:
         return operators_document(stored_view(resolved, database, now_ms() // 1_000))
 
 
 def _place(resolved: ResolvedConfig) -> SeatPlace:
-    from oracle.assemble.network import configured_peers, home_store
-    from oracle.check.seat_reading import NoSeat, seat_place
+    from oracle.assemble.peering import place_of
+    from oracle.check.seat_reading import NoSeat
 
-    home, section = home_store(resolved), resolved.config.network
-    known = configured_peers(section) if section is not None else {}
     try:
-        return seat_place(resolved.config, None if home is None else home.target, known)
+        return place_of(resolved)
     except NoSeat as e:
         raise Exit(str(e), ExitCode.USAGE) from None
 
 
 async def _join(resolved: ResolvedConfig) -> dict[str, Any]:
     from oracle.assemble.network import common_rules
+    from oracle.assemble.peering import identity
     from oracle.check.joining import joining
     from oracle.check.seat_reading import read_seat
 
     place = _place(resolved)
-    me = await _identity(place)
+    me = await identity(place)
     own = me.announced().address
     reading = await read_seat(place, own)
     network_key = me.announced().said.network_key
@@ -114,74 +110,11 @@ async def _join(resolved: ResolvedConfig) -> dict[str, Any]:
 
 async def _peers(resolved: ResolvedConfig) -> tuple[list[PeerFinding], str]:
     """What was found of each, and why the chain was not asked who they are; "" where it was."""
-    from oracle.chain.quorum_rpc import ChainError
-    from oracle.check.reaching import try_peers
-    from oracle.check.seat_reading import read_seat
+    from oracle.assemble.peering import tried_peers
 
-    place = _place(resolved)
-    me, reading, unread = await _identity(place), None, ""
-    try:
-        reading = await read_seat(place, me.announced().address)
-    except ChainError as e:
-        unread = str(e)
-    return await try_peers(place, reading, me, _stored(place)), unread
-
-
-async def _identity(place: SeatPlace) -> Identity:
-    """Who asks: the operator itself, by an announcement older than any of its process, so that nobody keeps it for the newer."""
-    import secrets
-    from importlib.metadata import version
-
-    from oracle.network.mesh.handshake import Identity
-    from oracle.network.mesh.network_key import load_or_make
-    from oracle.runtime.clock import now_ms
-
-    announced = await _signed(place)
-    return Identity(
-        domain=place.domain, network_key=load_or_make(Path(place.network.keyfile)), announced=lambda: announced,
-        build=version("lrt-oracle"), instance=secrets.token_bytes(8), now_ms=now_ms,
-    )  # fmt: skip
-
-
-async def _signed(place: SeatPlace) -> SignedAnnouncement:
-    """An announcement of this operator that is older than any other, signed by its report key wherever that is."""
-    from oracle.agree.terms import PROTOCOL_VERSION
-    from oracle.network.mesh.network_key import load_or_make
-    from oracle.sign.announcement import Announcement, announcement_preimage, signed_announcement
-    from oracle.sign.eip712 import address_of
-    from oracle.sign.remote.open_key import key_in_use
-    from oracle.sign.remote.remote_key import compact_of
-
-    said = Announcement(
-        counter=0,
-        network_key=address_of(load_or_make(Path(place.network.keyfile))),
-        versions=(PROTOCOL_VERSION,),
-    )
-    section = place.operator
-    async with key_in_use(section, section.keyfile, os.environ) as key:
-        raw = await key.sign(announcement_preimage(place.domain, said))
-        return signed_announcement(key.address, said, compact_of(raw))
-
-
-def _stored(place: SeatPlace) -> dict[bytes, SignedAnnouncement]:
-    """What the process of this config has heard of the others."""
-    from contextlib import closing
-
-    from oracle.sign.announcement import BadAnnouncement, read_announcement
-    from oracle.storage.database import Database
-
-    path = Path(place.config.oracle.database)
-    if not path.is_file():
-        return {}
-    known = {}
-    with closing(Database(path)) as database:
-        for raw in database.announcements():
-            try:
-                signed = read_announcement(place.domain, raw)
-            except BadAnnouncement:
-                continue
-            known[signed.address] = signed
-    return known
+    _place(resolved)
+    findings, _, unread = await tried_peers(resolved)
+    return findings, unread
 
 
 COMMANDS = (join, peers, operators)

@@ -110,9 +110,9 @@ def checked_config(config_path: Path, *, raw: bool = False, network: bool = Fals
 
 
 def open_database(config_path: Path, feed: str) -> Database:
-    """The database that the config names; Exit where it does not exist, or the feed does not."""
+    """The database that the config names, to be read; Exit where it does not exist, or the feed does not."""
     from oracle.model.suggest import nearest
-    from oracle.storage.database import Database
+    from oracle.storage.reading import DatabaseReader
 
     resolved = checked_config(config_path)
     if feed not in resolved.specs:
@@ -120,11 +120,12 @@ def open_database(config_path: Path, feed: str) -> Database:
     path = Path(resolved.config.oracle.database)
     if not path.is_file():
         raise Exit(f"no database at {path}: run the oracle first", ExitCode.ABSTAINED)
-    return Database(path)
+    return DatabaseReader(path)
 
 
 def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
-    """Run until the work ends; SIGTERM and SIGINT set its stop event."""
+    """Run until the work ends; SIGTERM and SIGINT set its stop event. It may hold keys: nothing dumps its memory."""
+    from oracle.runtime.no_dumps import forbid_dumps
 
     async def whole() -> T:
         stop = asyncio.Event()
@@ -133,6 +134,7 @@ def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
             loop.add_signal_handler(sign, stop.set)
         return await work(stop)
 
+    forbid_dumps()
     return asyncio.run(whole())
 
 

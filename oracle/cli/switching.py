@@ -1,8 +1,13 @@
-"""Run the oracle, and go over to the rules of another config file at an announced round: all operators at the same one."""
+"""Run the oracle, and go over to the rules of another config file at an announced round: all operators at the same one.
+
+Where that file names the rules of another version of this program (``oracle.rules``), this version ends before that round, and
+the other one, if it is started before it, waits for it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from feeds.errors import LrtOracleError
 from feeds.units import MS
 from oracle.config.tables.schema import ConfigError, Problem
+from oracle.model.spec import RULES_VERSION
 
 if TYPE_CHECKING:
     from oracle.app import App
@@ -22,6 +29,10 @@ if TYPE_CHECKING:
 _LOOK_S = 0.05
 _log = structlog.get_logger("oracle.cli.switching")
 MakeApp = Callable[["ResolvedConfig"], "App"]
+
+
+class OtherVersionDue(LrtOracleError, RuntimeError):
+    """From this round on another version of this program makes the rounds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +58,8 @@ def switch_of(
     """
     network = resolved.config.network
     if network is None or network.next is None or network.next_from is None:
+        if not _makes_rules_of(resolved):
+            raise ConfigError([Problem("oracle.rules", _other_version(resolved))])
         return None
     path = config_path.parent / network.next
     if not path.is_file():
@@ -59,7 +72,22 @@ def switch_of(
         raise ConfigError([Problem("network.next", f"{path}: {text}")])
     interval_s = resolved.config.oracle.round_interval_s
     from_s = int(datetime.fromisoformat(network.next_from).timestamp())
-    return RulesSwitch(resolved=after, from_s=-(-from_s // interval_s) * interval_s)
+    switch = RulesSwitch(resolved=after, from_s=-(-from_s // interval_s) * interval_s)
+    if not (_makes_rules_of(after) if _is_past(switch) else _makes_rules_of(resolved) or _makes_rules_of(after)):
+        raise ConfigError([Problem("oracle.rules", _other_version(after if _is_past(switch) else resolved))])
+    return switch
+
+
+def _makes_rules_of(resolved: ResolvedConfig) -> bool:
+    """Whether this version makes the rounds of a config."""
+    return resolved.config.oracle.rules in (None, RULES_VERSION)
+
+
+def _other_version(resolved: ResolvedConfig) -> str:
+    return (
+        f"its rounds are made by rules {resolved.config.oracle.rules}, this version makes rules {RULES_VERSION}: start the version"
+        " that makes them (docs/upgrade.md)"
+    )
 
 
 def _contradiction(now: ResolvedConfig, after: ResolvedConfig) -> str | None:
@@ -69,6 +97,8 @@ def _contradiction(now: ResolvedConfig, after: ResolvedConfig) -> str | None:
         return "oracle.database differs: the rounds go on in the same file"
     if [(o.name, o.journal) for o in a.operators] != [(o.name, o.journal) for o in b.operators]:
         return "[[operators]] differ: the same operator goes on with the same journal"
+    if (a.oracle.rules is None) != (b.oracle.rules is None):
+        return "only one of both files has oracle.rules: write it in both, or in none"
     if b.network is None:
         return "has no [network]: the operator goes on among the others"
     if _home_store(a) != _home_store(b):
@@ -89,11 +119,18 @@ def switch_note(switch: RulesSwitch) -> str:
     """When the config that is to follow holds, and what to compare with the other operators' beforehand."""
     from oracle.assemble.network import common_rules
 
-    at = datetime.fromtimestamp(switch.from_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = stamp(switch.from_s)
     rules = f"with rules 0x{common_rules(switch.resolved).digest.hex()}, which must be the same with every operator"
+    if not _makes_rules_of(switch.resolved):
+        rules += f"; another version makes them: this process ends before it, start the one of rules {switch.resolved.config.oracle.rules}"
     if _is_past(switch):
         return f"network.next: it holds since round {switch.from_s} ({at}), {rules}: put it in the place of this file"
     return f"network.next: it holds from round {switch.from_s} ({at}) on, {rules}"
+
+
+def stamp(round_s: int) -> str:
+    """A round_time for people."""
+    return datetime.fromtimestamp(round_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def run_with_switches(
@@ -112,15 +149,26 @@ async def run_with_switches(
         stop: ends it.
         load: reads and resolves a config file.
         make: makes the process of a config.
+
+    Raises:
+        OtherVersionDue: the next rounds are made by rules of another version.
     """
     while True:
         switch = switch_of(resolved, config_path, load)
+        if switch is not None and not _makes_rules_of(resolved) and not await _until_due(switch, stop):
+            return
         app = make(switch.resolved if switch is not None and _is_past(switch) else resolved)
         if switch is None or _is_past(switch):
             await app.run(stop)
             return
         if not await _run_until(app, switch, stop):
             return
+        if not _makes_rules_of(switch.resolved):
+            raise OtherVersionDue(
+                f"from round {switch.from_s} ({stamp(switch.from_s)}) on rounds are made by rules"
+                f" {switch.resolved.config.oracle.rules}, and this version makes rules {RULES_VERSION}: start the version that"
+                " makes them (docs/upgrade.md)"
+            )
         _log.warning("other rules from now on", round_time=switch.from_s)
         config_path, resolved = (
             config_path.parent / str(resolved.config.network and resolved.config.network.next),
@@ -132,6 +180,20 @@ def _is_past(switch: RulesSwitch) -> bool:
     from oracle.runtime.clock import now_ms
 
     return now_ms() >= switch.from_s * MS
+
+
+async def _until_due(switch: RulesSwitch, stop: asyncio.Event) -> bool:
+    """Wait for the round from which on this version makes rounds; False where it was stopped before."""
+    if not _is_past(switch):
+        _log.warning(
+            "nothing is opened or signed before the announced round: until then another version makes the rounds",
+            round_time=switch.from_s, at=stamp(switch.from_s), rules=RULES_VERSION,
+        )  # fmt: skip
+    while not stop.is_set() and not _is_past(switch):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_S):
+                await stop.wait()
+    return not stop.is_set()
 
 
 async def _run_until(app: App, switch: RulesSwitch, stop: asyncio.Event) -> bool:

@@ -53,7 +53,6 @@ async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any
 
     config = checked_config(config_path, network=True).config
     path = Path(config.oracle.database)
-    path.parent.mkdir(parents=True, exist_ok=True)
     with sole_writer(path):
         database = Database(path)
         payer, queue = watch_signer(config, os.environ, now_ms), KeyQueue()

@@ -24,6 +24,7 @@ from oracle.config.tables.forms import (
     address_or_none,
     http_url,
     listen_at,
+    nats_url,
     peer_url,
     raw_address,
     sha256_hash,
@@ -35,8 +36,10 @@ from oracle.config.tables.forms import (
 )
 from oracle.config.tables.keeper_sections import KeeperSection
 from oracle.config.tables.network_sections import NetworkSection, PeerSection
+from oracle.config.tables.node_sections import NatsSection, NodeSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.process_sections import ApiSection, OracleSection
+from oracle.config.tables.retention_sections import RetentionSection
 from oracle.config.tables.rewards_sections import RewardsSection
 from oracle.config.tables.stake_sections import StakeSection
 from oracle.config.tables.stake_sources import (
@@ -57,6 +60,7 @@ from oracle.runtime.cron import cron_expression
 TABLES: Mapping[str, type[Any]] = {
     "oracle": OracleSection,
     "api": ApiSection,
+    "retention": RetentionSection,
     "chains": ChainSection,
     "venues": VenueSection,
     "operators": OperatorSection,
@@ -66,6 +70,8 @@ TABLES: Mapping[str, type[Any]] = {
     "watch": WatchSection,
     "rewards": RewardsSection,
     "keeper": KeeperSection,
+    "node": NodeSection,
+    "nats": NatsSection,
     "stores": StoreSection,
     "stores.classes": LimitsSection,
     "stores.stake": StakeSection,
@@ -87,6 +93,7 @@ _FORMS: Mapping[Callable[[str], object], str] = {
     raw_address: "address",
     address_or_none: "address",
     http_url: "HTTP URL",
+    nats_url: "NATS URL",
     signer_url: "URL",
     venue_http_url: "HTTP URL",
     websocket_url: "WebSocket URL",

@@ -18,6 +18,7 @@ from oracle.config.check_rewards import rewards_problems
 from oracle.config.check_stores import store_problems
 from oracle.config.check_venues import venue_problems
 from oracle.config.check_watch import watch_problems
+from oracle.config.retention import retention_problems
 from oracle.config.sections import Config
 from oracle.config.source_plans import SourcePlace, SourcePlan, source_plan
 from oracle.config.spec_builder import NO_FILTER, method_problems, spec_of
@@ -52,6 +53,7 @@ def resolve(config: Config) -> ResolvedConfig:
         *store_problems(config),
         *same_server_problems(config),
         *venue_problems(config),
+        *retention_problems(config),
         *watch_problems(config),
         *rewards_problems(config),
     ]

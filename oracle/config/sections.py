@@ -14,10 +14,12 @@ from oracle.config.tables.chain_sections import ChainSection, VenueSection
 from oracle.config.tables.feed_sections import FeedSection, SourceSection
 from oracle.config.tables.keeper_sections import KeeperSection
 from oracle.config.tables.network_sections import NetworkSection
+from oracle.config.tables.node_sections import NatsSection, NodeSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.own_catalog import KINDS, own_blocks, with_own
 from oracle.config.tables.process_sections import ApiSection, OracleSection
 from oracle.config.tables.renamed_keys import RENAMED
+from oracle.config.tables.retention_sections import RetentionSection
 from oracle.config.tables.rewards_sections import RewardsSection
 from oracle.config.tables.schema import ConfigError, Problem, build
 from oracle.config.tables.shorthand import VIA_FEED, expand
@@ -36,6 +38,7 @@ class Config:
 
     oracle: OracleSection = field(default_factory=OracleSection)
     api: ApiSection = field(default_factory=ApiSection)
+    retention: RetentionSection = field(default_factory=RetentionSection)
     chains: Mapping[str, ChainSection] = field(default_factory=dict)
     venues: Mapping[str, VenueSection] = field(default_factory=dict)
     operators: tuple[OperatorSection, ...] = ()
@@ -44,6 +47,8 @@ class Config:
     watch: WatchSection = field(default_factory=WatchSection)
     rewards: RewardsSection = field(default_factory=RewardsSection)
     keeper: KeeperSection = field(default_factory=KeeperSection)
+    node: NodeSection = field(default_factory=NodeSection)
+    nats: NatsSection = field(default_factory=NatsSection)
     stores: Mapping[str, StoreSection] = field(default_factory=dict)
     feeds: Mapping[str, FeedSection] = field(default_factory=dict)
     catalog: Catalog = field(

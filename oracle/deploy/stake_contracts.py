@@ -121,7 +121,7 @@ def _symbiotic(stake: StakeSection, core: SymbioticSection, site: StakeSite, val
             core.staker_rewards_factory, core.wrapped_ether,
         )
     ]  # fmt: skip
-    settings = (*addresses, stake.execution_s, core.lag_s, core.max_commission_bps)
+    settings = (*addresses, stake.execution_s, core.max_commission_bps)
     listing = (
         raw_address(core.vault_factory), values, stake.vault_epoch_s(site.times), stake.dispute_s, core.shared_bps,
         ether(core.min_vault_eth), core.max_vaults, [raw_address(b) for b in core.burners],

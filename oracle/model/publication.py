@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from feeds.units import Bps, Wad
+from oracle.model.canonical_json import ADDED_LATER
 from oracle.model.spec import FeedSpec, Mode
-from oracle.model.status import Reason, Status
+from oracle.model.status import Reason, Status, Why
 from oracle.model.types import Report, Result
 
 
@@ -67,8 +68,17 @@ class Record:
     operators: tuple[str, ...] = ()
     legs: tuple[str, ...] = ()
     final: bool = True
-    ramp_ppm: int = 0
-    seal: Seal | None = None
+    ramp_ppm: int = field(default=0, metadata=ADDED_LATER)
+    seal: Seal | None = field(default=None, metadata=ADDED_LATER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silent:
+    """A feed without a price of a round, and why, a sentence."""
+
+    feed: str
+    why: Why
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

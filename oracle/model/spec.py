@@ -286,3 +286,5 @@ class FeedSpec:
 
 RULES_VERSION = 9
 """Raised whenever the same inputs would no longer give the same bytes."""
+RELEASES = {5: "0.1.0"}
+"""The newest release that makes rounds by older rules, by RULES_VERSION: what recomputes them."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from feeds.units import MS, div_up
+from oracle.model.unready import Unready
 
 LOOK_MS = 30_000
 """A look at a chain that is older than this tells nothing about it any more."""
@@ -71,6 +72,7 @@ class TargetStatus:
         connected: whether the operators know their places in its signer set.
         looked_at_ms: when a look at its chain last came to its end; None: never.
         quorum: None while not connected.
+        pending: pushes that may still land.
         pushes_left: how many pushes the gas key can pay for; None where that is not known.
         few_pushes: fewer than this give a warning.
         feeds: those that it is to hold.
@@ -86,24 +88,26 @@ class TargetStatus:
     few_pushes: int
     feeds: tuple[FeedOnTarget, ...]
     closed: str = ""
+    pending: int = 0
 
-    def faults(self, now_ms: int) -> Iterator[str]:
-        """What keeps this chain from having the prices that are here, a sentence each."""
+    def faults(self, now_ms: int) -> Iterator[tuple[Unready, str]]:
+        """What keeps this chain from having the prices that are here, a word and a sentence each."""
         if not self.connected:
-            yield f"target {self.target} is not connected"
+            yield Unready.NOT_CONNECTED, f"target {self.target} is not connected"
         if self.looked_at_ms is None or now_ms - self.looked_at_ms > LOOK_MS:
-            yield f"target {self.target}: its chain was not seen {self._since(now_ms)}: look at its endpoints"
+            text = f"its chain was not seen {self._since(now_ms)}: look at its endpoints"
+            yield Unready.CHAIN_UNSEEN, f"target {self.target}: {text}"
         if self.closed:
-            yield f"target {self.target}: nothing is pushed: set {self.closed}"
+            yield Unready.GAS_KEY_CLOSED, f"target {self.target}: nothing is pushed: set {self.closed}"
         if not (self.sends and self.connected):
             return
         if self.quorum is not None and not self.quorum.reachable:
-            yield f"target {self.target}: {_short(self.quorum)}"
+            yield Unready.NO_QUORUM, f"target {self.target}: {_short(self.quorum)}"
         if self.pushes_left == 0:
-            yield f"target {self.target}: its gas key cannot pay for a push: send it ether"
+            yield Unready.NO_GAS, f"target {self.target}: its gas key cannot pay for a push: send it ether"
         for feed in self.feeds:
             if feed.late(now_ms):
-                yield f"target {self.target}: {_late(feed, now_ms)}"
+                yield Unready.LATE_ON_CHAIN, f"target {self.target}: {_late(feed, now_ms)}"
 
     def warnings(self, now_ms: int) -> Iterator[str]:
         """What is not as it should be, though everything works, a sentence each."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from feeds.record import record
 from feeds.types import Kind, Outcome, Pair
 from feeds.units import Bps, Wad
+from oracle.model.canonical_json import ADDED_LATER
 from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.status import Reason, Status, Why
@@ -165,7 +166,7 @@ class Report:
     round_time_s: int
     market_age_s: int
     redemption_age_h: int
-    status_only: bool = False
+    status_only: bool = field(default=False, metadata=ADDED_LATER)
 
     @property
     def repeats_prices(self) -> bool:

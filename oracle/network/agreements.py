@@ -260,7 +260,7 @@ def _signed_or_unable(
     operator = member.operator
     try:
         operator.journal.last_round_s()
-        refusal = operator.unable(now_ms, clock_ok=clock_ok)
+        refusal = operator.unable(now_ms, clock_ok=clock_ok) or operator.moved_past(terms.round_time_s)
         return refusal or operator.journal.hashes(terms.signers.domain, terms.round_time_s)
     except sqlite3.Error as e:
         return operator.refuse(RefusalCode.JOURNAL, f"not signed, for its journal cannot be read: {e}")

@@ -58,6 +58,19 @@ class MembersReader:
         """
         return self._looked_at().at(round_time_s)
 
+    def oldest_at(self, round_time_s: int) -> SignerSet:
+        """The set of a round that is older than all that is known, as the oldest state that is known names it.
+
+        A state names two sets and when the later one took over. Who was removed at once since has no weight in it.
+
+        Raises:
+            MembersUnknown: the store has not been read yet.
+        """
+        changes = self._looked_at().changes
+        if not changes:
+            raise MembersUnknown("the store has no signer set yet: wait until its deployment is in a block")
+        return changes[0].state.at(round_time_s).signers
+
     def newest_at(self, time_s: int) -> SignerSet:
         """The set of a moment (Unix s) as the newest block has it, see `ChainOfSets.newest_at`.
 

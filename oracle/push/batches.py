@@ -37,6 +37,7 @@ class Batches:
 
     Attributes:
         refusals: the last ones of the operators, a sentence each.
+        is_pushing: a push is being signed and submitted, or its attempt failed.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Batches:
     ) -> None:
         self._on_made = on_made
         self.refusals: deque[str] = deque(maxlen=100)
+        self.is_pushing = False
         self._target, self._attesters, self._pusher, self._due_now = target, attesters, pusher, due_now
         self._context, self._counts = context, counts
 
@@ -61,6 +63,12 @@ class Batches:
         Returns:
             Whether the same round is to be looked at once more: not all of it went.
         """
+        self.is_pushing = True
+        again = await self._push(newest, decision)
+        self.is_pushing = False
+        return again
+
+    async def _push(self, newest: Round, decision: Decision) -> bool:
         decision, signed = await self._sign(newest, decision)
         if not decision.push:
             return False

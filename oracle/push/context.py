@@ -41,7 +41,9 @@ class TargetContext:
         collect: has a batch of a sealed round signed.
         on_signatures: called with what the operators signed or refused of a batch.
         on_landed: called for every push that landed.
-        on_failed: called for all that went wrong, with one of a small set of words.
+        on_failed: called for every push that did not land, with one of a small set of words.
+        on_look_failed: called for every look at the chain that came to nothing: no push was under way in it.
+        on_spent: called with the wei of every transaction of a push that is in the chain.
         on_balance: called with the gas key's wei, and the pushes that these pay for.
         on_unpoked: called for every view that was not poked, as 0x-hex.
         on_decision: called with every decision: its round, and whether a push was under way then.
@@ -58,6 +60,8 @@ class TargetContext:
     on_signatures: Callable[[CollectedSignatures], None]
     on_landed: Callable[[PushRow], None]
     on_failed: Callable[[str], None]
+    on_look_failed: Callable[[str], None] = lambda _word: None
+    on_spent: Callable[[int], None] = lambda _wei: None
     on_balance: Callable[[int, int], None] = lambda _wei, _pushes: None
     on_unpoked: Callable[[str], None] = lambda _view: None
     on_decision: Callable[[Round, Decision, bool], None] = lambda _round, _decision, _busy: None

@@ -96,7 +96,7 @@ class Target:
         self._attesters = Attesters(name, operators, now_ms=context.now_ms, collect=context.collect)
         self.pusher = Pusher(
             name, client, context.database, rules, now_ms=context.now_ms, on_landed=self._landed, on_failed=context.on_failed,
-            ramp_pokes=RampPokes(name, views, on_failed=context.on_unpoked),
+            on_spent=context.on_spent, ramp_pokes=RampPokes(name, views, on_failed=context.on_unpoked),
         )  # fmt: skip
         self._arming = Arming(
             name, client, self.pusher, operators, can_send=can_send, offset_s=self._policy.offset_s,
@@ -191,6 +191,7 @@ class Target:
             few_pushes=self._warn_pushes,
             feeds=tuple(self._feed_status(f) for f in self._feeds),
             closed=self._closed,
+            pending=self.pusher.pending,
         )
 
     def _feed_status(self, feed: str) -> FeedOnTarget:
@@ -265,7 +266,8 @@ class Target:
         """Count what a tick ended with; one line of the log for many of a kind: a tick comes twice a second."""
         word = failure_word(error)
         self.counts["failed"] += 1
-        self._context.on_failed(word)
+        (self._context.on_failed if self._batches.is_pushing else self._context.on_look_failed)(word)
+        self._batches.is_pushing = False
         more = self._log_budget.more(word)
         if more is not None:
             _log.warning("no push this time; the next tick tries again", target=self.name, why=str(error)[:300],

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from feeds.units import MS
 from oracle.runtime.clock import Clock, ClockReading
+from oracle.runtime.file_faults import file_fault
 
 LATE_MS = 1_900
 """To a round that begins later than this its own sources would come from the future."""
@@ -31,14 +32,28 @@ class HoldReason(StrEnum):
     FUTURE_ROUNDS = "future_rounds"
     LATE = "late"
     FAILED = "failed"
+    DISK_FULL = "disk_full"
+    READ_ONLY = "read_only"
+    DAMAGED = "damaged"
+    DISK_ERROR = "disk_error"
+    BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundHold:
-    """No round is made: why, and what to do about it."""
+    """No round is made: why, and what to do about it. ``for_good``: until the process is started anew."""
 
     reason: HoldReason
     text: str
+    for_good: bool = False
+
+
+def failed_hold(error: Exception) -> RoundHold:
+    """What a round that ended with an error says of the next ones."""
+    fault = file_fault(error)
+    if fault is None:
+        return RoundHold(reason=HoldReason.FAILED, text=f"the last one failed: {error!r}")
+    return RoundHold(reason=HoldReason(fault.kind.value), text=f"{fault.advice} ({error})", for_good=not fault.passes)
 
 
 class RoundGate:
@@ -133,6 +148,11 @@ class HoldReporter:
     def round_made(self, mono_ms: int) -> None:
         """A round is stored."""
         self._made_ms, self._reported_ms, self._reported, self.held = mono_ms, None, None, None
+
+    @property
+    def was_reported(self) -> bool:
+        """Whether it was logged that no rounds are made."""
+        return self._reported is not None
 
     def round_held(self, held: RoundHold) -> None:
         """No round was made this time."""

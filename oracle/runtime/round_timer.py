@@ -10,7 +10,9 @@ from typing import Protocol
 import structlog
 
 from oracle.runtime.clock import WARN_MS, Clock, ClockReading
-from oracle.runtime.round_gate import HoldReason, HoldReporter, RoundGate, RoundHold
+from oracle.runtime.file_faults import file_fault
+from oracle.runtime.log_limit import LogBudget
+from oracle.runtime.round_gate import HoldReporter, RoundGate, RoundHold, failed_hold
 from oracle.runtime.schedule import at_multiples, every
 
 _CHECK_S = 1.0
@@ -67,6 +69,8 @@ class RoundTimer:
         self._warned_ms: dict[str, int] = {}
         self._was_confirmed = False
         self._unseen_step: ClockReading | None = None
+        self._stopped: RoundHold | None = None
+        self._told = LogBudget()
 
     def tasks(self) -> Mapping[str, Callable[[], Coroutine[None, None, None]]]:
         """Endless tasks by name."""
@@ -82,17 +86,23 @@ class RoundTimer:
         """Whether pushes may go by our time: not before somebody has confirmed it, or nobody has stated one for a while."""
         return not self._gate.awaits_confirmation
 
+    @property
+    def has_stopped(self) -> bool:
+        """Whether nothing is made any more until the process is started anew: what it writes to is damaged."""
+        return self._stopped is not None
+
     async def make_due(self) -> None:
         """Make the round that is due, or say why not."""
         reading, step = self._read_clock(), self._unseen_step
         self._unseen_step = None
         if step is not None and not reading.followed_ms:
             reading = replace(step, confirmed=reading.confirmed)
-        due = self._gate.decide(reading, self._last_round_s())
+        due = self._stopped or self._gate.decide(reading, self._last_round_s())
         if isinstance(due, RoundHold):
             self._hold(due)
         elif due is not None:
             await self._make(due)
+            self._tell_of_recovery()
             self._holds.round_made(self._clock.monotonic_ms())
 
     async def check_clock(self) -> None:
@@ -103,13 +113,23 @@ class RoundTimer:
         self._report_hold()
 
     def job_failed(self, job: str, error: Exception) -> None:
-        """A job ended with an error."""
+        """A job ended with an error: one line of the log for many of a kind."""
         self._metrics.misfire(job)
-        _log.error("a job failed; its next run tries again", job=job, error=repr(error))
+        fault = file_fault(error)
+        kind = fault.kind.value if fault is not None else type(error).__name__
+        if (more := self._told.more((job, kind))) is not None:
+            _log.error(
+                "a job failed; its next run tries again", job=job, error=repr(error), fingerprint=f"{job}/{kind}",
+                more_since_the_last_line=more, advice=fault.advice if fault is not None else "",
+            )  # fmt: skip
 
     def round_failed(self, error: Exception) -> None:
         """A round ended with an error."""
-        self._holds.round_held(RoundHold(reason=HoldReason.FAILED, text=f"the last one failed: {error!r}"))
+        held = failed_hold(error)
+        if held.for_good:
+            self._stopped = held
+        self._metrics.held(held.reason.value)
+        self._holds.round_held(held)
         self.job_failed("round", error)
 
     def _skipped(self, job: str, count: int) -> None:
@@ -118,6 +138,12 @@ class RoundTimer:
         _log.warning(
             "runs of a job were skipped: the last one took too long, or the machine is busy", job=job, times=count
         )
+
+    def _tell_of_recovery(self) -> None:
+        held = self._holds.held
+        if held is not None and self._holds.was_reported:
+            silent_ms = self._holds.silent_ms(self._clock.monotonic_ms())
+            _log.warning("rounds are made again", after=held.reason.value, for_ms=silent_ms)
 
     def _hold(self, held: RoundHold) -> None:
         self._metrics.held(held.reason.value)

@@ -31,7 +31,7 @@ class Supervisor:
     ) -> None:
         self._tasks = dict(tasks)
         self._sleep = sleep
-        self.restarts: Counter[str] = Counter()
+        self.restarts: Counter[str] = Counter(dict.fromkeys(tasks, 0))
 
     async def run(self) -> None:
         """Run everything until cancelled.

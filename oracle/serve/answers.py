@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from feeds.units import MS
 from oracle.model.publication import Record
 from oracle.model.spec import FeedSpec
-from oracle.serve.documents import history_document, twap_document
+from oracle.serve.documents import history_document, roll_up_document, twap_document
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.evidence import explain_document
 from oracle.serve.interface import StoredRounds
@@ -23,19 +23,31 @@ _ROUNDS_AT_ONCE = 500
 
 
 def history_answer(stored: StoredRounds, *, feed: str, since_ms: int, until_ms: int, limit: int) -> Body:
-    """Rounds with since <= round time < until, ascending, the newest ``limit`` of them."""
+    """Rounds and roll-ups with since <= time < until, ascending, the newest ``limit`` of them together, one more where a round begins with its minute."""
     records = stored.history(feed, since_ms, until_ms - 1, limit + 1)
-    rounds = [history_document(r) for r in records[-limit:]]
-    return Body.json({"feed": feed, "more": len(records) > limit, "rounds": rounds})
+    rolled_up = stored.roll_ups(feed, since_ms, until_ms - 1, limit + 1)
+    times = sorted([*(r.report.round_time_s for r in records), *(part.first_s for _, part in rolled_up)])
+    first_s = times[-limit] if len(times) > limit else 0
+    document = {
+        "feed": feed,
+        "more": len(times) > limit,
+        "full_rate_since": stored.full_rate_since_s(feed) or None,
+        "rounds": [history_document(r) for r in records if r.report.round_time_s >= first_s],
+        "roll_ups": [roll_up_document(step_s, part) for step_s, part in rolled_up if part.first_s >= first_s],
+    }
+    return Body.json(document)
 
 
 def twap_answer(stored: StoredRounds, *, spec: FeedSpec, of: str, window_s: int, until_ms: int) -> Body:
     """Both time-weighted means of the window that ends at a moment, with the price that was current when it began.
 
     Raises:
-        HttpProblem: the window holds too many rounds, or none with this price.
+        HttpProblem: the window holds too many rounds, or none with this price, or not all of them are kept any more.
     """
     since_ms = max(0, until_ms - window_s * MS)
+    if since_ms < (full_rate_s := stored.full_rate_since_s(spec.feed)) * MS:
+        text = f"not every round of {spec.feed} before {full_rate_s} is kept"
+        raise HttpProblem(404, ErrorCode.UNKNOWN_ROUND, text, "see .../history for its minutes and hours")
     records = stored.history(spec.feed, since_ms, until_ms, MAX_ROUNDS + 1)
     if len(records) > MAX_ROUNDS:
         raise HttpProblem(

@@ -14,6 +14,7 @@ from oracle.combine.methods.registry import METHODS
 from oracle.combine.methods.twap import mean_since, spans, twap_geometric
 from oracle.model.publication import OnChain, Record, Seal, Transition
 from oracle.model.risk import FeedRisk
+from oracle.model.roll_up import RollUp
 from oracle.model.spec import FeedSpec
 from oracle.model.state import Sample
 from oracle.model.status import Reason, Why
@@ -86,6 +87,23 @@ def price_document(
 def history_document(record: Record) -> Document:
     """One round of a feed's history: the record without what is the same in every round."""
     return {**_published(record), "reasons": [r.code.name for r in record.reasons]}
+
+
+def roll_up_document(step_s: int, part: RollUp) -> Document:
+    """What is left of the rounds of a minute or an hour."""
+    return {
+        "start": part.start_s(step_s),
+        "step_s": step_s,
+        "rounds": part.rounds,
+        "open": price_text(part.open_wad),
+        "high": price_text(part.high_wad),
+        "low": price_text(part.low_wad),
+        "close": price_text(part.close_wad),
+        "market": price_text(part.market_wad),
+        "redemption": price_text(part.redemption_wad),
+        "worst": part.worst.word,
+        "status": part.status.word,
+    }
 
 
 def feed_document(spec: FeedSpec, risk: FeedRisk, budget: ErrorBudget | None = None) -> Document:

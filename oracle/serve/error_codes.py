@@ -27,3 +27,4 @@ class ErrorCode(StrEnum):
     NO_TARGET = "no_target"
     NO_QUORUM = "no_quorum"
     BACKUP = "backup"
+    NOT_HERE = "not_here"

@@ -16,7 +16,8 @@ from aiohttp import hdrs, web
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.web import HttpProblem
 
-_HEARTBEAT = b": alive\n\n"
+HEARTBEAT = b": alive\n\n"
+"""What is sent while nothing happens: a comment."""
 _SOCKET_BYTES = 1 << 18
 
 
@@ -67,7 +68,7 @@ class _StreamReader:
             async with asyncio.timeout(heartbeat_s):
                 await self._ready.wait()
         except TimeoutError:
-            return _HEARTBEAT
+            return HEARTBEAT
         if not self._open:
             return None
         self._ready.clear()
@@ -122,7 +123,7 @@ class EventHub:
         self._readers.add(reader)
         try:
             await response.prepare(request)
-            _limit_send_buffer(request.transport)
+            limit_send_buffer(request.transport)
             reader.put(first)
             await self._send(reader, response)
         except ConnectionError:
@@ -159,7 +160,7 @@ class EventHub:
         reader.abort()
 
 
-def _limit_send_buffer(transport: asyncio.Transport | None) -> None:
+def limit_send_buffer(transport: asyncio.Transport | None) -> None:
     """Keep the kernel from buffering megabytes for a reader that does not read."""
     sock = transport.get_extra_info("socket") if transport is not None else None
     if sock is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from feeds.units import percent_text, wad_text
 from oracle.model.canonical_json import parse
 from oracle.model.publication import Explanation, Record
+from oracle.model.roll_up import RollUp
 from oracle.model.types import FeedRound
 from oracle.serve.documents import Document, history_document
 from oracle.serve.evidence import explain_document
@@ -51,6 +52,12 @@ def record_line(record: Record) -> str:
     """One line of a record for people."""
     why = "; ".join(r.text for r in record.reasons)
     return f"{record.report.round_time_s}  {wad_text(record.price_wad, 8):<16} {record.report.status.word:<6} {why}"
+
+
+def roll_up_line(step_s: int, part: RollUp) -> str:
+    """One line of what is left of the records of a minute or an hour, for people."""
+    prices = " ".join(wad_text(p, 8) for p in (part.open_wad, part.high_wad, part.low_wad, part.close_wad))
+    return f"{part.start_s(step_s)}  {prices}  {part.worst.word:<6} {part.rounds} rounds in {step_s} s: open, high, low, close"
 
 
 def lines(explained: Document) -> list[str]:

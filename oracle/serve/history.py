@@ -20,14 +20,13 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from oracle.model.publication import Explanation
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.explain import explanation
 from oracle.serve.interface import StoredRounds
 from oracle.serve.web import HttpProblem
-from oracle.storage.database import Database
+from oracle.storage.reading import DatabaseReader
 
 _NICE = 5
 _RETRY = {"Retry-After": "1"}
@@ -43,18 +42,12 @@ class HistoryLimits:
     timeout_s: float = 20.0
 
 
-class ReadOnlyDatabase(Database):
-    """The rounds of a database that another process writes; nothing can be written here.
+class ReadOnlyDatabase(DatabaseReader):
+    """What the workers ask of a database.
 
     Args:
         path: of the database.
     """
-
-    def __init__(self, path: str) -> None:
-        self.connection = self._reads = sqlite3.connect(
-            f"file:{quote(path)}?mode=ro", uri=True, check_same_thread=False
-        )
-        self._reading = threading.Lock()
 
     def explain(self, feed: str, round_s: int | None) -> Explanation | None:
         """What is behind a round; by default that of the newest record, or the newest round where there is no record."""
@@ -163,4 +156,5 @@ def _read_in_worker(path: str, read: Callable[[StoredRounds], T]) -> T:
     databases: dict[str, ReadOnlyDatabase] = _LOCAL.__dict__.setdefault("databases", {})
     if path not in databases:
         databases[path] = ReadOnlyDatabase(path)
-    return read(databases[path])
+    with databases[path].one_moment():
+        return read(databases[path])

@@ -6,15 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from oracle.model.publication import Explanation, OnChain, Record, Transition
+from oracle.model.publication import Explanation, OnChain, Record, Silent, Transition
 from oracle.model.risk import FeedRisk, LiveRisk
+from oracle.model.roll_up import RollUp
 from oracle.model.spec import FeedSpec
 from oracle.model.target_status import TargetStatus
+from oracle.model.unready import Unready
 from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.operators import OperatorsView
 from oracle.sign.messages import Agreement, SignedBatch
 from oracle.stake.follow import StakeView
+from oracle.storage.shown_rows import FeedPush
 
 T = TypeVar("T")
 
@@ -23,9 +26,10 @@ T = TypeVar("T")
 class Health:
     """How the process is.
 
-    ``reasons``: everything that keeps it from being live or ready, one sentence each. ``warnings``: what needs attention
+    ``reasons``: everything that keeps it from being live or ready, one sentence each; ``unready``: the same as words, for
+    metrics. ``warnings``: what needs attention
     but stops nothing; ``degraded``: there is a warning.
-    ``round_lag_ms``: since the newest stored round's time; None before the first.
+    ``round_lag_ms``: since the newest stored round's time; None before the first. ``interval_s``: between rounds; None: not known.
     """
 
     live: bool
@@ -40,6 +44,8 @@ class Health:
     feeds: int
     feeds_abstaining: int
     targets: tuple[TargetStatus, ...] = ()
+    unready: frozenset[Unready] = frozenset()
+    interval_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +58,31 @@ class NoReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """What is new: indications, a stored round (the service already shows it), changes of status."""
+    """What is new: indications, a stored round (the service already shows it), changes of status.
+
+    ``stored``: a round was stored of which nothing is shown: it is older than what is.
+    """
 
     indications: tuple[Record, ...] = ()
     round_time_s: int | None = None
     transitions: tuple[Transition, ...] = ()
+    stored: bool = False
+
+
+class SealedRow(Protocol):
+    """A sealed round in the order of storing."""
+
+    @property
+    def sequence(self) -> int:
+        """Its number, which only grows."""
+
+    @property
+    def round_time_s(self) -> int:
+        """Its round_time."""
+
+    @property
+    def silent(self) -> tuple[Silent, ...]:
+        """Feeds that it has no price of."""
 
 
 class StoredRounds(Protocol):
@@ -64,6 +90,12 @@ class StoredRounds(Protocol):
 
     def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[Record]:
         """Final records with since <= round time <= until, ascending: the newest ``limit`` of them."""
+
+    def roll_ups(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[tuple[int, RollUp]]:
+        """Steps in seconds and what is left of the records of each, with since <= its start <= until: as those above."""
+
+    def full_rate_since_s(self, feed: str) -> int:
+        """From when on there is every record, Unix seconds; before it there are roll-ups. 0: always."""
 
     def explain(self, feed: str, round_s: int | None) -> Explanation | None:
         """What is behind a round, by default the newest one; None where that round is not kept."""
@@ -73,6 +105,27 @@ class StoredRounds(Protocol):
 
     def newest_sealed_s(self, target: str | None = None) -> int | None:
         """The newest round that was sealed at a target, by default at any; None if none was."""
+
+    def at_times(self, feed: str, times_s: Sequence[int], step_s: int) -> Sequence[Record | None]:
+        """The newest record of each step that ends at one of these times; None where there is none."""
+
+    def changes(self, feed: str, limit: int) -> Sequence[Transition]:
+        """The newest changes of a feed's status, the newest first."""
+
+    def pushes_of(self, feed: str, target: str, limit: int) -> Sequence[FeedPush]:
+        """The newest pushes of a feed to a target, and when it was due and not pushed, the newest first."""
+
+    def record(self, feed: str, round_s: int | None = None) -> Record | None:
+        """The record of a round, by default the newest."""
+
+    def sealed_after(self, target: str, sequence: int, limit: int) -> Sequence[SealedRow]:
+        """Sealed rounds of a target that were stored after the one with this number, in that order."""
+
+    def sequence_of(self, target: str, round_s: int) -> int:
+        """The number after which one goes on who has all up to a round."""
+
+    def newest_sequence(self, target: str) -> int:
+        """The number of the newest sealed round, 0 if there is none."""
 
 
 class PriceInterface(Protocol):

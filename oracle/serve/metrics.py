@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from importlib.metadata import version
 from math import nan
 
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, generate_latest
@@ -17,9 +18,15 @@ from oracle.model.risk import LiveRisk
 from oracle.model.status import Status
 from oracle.model.types import Abstained
 from oracle.round.reference_divergence import Divergence
+from oracle.runtime.round_gate import HoldReason
+from oracle.serve.endpoint_gauges import EndpointGauges
+from oracle.serve.feed_gauges import FeedGauges
 from oracle.serve.gauges import ChainGauges
+from oracle.serve.health_gauges import HealthGauges
 from oracle.serve.keeper_gauges import KeeperGauges
 from oracle.serve.operator_gauges import OperatorGauges
+from oracle.serve.process_gauges import ProcessGauges
+from oracle.serve.push_gauges import REFUSALS, PushGauges
 from oracle.serve.rewards_gauges import RewardsGauges
 from oracle.serve.stake_gauges import StakeGauges
 from oracle.serve.watch_gauges import WatchGauges
@@ -61,7 +68,10 @@ class Metrics:
         self._reference = self._gauge(
             "reference_drift_bps", "another oracle's feed from ours, negative below", reference
         )
-        self._live = self._histogram("live_latency_seconds", "from a tick to its indication", _LIVE_S)
+        self.health, self._live = (
+            HealthGauges(registry),
+            self._histogram("live_latency_seconds", "from a tick to its indication", _LIVE_S),
+        )
         self._durable = self._histogram("round_durable_seconds", "from round_time until it is stored", _DURABLE_S)
         self._receipt = self._histogram("receipt_seconds", "from making a push until it landed", _RECEIPT_S, target)
         self._rpc = {
@@ -100,13 +110,19 @@ class Metrics:
         )
         self._misbehaved = self._counter("misbehaviour", "rounds in which an operator misbehaved", ("operator", "kind"))
         self._unsealed = self._counter("rounds_unsealed", "rounds that a store's operators did not seal", ("target",))
-        self._offset = self._gauge("clock_offset_seconds", "how far others' clocks are ahead of this machine's", ())
-        self._confirmed = self._gauge("clock_confirmed", "1 once our clock was confirmed", ())
+        self._offset, self._confirmed = (
+            self._gauge("clock_offset_seconds", "how far others' clocks are ahead of this machine's", ()),
+            self._gauge("clock_confirmed", "1 once our clock was confirmed", ()),
+        )
         self._held = self._counter("rounds_held", "rounds that were not made, by reason", ("reason",))
         self._streams = self._gauge("stream_readers", "open event streams", ())
         self.chains, self.operators, self.watch, self.stake, self.keeper = (
             ChainGauges(registry), OperatorGauges(registry), WatchGauges(registry), StakeGauges(registry, now_ms),
             KeeperGauges(registry),
+        )  # fmt: skip
+        self.process, self.endpoints, self.feeds, self.pushes = (
+            ProcessGauges(registry, version("lrt-oracle")), EndpointGauges(registry), FeedGauges(registry),
+            PushGauges(registry),
         )  # fmt: skip
         self._connections = self._gauge("connections", "open connections to the endpoint", ())
         self._refusals = self._counter("connections_refused", "connections refused, displaced or expired", ("how",))
@@ -119,10 +135,17 @@ class Metrics:
         return generate_latest(self._registry)
 
     def expect(self, targets: Iterable[str]) -> None:
-        """Show the counters of these targets from the start, so that the first event is seen as growth."""
+        """Show what is counted of these targets, and of rounds, from the start, so that the first event is seen as growth."""
+        for held in HoldReason:
+            self._held.labels(held.value)
         for target in targets:
             self._landed.labels(target)
             self._unsealed.labels(target)
+            self.pushes.expect(target)
+            for what in ("heard", "late"):
+                self._announced.labels(target, what)
+            for reason in REFUSALS:
+                self._failed.labels(target, reason)
 
     def round_done(self, records: Iterable[Record], abstained: Mapping[str, Abstained], *, durable_ms: int) -> None:
         """A round was stored."""
@@ -242,6 +265,7 @@ class Metrics:
             self._raise_to(self._connects, (stream.venue,), max(0, stream.connects - 1), "ws_reconnects")
             for code, total in stream.bad_frames.items():
                 self._raise_to(self._bad, (stream.venue, code), total, "ws_bad_frames")
+        self.endpoints.chains = {chain: stats.endpoints for chain, stats in chains.items()}
         for chain, stats in chains.items():
             for name, counter in self._rpc.items():
                 self._raise_to(counter, (chain,), getattr(stats, name), name)

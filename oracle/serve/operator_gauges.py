@@ -51,6 +51,8 @@ def _reach_gauges(rows: Mapping[str, OperatorRow]) -> Iterator[Metric]:
     yield _gauge("operator_here", "1: it signs in this process", _OP, {(n,): r.is_here for n, r in rows.items()})
     yield _gauge("operator_up", "1: it is here, or reached", _OP,
                  {(n,): r.path != LinkPath.NONE.value for n, r in rows.items()})  # fmt: skip
+    yield _gauge("operator_build_info", "software of it, as it says; always 1", (*_OP, "version"),
+                 {(n, r.build): True for n, r in rows.items() if r.build})  # fmt: skip
     yield _gauge("operator_path", "1: it is reached like this", (*_OP, "path"),
                  {(n, p): r.path == p for n, r in rows.items() for p in PATHS[:-1]})  # fmt: skip
     yield _gauge("operator_weight", "in the signer set of the newest round", _OP,
@@ -92,6 +94,18 @@ def _round_gauges(rows: Mapping[str, OperatorRow]) -> Iterator[Metric]:
                  {(n, kind): count for n, r in rows.items() for kind, count in r.hour.evidence.items()})  # fmt: skip
 
 
+def newer(rows: Iterable[OperatorRow]) -> int:
+    """How many operators of other processes run a newer version than those of this one; what is no version counts as old."""
+    known = [(r.is_here, _numbers(r.build)) for r in rows]
+    own = max((numbers for is_here, numbers in known if is_here), default=())
+    return sum(numbers > own for is_here, numbers in known if not is_here) if own else 0
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = version.split("+", maxsplit=1)[0].split(".")
+    return tuple(int(p) for p in parts) if all(p.isdecimal() for p in parts) else ()
+
+
 def _late(name: str, step: Step, times: Percentiles) -> dict[tuple[str, ...], float]:
     return {
         (name, step.value, percentile): ms / MS
@@ -108,6 +122,11 @@ def _store_metrics(view: OperatorsView) -> Iterator[Metric]:
     ):
         yield _counter(name, text, target, {(view.target,): view.totals.get(total, 0)})
     newest = view.hour.newest
+    if newest is not None:
+        yield _gauge("signer_set_threshold", "weight that signs a round, of the set of the newest one", target,
+                     {(view.target,): newest.signers.threshold})  # fmt: skip
+    yield _gauge("operators_newer", "operators of other processes with newer software than ours", (),
+                 {(): newer(view.rows)})  # fmt: skip
     if newest is not None and newest.signers.expires_s is not None:
         yield _gauge("signer_set_expires_timestamp_seconds", "when the signer set of the newest round expires", target,
                      {(view.target,): newest.signers.expires_s})  # fmt: skip

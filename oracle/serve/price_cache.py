@@ -109,7 +109,8 @@ class PriceCache:
             else:
                 prices.append(body.payload)
         health = self._service.health()
-        rest = orjson.dumps({"missing": missing, "ready": health.ready, "reasons": health.reasons})
+        now = {"ready": health.ready, "reasons": health.reasons, "round": health.round, "interval_s": health.interval_s}
+        rest = orjson.dumps({"missing": missing, **now})
         return Body(b'{"prices":[%b],%b' % (b",".join(prices), rest[1:]))
 
     def missing(self, spec: FeedSpec) -> Document:

@@ -26,27 +26,31 @@ from oracle.serve.evidence import batch_document
 from oracle.serve.interface import Health, NoReport, PriceInterface, Update
 from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.operator_documents import operators_document
+from oracle.serve.past_answers import MOST_PAST, TREND_SPANS_S, Trends, changes_answer, pushes_answer
 from oracle.serve.price_cache import PriceCache
 from oracle.serve.readiness import health_document
+from oracle.serve.round_stream import RoundStream
 from oracle.serve.security_documents import security_document
 from oracle.serve.stake_documents import stake_parts
 from oracle.serve.web import Body, HttpProblem, Query, nearest_feeds
 
 MAX_WINDOW_S = 7 * 86_400
+_SCRIPTS = (
+    "alarm.js", "app.js", "asked.js", "chart.js", "detail.js", "dom.js", "happened.js", "inputs.js", "keys.js", "list.js",
+    "operators.js", "risks.js", "stake.js", "targets.js", "theme.js", "uplot.js", "words.js",
+)  # fmt: skip
+_ICONS = ("icon.svg", "icon-watch.svg", "icon-depeg.svg", "icon-lost.svg")
 _PAGE = {
     "style.css": "text/css",
-    "app.js": "text/javascript",
-    "chart.js": "text/javascript",
-    "operators.js": "text/javascript",
-    "dom.js": "text/javascript",
-    "stake.js": "text/javascript",
-    "uplot.js": "text/javascript",
+    **dict.fromkeys(_SCRIPTS, "text/javascript"),
+    "detail.css": "text/css",
     "uplot.css": "text/css",
     "uplot.LICENSE.txt": "text/plain",
-    "icon.svg": "image/svg+xml",
+    **dict.fromkeys(_ICONS, "image/svg+xml"),
 }
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _FAR_MS = 1 << 45
+_PAST = 50
 _ROUND_DIGITS = 10
 
 
@@ -56,15 +60,23 @@ class Routes:
     Args:
         service: what is shown.
         hub: the event streams.
+        sealed: the stream of sealed rounds.
         now_ms: the clock, Unix ms.
         metrics: the exposition.
     """
 
     def __init__(
-        self, service: PriceInterface, hub: EventHub, now_ms: Callable[[], int], metrics: Callable[[], bytes]
+        self,
+        service: PriceInterface,
+        hub: EventHub,
+        sealed: RoundStream,
+        now_ms: Callable[[], int],
+        metrics: Callable[[], bytes],
     ) -> None:
+        self._sealed = sealed
         self._service, self._hub, self._now_ms, self._metrics = service, hub, now_ms, metrics
         self._cache = PriceCache(service, now_ms)
+        self._trends = Trends(service, now_ms)
         folder = Path(__file__).parent / "page"
         self._page = {name: Body((folder / name).read_bytes(), kind) for name, kind in _PAGE.items()}
         self._index = Body((folder / "index.html").read_bytes(), "text/html")
@@ -79,12 +91,16 @@ class Routes:
             web.get("/v1/prices", self._get_prices),
             web.get(feed, self._get_price),
             web.get(f"{feed}/history", self._get_history),
+            web.get(f"{feed}/changes", self._get_changes),
+            web.get(f"{feed}/pushes", self._get_pushes),
             web.get(f"{feed}/twap", self._get_twap),
             web.get(f"{feed}/explain", self._get_explain),
             web.get(f"{feed}/report", self._get_report),
             web.get(f"{feed}/security", self._get_security),
+            web.get("/v1/trends", self._get_trends),
             web.get("/v1/operators", self._get_operators),
             web.get("/v1/rounds/{round}/sealed", self._get_sealed),
+            web.get("/v1/rounds/stream", self._sealed.serve, allow_head=False),
             web.get("/v1/stream", self._get_stream, allow_head=False),
             web.get("/healthz", self._get_healthz),
             web.get("/readyz", self._get_readyz),
@@ -140,6 +156,20 @@ class Routes:
             )
         read = partial(history_answer, feed=spec.feed, since_ms=since_ms, until_ms=until_ms, limit=limit)
         return (await self._service.read_stored(read)).response(request)
+
+    async def _get_changes(self, request: web.Request) -> web.Response:
+        spec, limit = self._spec(request), _most(request)
+        read = partial(changes_answer, feed=spec.feed, limit=limit)
+        return (await self._service.read_stored(read)).response(request)
+
+    async def _get_pushes(self, request: web.Request) -> web.Response:
+        spec, limit, targets = self._spec(request), _most(request), self._service.targets()
+        read = partial(pushes_answer, feed=spec.feed, mode=spec.mode, targets=targets, limit=limit)
+        return (await self._service.read_stored(read)).response(request)
+
+    async def _get_trends(self, request: web.Request) -> web.Response:
+        span_s = int(Query(request, ("span_s",)).choice("span_s", TREND_SPANS_S))
+        return (await self._trends.body(span_s)).response(request)
 
     async def _get_twap(self, request: web.Request) -> web.Response:
         spec, query = self._spec(request), Query(request, ("window_s", "of", "end_ms"))
@@ -270,3 +300,7 @@ class Routes:
 
 def _live(request: web.Request) -> bool:
     return Query(request, ("live",)).choice("live", ("0", "1")) == "1"
+
+
+def _most(request: web.Request) -> int:
+    return Query(request, ("limit",)).integer("limit", least=1, most=MOST_PAST) or _PAST

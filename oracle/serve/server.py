@@ -12,12 +12,15 @@ from aiohttp import web
 from oracle.serve.connection_gate import ConnectionGate, GateLimits, connection_limit, open_file_limit
 from oracle.serve.events import EventHub, StreamLimits
 from oracle.serve.interface import PriceInterface
+from oracle.serve.round_stream import RoundStream
 from oracle.serve.routes import Routes
 from oracle.serve.web import add_headers, cors_preflight, error_documents
 
 _ACCEPTED_AT_ONCE, _QUEUED = 16, 256
 _STREAM_SHARE = 3, 4
-"""Streams keep their connections open: at most this share of all connections may be streams."""
+"""Streams keep their connections open: at most this share of all connections may be streams of prices."""
+_SEALED_PART = 4
+"""For one reader of sealed rounds there may be so many of prices."""
 
 
 class Server:
@@ -26,11 +29,19 @@ class Server:
     Attributes:
         url: where it listens.
         hub: its streams: ``len(hub)`` are open, ``hub.dropped`` were too slow.
+        sealed: its streams of sealed rounds: ``len(sealed)`` are open.
         gate: its connections: ``len(gate)`` are open.
     """
 
-    def __init__(self, listening: asyncio.Server, runner: web.AppRunner, hub: EventHub, gate: ConnectionGate) -> None:
-        self.hub, self.gate = hub, gate
+    def __init__(
+        self,
+        listening: asyncio.Server,
+        runner: web.AppRunner,
+        hub: EventHub,
+        sealed: RoundStream,
+        gate: ConnectionGate,
+    ) -> None:
+        self.hub, self.sealed, self.gate = hub, sealed, gate
         self._listening, self._runner = listening, runner
         host, port = listening.sockets[0].getsockname()[:2]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -38,7 +49,7 @@ class Server:
     async def close(self) -> None:
         """Close the port, end the streams, let running requests finish."""
         self._listening.close()
-        await self.hub.close()
+        await asyncio.gather(self.hub.close(), self.sealed.close())
         await self._runner.cleanup()
         self.gate.close()
 
@@ -70,11 +81,13 @@ async def serve(
     most = connection_limit(granted.connections, open_file_limit())
     gate = ConnectionGate(replace(granted, connections=most))
     part, whole = _STREAM_SHARE
-    hub = EventHub(replace(streams, readers=min(streams.readers, max(1, most * part // whole))))
+    shared = replace(streams, readers=min(streams.readers, max(1, most * part // whole)))
+    hub = EventHub(shared)
+    sealed = RoundStream(service, replace(shared, readers=max(1, shared.readers // _SEALED_PART)))
     preflight = [cors_preflight(cors_origins)] if cors_origins else []
     app = web.Application(middlewares=[gate.middleware(), *preflight, error_documents], client_max_size=1)
     app.on_response_prepare.append(add_headers(cors_origins))
-    app.add_routes(Routes(service, hub, now_ms, metrics).table())
+    app.add_routes(Routes(service, hub, sealed, now_ms, metrics).table())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, max_line_size=4_096)
     await runner.setup()
     if runner.server is None:
@@ -84,7 +97,7 @@ async def serve(
     )
     _queue_more(listening)
     gate.start()
-    return Server(listening, runner, hub, gate)
+    return Server(listening, runner, hub, sealed, gate)
 
 
 def _queue_more(listening: asyncio.Server) -> None:

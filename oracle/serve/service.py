@@ -9,13 +9,15 @@ from typing import Protocol, TypeVar
 
 from feeds.units import MS
 from oracle.chain.quorum_rpc import ChainError
-from oracle.model.publication import OnChain, Record
+from oracle.model.publication import OnChain, Record, Silent
 from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Why
 from oracle.model.target_status import TargetStatus
+from oracle.model.unready import Unready
 from oracle.round.live import Live
 from oracle.round.rounds import Round
+from oracle.round.silent import silent_feeds
 from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.history import HistoryReaders
@@ -98,6 +100,8 @@ class PriceService:
         self._specs, self._live, self._targets = specs, live, targets
         self._interval_s, self._now_ms, self._offset_ms = interval_s, now_ms, offset_ms
         self._readers, self._keyless = readers, tuple(keyless)
+        self.found: Callable[[], tuple[str, ...]] = tuple
+        """What the process found of its own health, for the warnings."""
         self._signs_reports, self._held = reports, held
         self._risks: Mapping[str, FeedRisk] = risks or {}
         self._live_risks: Mapping[str, LiveRisk] = {}
@@ -117,16 +121,7 @@ class PriceService:
         self._records |= {r.feed: r for r in done.records}
         self._round_s = done.round_time_s
         self._reports = {}
-        published = {r.feed for r in done.records}
-        abstaining = {f: self._abstaining_since(f, a.why, a.text, done) for f, a in done.abstained.items()}
-        for feed, spec in self._specs.items():
-            leg = next((abstaining[name] for name in spec.legs if name in abstaining), None)
-            if leg is not None:
-                abstaining[feed] = self._abstaining_since(feed, leg.why, leg.text, done)
-            elif feed not in published and feed not in abstaining:
-                why = done.missing.get(feed, "too few operators gave a value that counts")
-                abstaining[feed] = self._abstaining_since(feed, Why.NO_QUORUM, why, done)
-        self._abstaining = abstaining
+        self._abstaining = {s.feed: self._abstaining_since(s, done) for s in silent_feeds(done, self._specs)}
         repeated = {r.feed: r.report.repeats_prices for r in done.records}
         self._live_risks = live_risks(done.round_time_s, done.feeds, self._specs, self._risks, repeated)
         self._notify(Update(round_time_s=done.round_time_s, transitions=done.transitions))
@@ -139,6 +134,8 @@ class PriceService:
             self._abstaining = {f: a for f, a in self._abstaining.items() if f not in newer}
         if newer:
             self._notify(Update(round_time_s=done.round_time_s, transitions=done.transitions))
+        elif any(self._records[r.feed].report.round_time_s > done.round_time_s for r in done.records):
+            self._notify(Update(stored=True))
 
     def _is_newer(self, record: Record) -> bool:
         held = self._records.get(record.feed)
@@ -149,9 +146,11 @@ class PriceService:
         if indications:
             self._notify(Update(indications=tuple(indications)))
 
-    def _abstaining_since(self, feed: str, why: Why, text: str, done: Round) -> Abstaining:
-        before = self._abstaining.get(feed)
-        return Abstaining(why=why, text=text, since_ms=before.since_ms if before else done.round_time_s * MS)
+    def _abstaining_since(self, silent: Silent, done: Round) -> Abstaining:
+        before = self._abstaining.get(silent.feed)
+        return Abstaining(
+            why=silent.why, text=silent.text, since_ms=before.since_ms if before else done.round_time_s * MS
+        )
 
     def _notify(self, update: Update) -> None:
         for listener in self._listeners:
@@ -253,21 +252,22 @@ class PriceService:
         lag_ms = None if self._round_s is None else now_ms - self._round_s * MS
         waited_ms = now_ms - self._started_ms if lag_ms is None else lag_ms
         live = not self._is_late(waited_ms)
-        reasons = [] if live else [f"no round for {waited_ms} ms"]
-        reasons += ["no round since the start of this process"] if self._round_s is None else []
-        reasons += [held] if (held := self._held()) else []
-        reasons += [f"{f} has had no price yet" for f in self._specs if f not in self._records]
-        reasons += [f"{f} abstains: {a.text}" for f, a in self._abstaining.items()]
+        faults = [] if live else [(Unready.NO_ROUNDS, f"no round for {waited_ms} ms")]
+        faults += [(Unready.NO_ROUND_YET, "no round since the start of this process")] if self._round_s is None else []
+        faults += [(Unready.HELD, held)] if (held := self._held()) else []
+        faults += [(Unready.NO_PRICE_YET, f"{f} has had no price yet") for f in self._specs if f not in self._records]
+        faults += [(Unready.ABSTAINS, f"{f} abstains: {a.text}") for f, a in self._abstaining.items()]
         targets = [t.status() for t in self._targets.values()]
-        reasons += [text for t in targets for text in t.faults(now_ms)]
+        faults += [fault for t in targets for fault in t.faults(now_ms)]
         view = self.operators()
         warnings = list(view.warnings) if view is not None else [without_key(n) for n in self._keyless]
         warnings += [text for t in targets for text in t.warnings(now_ms)]
+        warnings += self.found()
         return Health(
             live=live,
-            ready=live and not reasons,
+            ready=live and not faults,
             degraded=bool(warnings),
-            reasons=tuple(reasons),
+            reasons=tuple(text for _, text in faults),
             warnings=tuple(warnings),
             started_at_ms=self._started_ms,
             round=self._round_s,
@@ -276,6 +276,8 @@ class PriceService:
             feeds=len(self._specs),
             feeds_abstaining=len(self._abstaining),
             targets=tuple(targets),
+            unready=frozenset(word for word, _ in faults),
+            interval_s=self._interval_s,
         )
 
     def subscribe(self, listener: Callable[[Update], None]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry
@@ -42,9 +44,10 @@ class WatchGauges(Collector):
             "operators' words that contradict each other, by what became of it",
             labels=("state",),
         )
-        for state, count in self.watch.watcher.rows.counts().items():
-            evidence.add_metric((state.value,), count)
-        yield evidence
+        with contextlib.suppress(sqlite3.Error):  # the other metrics say that the database cannot be read
+            for state, count in self.watch.watcher.rows.counts().items():
+                evidence.add_metric((state.value,), count)
+            yield evidence
         blocks = GaugeMetricFamily("lrt_oracle_watch_block", "newest block whose pushes were read", labels=("target",))
         unread = GaugeMetricFamily(
             "lrt_oracle_watch_unread_pushes", "pushes of which it is not known who signed", labels=("target",)

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feeds.errors import LrtOracleError
+from oracle.runtime.private_files import private_folder
 
+_SEALED = "sealed"
+"""A third word: versions that do not know it take the file for damaged, and sign nothing."""
 _BYTES = 64
 """Written at once and in place: no line is ever half an old and half a new one."""
 
@@ -25,10 +28,14 @@ class WitnessError(LrtOracleError, RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WitnessNote:
-    """``writes``: how often the key's journal was written to. ``round_s``: newest round_time that was ever in it."""
+    """``writes``: how often the key's journal was written to. ``round_s``: newest round_time that was ever in it.
+
+    ``sealed``: it was sealed then, for its key signs on another machine: no copy of it signs here any more.
+    """
 
     writes: int
     round_s: int
+    sealed: bool = False
 
 
 class JournalWitness:
@@ -45,7 +52,7 @@ class JournalWitness:
     def __init__(self, folder: Path, address: bytes) -> None:
         self.path = folder / f"0x{address.hex()}.said"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            private_folder(folder)
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as e:
             raise WitnessError(f"{self.path}: {e.strerror}: name another folder in oracle.witness") from e
@@ -59,9 +66,10 @@ class JournalWitness:
         text = os.pread(self._handle, _BYTES, 0).decode(errors="replace").split()
         if not text:
             return None
+        sealed = text[2:] == [_SEALED]
         with contextlib.suppress(ValueError):
-            writes, round_s = (int(word) for word in text)
-            return WitnessNote(writes=writes, round_s=round_s)
+            writes, round_s = (int(word) for word in (text[:2] if sealed else text))
+            return WitnessNote(writes=writes, round_s=round_s, sealed=sealed)
         raise WitnessError(f"{self.path} is damaged: remove it once you know that no journal was restored")
 
     def write(self, note: WitnessNote) -> None:
@@ -75,7 +83,8 @@ class JournalWitness:
             before = self.read()
             if before is None or before.writes < note.writes:
                 newest_s = max(note.round_s, before.round_s if before is not None else 0)
-                os.pwrite(self._handle, f"{note.writes} {newest_s}\n".ljust(_BYTES).encode(), 0)
+                sealed = f" {_SEALED}" if note.sealed else ""
+                os.pwrite(self._handle, f"{note.writes} {newest_s}{sealed}\n".ljust(_BYTES).encode(), 0)
                 os.fdatasync(self._handle)
         except OSError as e:
             raise WitnessError(f"{self.path}: {e.strerror}") from e

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from feeds.errors import LrtOracleError
+from oracle.runtime.private_files import private_folder
 from oracle.sign.keyfiles import KeyfileError
 
 
@@ -33,7 +34,7 @@ def sole_writer(database: Path | str) -> Iterator[None]:
         DatabaseInUse: another process has it; the error names its pid.
     """
     path = Path(database).resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     with ExitStack() as handles:
         beside = _opened(handles, path.with_name(f"{path.name}.lock"))
         file = _opened(handles, path)
@@ -55,6 +56,30 @@ def _opened(handles: ExitStack, path: Path) -> int:
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     handles.callback(os.close, handle)
     return handle
+
+
+class JournalInUse(LrtOracleError, RuntimeError):
+    """A process signs with this journal."""
+
+
+@contextmanager
+def sole_journal(journal: Path) -> Iterator[None]:
+    """Nobody else has a journal meanwhile. One that is not there is nobody's.
+
+    Raises:
+        JournalInUse: a process signs with it.
+    """
+    if not journal.exists():
+        yield
+        return
+    handle = os.open(journal, os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise JournalInUse(f"{journal} is in use by a process that signs: stop that one first") from None
+    finally:
+        os.close(handle)
 
 
 class KeyLock:

@@ -14,8 +14,12 @@ from eth_hash.auto import keccak
 
 from feeds.chains.abi import address, checksummed
 from feeds.errors import LrtOracleError
+from oracle.runtime.private_files import private_file, private_folder
 from oracle.sign.eip712 import address_of
 from oracle.sign.sign_journal import SignJournal
+
+_FILE = "_FILE"
+"""At the end of a variable's name: it names a file instead, as secrets of containers and services are given."""
 
 
 class LocalSigner:
@@ -46,17 +50,42 @@ class KeyfileError(LrtOracleError, RuntimeError):
     """A keyfile cannot be used: which one, and what to do."""
 
 
+def passphrase_of(variable: str, environ: Mapping[str, str]) -> str | None:
+    """The passphrase in an environment variable, or in the file that ``VARIABLE_FILE`` names; None where neither is set.
+
+    Of a file the first line counts.
+
+    Raises:
+        KeyfileError: the file cannot be read.
+    """
+    if variable in environ or (name := environ.get(f"{variable}{_FILE}")) is None:
+        return environ.get(variable)
+    try:
+        return Path(name).read_text(encoding="utf-8").split("\n", 1)[0]
+    except (OSError, ValueError) as e:
+        raise KeyfileError(f"the passphrase in {name} ({variable}{_FILE}) cannot be read: {e}") from None
+
+
+def has_passphrase(variable: str, environ: Mapping[str, str]) -> bool:
+    """Whether a passphrase is given, by a variable or by a file."""
+    return variable in environ or f"{variable}{_FILE}" in environ
+
+
 def load(path: Path, passphrase_env: str, environ: Mapping[str, str] = os.environ) -> coincurve.PrivateKey:
-    """Decrypt a keyfile with the passphrase in an environment variable.
+    """Decrypt a keyfile with the passphrase in an environment variable, or in the file that ``VARIABLE_FILE`` names.
 
     Raises:
         KeyfileError: no file, no passphrase, or the wrong one.
     """
     if not path.is_file():
         raise KeyfileError(f"no keyfile at {path}: make one with `lrt-oracle keys new {path}`")
-    passphrase = environ.get(passphrase_env)
+    passphrase = passphrase_of(passphrase_env, environ)
     if passphrase is None:
-        raise KeyfileError(f"{path} needs its passphrase: set the environment variable {passphrase_env}")
+        raise KeyfileError(
+            f"{path} needs its passphrase: set the environment variable {passphrase_env}, or {passphrase_env}{_FILE} with the"
+            " name of a file"
+        )
+    private_file(path)
     try:
         return coincurve.PrivateKey(bytes(Account.decrypt(path.read_text(encoding="utf-8"), passphrase)))
     except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError):
@@ -86,7 +115,7 @@ def save(path: Path, key: coincurve.PrivateKey, passphrase: str, *, iterations: 
     Raises:
         KeyfileError: a file is already there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     if path.exists():
         raise _taken(path)
     kdf = "pbkdf2" if iterations else None
@@ -138,13 +167,13 @@ def new(path: Path, journal: Path | None, passphrase_env: str, environ: Mapping[
     Raises:
         KeyfileError: no passphrase, or a file is already there.
     """
-    passphrase = environ.get(passphrase_env)
+    passphrase = passphrase_of(passphrase_env, environ)
     if not passphrase:
         raise KeyfileError(f"a keyfile needs a passphrase: set the environment variable {passphrase_env}")
     if journal is not None and journal.exists():
         raise KeyfileError(f"{journal} exists: a journal belongs to one key, choose another name")
     if journal is not None:  # before the key: a key without its journal would be mute at first
-        journal.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(journal.parent)
     key = coincurve.PrivateKey()
     save(path, key, passphrase)
     if journal is not None:

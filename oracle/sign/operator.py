@@ -28,8 +28,9 @@ from oracle.sign.eip712 import (
 )
 from oracle.sign.epoch_lines import EpochKind, EpochLine, EpochRefused, VoteLine
 from oracle.sign.epoch_words import EpochAttendance, EpochVote, RewardsWord
+from oracle.sign.journal_form import JournalError
 from oracle.sign.messages import Refusal, RefusalCode, Signature, SignedValues, SignerSet
-from oracle.sign.sign_journal import EquivocationRefused, JournalError, SignJournal
+from oracle.sign.sign_journal import EquivocationRefused, SignJournal
 
 SEALED_PLACE = 1 << 16
 """Place in the journal of a round's certificate: behind every feed index, one for each step."""
@@ -153,6 +154,13 @@ class Operator:
     def outlived(self, signers: SignerSet, round_time_s: int) -> Refusal | None:
         """Why it signs nothing of a round for a set: it has expired by then, and the store refuses it. None if it has not."""
         return self.refuse(RefusalCode.WRONG_EPOCH, signers.expired_text) if signers.has_expired(round_time_s) else None
+
+    def moved_past(self, round_time_s: int) -> Refusal | None:
+        """Why it says nothing new of a round: its key may have, on the machine from which its journal came."""
+        if round_time_s > self.journal.moved_s:
+            return None
+        text = f"its journal came from another machine, where its key may have spoken in rounds up to {self.journal.moved_s}"
+        return self.refuse(RefusalCode.MUTE, text)
 
     def unable(self, now_ms: int, *, clock_ok: bool) -> Refusal | None:
         """Why it signs nothing at present; None if it does."""

@@ -10,48 +10,23 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from feeds.errors import LrtOracleError
+from oracle.runtime.file_faults import is_damage
 from oracle.sign.eip712 import Domain
-from oracle.sign.epoch_lines import SCHEMA as EPOCHS
 from oracle.sign.epoch_lines import EpochKind, EpochLine, EpochLines, VoteLine
 from oracle.sign.epoch_words import VoteKind
+from oracle.sign.handover import Handover
+from oracle.sign.journal_form import JournalError, damaged_journal, open_journal
 from oracle.sign.journal_witness import JournalWitness, WitnessError, WitnessNote
 from oracle.sign.mute_period import MutePeriod
+from oracle.sign.round_lines import JournalPlace, RoundLines
 
 KEPT_S = 2 * 86_400
 """Lines of a feed that are older than its newest by this are dropped; longer where a store takes older rounds."""
-_DROPPED_AT_ONCE = 8
 _BUSY_MS = 1_000
 """So long a write waits for another process that has the journal; rounds wait too. Later it is a refusal, and the next
 round tries again."""
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS signed (
-  chain INTEGER NOT NULL, store BLOB NOT NULL, feed INTEGER NOT NULL, round_s INTEGER NOT NULL, item_hash BLOB NOT NULL,
-  PRIMARY KEY (chain, store, feed, round_s)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS signed_round ON signed (round_s, chain, store);
-CREATE TABLE IF NOT EXISTS owner (address BLOB NOT NULL, mute_until_ms INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS written (writes INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS silence (floor_s INTEGER NOT NULL, sure INTEGER NOT NULL);
-"""
-
-
-class JournalPlace(NamedTuple):
-    """What a key signs once: one round of one feed of a store. ``feed`` is the store's index, ``round_s`` a round_time.
-
-    Above all indexes are the certificates of rounds, see Operator.request_seal.
-    """
-
-    chain_id: int
-    store: bytes
-    feed: int
-    round_s: int
-
-
-class JournalError(LrtOracleError, RuntimeError):
-    """The journal belongs to another key, or cannot be written."""
 
 
 class EquivocationRefused(LrtOracleError):
@@ -76,7 +51,7 @@ class LostRefused(EquivocationRefused):
 
     def __init__(self, place: JournalPlace, floor_s: int) -> None:
         super().__init__(place)
-        why = f"the journal was missing or restored and knows nothing of what was signed up to {floor_s}"
+        why = f"the journal was missing, restored or moved and knows nothing of what was signed up to {floor_s}"
         self.args = (f"feed {place.feed} at round_time {place.round_s}: {why}; nothing is signed there any more",)
 
 
@@ -111,22 +86,26 @@ class SignJournal:
         self.witnessed_s: int | None = None
         """Newest round_time of which the witness knew more than this file when it was opened; None if it did not."""
         self._witness = witness
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA + EPOCHS)
-        self._epochs = EpochLines(self._db)
+        self._damage: str | None = None
+        self._db = open_journal(path)
+        self._handover = Handover(self._db, path)
+        self._lines, self._epochs = RoundLines(self._db), EpochLines(self._db)
         self._mute = MutePeriod(self._db, mute_ms, time_confirmed=time_confirmed)
-        self._open(address, now_ms, newborn=newborn)
         # mute_ms covers what a store still takes
         self._kept_s = max(KEPT_S, 2 * mute_ms // 1_000)
-        self._db.execute(f"PRAGMA busy_timeout = {busy_ms}")
-        self._ask_witness(now_ms)
+        try:
+            self._open(address, now_ms, newborn=newborn)
+            self._db.execute(f"PRAGMA busy_timeout = {busy_ms}")
+            self._ask_witness(now_ms)
+        except BaseException:
+            self._db.close()
+            raise
 
     def _open(self, address: bytes, now_ms: int, *, newborn: bool) -> None:
         """Bind the key, and begin to be mute if need be: all or nothing, a crash leaves no journal that forgot it was new."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
+            self._handover.check_open()
             self._db.execute("INSERT INTO silence SELECT 0, 1 WHERE NOT EXISTS (SELECT 1 FROM silence)")
             row = self._db.execute("SELECT address, mute_until_ms FROM owner").fetchone()
             if row is None:
@@ -150,6 +129,11 @@ class SignJournal:
     def forgotten_s(self) -> int:
         """Up to when it may have signed what is not in here, Unix s: the file was missing or restored; 0 if it never was."""
         return self._mute.floor_s
+
+    @property
+    def moved_s(self) -> int:
+        """Up to which round_time only what is in here may be signed again, as it is here: it came from another machine."""
+        return self._handover.floor_s
 
     def mute_for_ms(self, now_ms: int) -> int:
         """How long this key still signs nothing, at least; 0 if it may sign."""
@@ -186,7 +170,7 @@ class SignJournal:
 
     def has_signed(self, domain: Domain, feed: int, round_s: int) -> bool:
         """Whether something was signed for this place, by any process that writes here, and is not yet dropped."""
-        return self._has(JournalPlace(domain.chain_id, domain.store, feed, round_s))
+        return self._lines.has(JournalPlace(domain.chain_id, domain.store, feed, round_s))
 
     def hashes(self, domain: Domain, round_s: int) -> Mapping[int, bytes]:
         """Item hashes of a round that are signed already, by feed index."""
@@ -230,9 +214,21 @@ class SignJournal:
         return self._epochs.votes(domain.chain_id, domain.store, epoch)
 
     def _write_down(self, is_there: Callable[[], bool], write: Callable[[], None]) -> None:
-        """One transaction, and its witness."""
+        """One transaction, and its witness. Once a file is seen to be damaged, nothing it says is believed any more."""
+        if self._damage is not None:
+            raise damaged_journal(self.path, self._damage)
+        try:
+            self._write_whole(is_there, write)
+        except sqlite3.DatabaseError as e:
+            if not is_damage(e):
+                raise
+            self._damage = str(e)
+            raise damaged_journal(self.path, self._damage) from e
+
+    def _write_whole(self, is_there: Callable[[], bool], write: Callable[[], None]) -> None:
         with self._db:  # commits, or rolls back when an exception passes
             self._db.execute("BEGIN IMMEDIATE")
+            self._handover.check_open()
             ahead = self._witness_ahead()
             if ahead is None and is_there():
                 return
@@ -252,18 +248,19 @@ class SignJournal:
             place = JournalPlace(domain.chain_id, domain.store, feed, round_s)
             self._admit(place)
             self._write(place, item_hash)
-            self._drop_old(place)
+            self._lines.drop_old(place, self._kept_s)
 
     def _holds(self, domain: Domain, round_s: int, item_hashes: Mapping[int, bytes]) -> bool:
         """Whether all of it is there, as it was signed."""
         return all(
-            self._held(JournalPlace(domain.chain_id, domain.store, f, round_s)) == h for f, h in item_hashes.items()
+            self._lines.held(JournalPlace(domain.chain_id, domain.store, f, round_s)) == h
+            for f, h in item_hashes.items()
         )
 
     def _admit(self, place: JournalPlace) -> None:
         """Refuse a place of which it is not known any more what was signed there."""
-        oldest_s, floor_s = self._oldest_s(place), self._mute.floor_s
-        if (place.round_s >= oldest_s and place.round_s > floor_s) or self._has(place):
+        oldest_s, floor_s = self._lines.oldest_s(place, self._kept_s), max(self._mute.floor_s, self.moved_s)
+        if (place.round_s >= oldest_s and place.round_s > floor_s) or self._lines.has(place):
             return
         if place.round_s < oldest_s:
             raise ForgottenRefused(place, oldest_s + self._kept_s)
@@ -271,31 +268,8 @@ class SignJournal:
 
     def _write(self, place: JournalPlace, item_hash: bytes) -> None:
         self._db.execute("INSERT OR IGNORE INTO signed VALUES (?, ?, ?, ?, ?)", (*place, item_hash))
-        if self._held(place) != item_hash:
+        if self._lines.held(place) != item_hash:
             raise EquivocationRefused(place)
-
-    def _held(self, place: JournalPlace) -> bytes | None:
-        """What was signed there."""
-        sql = "SELECT item_hash FROM signed WHERE chain = ? AND store = ? AND feed = ? AND round_s = ?"
-        row = self._db.execute(sql, place).fetchone()
-        return None if row is None else bytes(row[0])
-
-    def _has(self, place: JournalPlace) -> bool:
-        return self._held(place) is not None
-
-    def _oldest_s(self, place: JournalPlace) -> int:
-        """From when on every line of a feed is kept; only what is older than this was ever dropped."""
-        sql = "SELECT coalesce(max(round_s), 0) FROM signed WHERE chain = ? AND store = ? AND feed = ?"
-        return int(self._db.execute(sql, place[:3]).fetchone()[0]) - self._kept_s
-
-    def _drop_old(self, place: JournalPlace) -> None:
-        """Drop a few of the oldest lines of a feed; its newest is never among them."""
-        feed = place[:3]
-        self._db.execute(
-            "DELETE FROM signed WHERE chain = ? AND store = ? AND feed = ? AND round_s IN (SELECT round_s FROM signed"
-            " WHERE chain = ? AND store = ? AND feed = ? AND round_s < ? ORDER BY round_s LIMIT ?)",
-            (*feed, *feed, self._oldest_s(place), _DROPPED_AT_ONCE),
-        )
 
     # --- the witness ---------------------------------------------------------------------------------------------
 
@@ -304,8 +278,8 @@ class SignJournal:
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("INSERT INTO written SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM written)")
-            note = self._witness.read() if self._witness is not None else None
-            if note is not None and note.writes > self._writes():
+            note = self._note_ahead()
+            if note is not None:
                 self.witnessed_s = note.round_s
                 self._go_on_from(note)
                 self._mute.begin(now_ms, note.round_s)
@@ -314,10 +288,17 @@ class SignJournal:
     def _witness_ahead(self) -> WitnessNote | None:
         """What the witness knows, if that is more than is in here: it is written after the journal, so that was restored."""
         try:
-            note = self._witness.read() if self._witness is not None else None
+            return self._note_ahead()
         except WitnessError as e:
             raise _unwitnessed(e) from e
-        return note if note is not None and note.writes > self._writes() else None
+
+    def _note_ahead(self) -> WitnessNote | None:
+        note = self._witness.read() if self._witness is not None else None
+        if note is None or note.writes <= self._writes():
+            return None
+        if note.sealed:
+            raise self._handover.sealed_elsewhere()
+        return note
 
     def _go_on_from(self, note: WitnessNote) -> None:
         """Count on from where the witness is, and be mute: at once, and for the full time from when that is asked for."""

@@ -5,12 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-TABLE = """
-CREATE TABLE IF NOT EXISTS attended (
-  target TEXT NOT NULL, epoch INTEGER NOT NULL, round_s INTEGER NOT NULL, signed BLOB NOT NULL,
-  PRIMARY KEY (target, epoch, round_s)
-) WITHOUT ROWID;
-"""
 _KEPT_EPOCHS = 16
 """Before the newest: what they owe was said long ago."""
 _BYTES = 32

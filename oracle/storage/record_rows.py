@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from oracle.model.canonical_json import dump, parse
+import orjson
+
+from oracle.model.canonical_json import parse
 from oracle.model.publication import Record, Transition
 from oracle.model.types import Abstained
-from oracle.sign.messages import Agreement, EvidenceRow, SignedValues, SignerSet
+from oracle.sign.messages import Agreement, EvidenceRow, SignerSet
+from oracle.storage.packs import Packs
+from oracle.storage.roll_up_rows import ROW_S, roll_ups_in
+from oracle.storage.signed_rows import SealedWords, signed_row
 
 _MOST_SEARCHED = 16
+_RECORDS = ("records", "kept_records")
+_AGREEMENTS = ("agreements", "kept_agreements")
 _HANDED_ON = 600
 """Records before a round: more than there are rounds that operators hand on to each other."""
-_VALUES_BEFORE = "SELECT * FROM agreements WHERE target = ? AND round_s < ? AND body != CAST('[]' AS BLOB) ORDER BY round_s DESC LIMIT ?"
-_VALUES_AFTER = (
-    "SELECT * FROM agreements WHERE target = ? AND round_s > ? AND body != CAST('[]' AS BLOB) ORDER BY round_s LIMIT ?"
+_WITH_VALUES = (
+    "SELECT * FROM {} WHERE target = ? AND round_s {} ? AND body != CAST('[]' AS BLOB) ORDER BY round_s {} LIMIT ?"
 )
 _MOST_INTEGER = (1 << 63) - 1
 """That SQLite keeps; a counter of somebody else may be higher."""
@@ -28,20 +35,6 @@ _DROP_EVIDENCE = (
     "DELETE FROM evidence WHERE target = ? AND address = ? AND kind = ? AND round_s <= (SELECT round_s FROM evidence"
     " WHERE target = ? AND address = ? AND kind = ? ORDER BY round_s DESC LIMIT 1 OFFSET ?)"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _SealedWords:
-    """What was sealed of an Agreement."""
-
-    STORED_AS = "Sealed"
-
-    items: bytes
-    step: int
-    seals: tuple[tuple[bytes, bytes], ...]
-    dropped: tuple[int, ...]
-    version: int
-    rules: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,75 +49,98 @@ class SealRow:
     step: int
 
 
-def sealed_words(agreement: Agreement) -> bytes:
-    """What was sealed, as it is stored."""
-    return dump(_SealedWords(**{f.name: getattr(agreement, f.name) for f in fields(_SealedWords)}))
-
-
-def _agreement(row: Sequence[Any]) -> Agreement:
-    feeds, indexes = parse(tuple[tuple[str, ...], tuple[int, ...]], row[3])
-    sealed = parse(_SealedWords, row[5])
-    return Agreement(
-        target=row[0],
-        round_time_s=row[1],
-        signers=parse(SignerSet, row[2]),
-        feeds=feeds,
-        indexes=indexes,
-        values=parse(tuple[SignedValues, ...], row[4]),
-        **{f.name: getattr(sealed, f.name) for f in fields(_SealedWords)},
-    )
-
-
 class RecordRows:
     """The publications of a database."""
 
     connection: sqlite3.Connection
+    packs: Packs
     _reads: sqlite3.Connection
+    _read_packs: Packs
     _reading: threading.Lock
 
     def record(self, feed: str, round_s: int | None = None) -> Record | None:
         """The agreed record of a round; the newest without round_s."""
-        sql = "SELECT body FROM records WHERE feed = ? AND round_s <= ? ORDER BY round_s DESC LIMIT 1"
-        row = self.connection.execute(sql, (feed, round_s if round_s is not None else 1 << 40)).fetchone()
-        record = parse(Record, row[0]) if row else None
-        return record if record is None or round_s in (None, record.report.round_time_s) else None
+        which, values = ("", (feed,)) if round_s is None else ("AND round_s = ?", (feed, round_s))
+        for table in _RECORDS:
+            sql = f"SELECT body FROM {table} WHERE feed = ? {which} ORDER BY round_s DESC LIMIT 1"  # noqa: S608 - our own text
+            row = self.connection.execute(sql, values).fetchone()
+            if row is not None:
+                return parse(Record, self.packs.plain(row[0]))
+        return None
 
     def history(self, feed: str, since_ms: int, until_ms: int, limit: int) -> list[Record]:
-        """Agreed records of a time range: the newest `limit` of them, ascending. May be called from another thread."""
-        sql = "SELECT body FROM records WHERE feed = ? AND round_s BETWEEN ? AND ? ORDER BY round_s DESC LIMIT ?"
-        with self._reading:
-            rows = self._reads.execute(sql, (feed, -(-since_ms // 1_000), until_ms // 1_000, limit)).fetchall()
-        return [parse(Record, r[0]) for r in reversed(rows)]
+        """Agreed records of a time range: the newest `limit` of them, ascending. May be called from another thread.
+
+        Of the time before :meth:`full_rate_since_s` there are those that are kept for good, and roll-ups.
+        """
+        rows: list[tuple[int, bytes]] = []
+        with self._reading, self.one_moment():
+            for table in _RECORDS:
+                sql = f"SELECT round_s, body FROM {table} WHERE feed = ? AND round_s BETWEEN ? AND ? ORDER BY round_s DESC LIMIT ?"  # noqa: S608 - one of two names
+                range_s = -(-since_ms // 1_000), until_ms // 1_000
+                found = (
+                    self._reads.execute(sql, (feed, *range_s, limit - len(rows))).fetchall()
+                    if len(rows) < limit
+                    else []
+                )
+                rows += [(r, self._read_packs.plain(body)) for r, body in found]
+        return [parse(Record, body) for _, body in sorted(rows)]
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """What is read meanwhile is of one moment: no row points to a pack that has been dropped since."""
+        if self._reads.in_transaction:
+            yield
+            return
+        self._reads.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._reads.execute("ROLLBACK")
+
+    def full_rate_since_s(self, feed: str) -> int:
+        """From when on every record of a feed is kept; before it there are roll-ups. 0 if nothing was thinned out yet."""
+        sql = "SELECT start_s, body FROM roll_ups WHERE step_s = ? AND feed = ? ORDER BY start_s DESC LIMIT 1"
+        for step_s in ROW_S:
+            for start_s, body in self.connection.execute(sql, (step_s, feed)):
+                return roll_ups_in(body, start_s)[-1].start_s(step_s) + step_s
+        return 0
 
     def agreement(self, round_s: int, target: str | None = None) -> Agreement | None:
         """What was sealed in a round at a target, with the signed values; at any without one."""
-        sql = "SELECT * FROM agreements WHERE round_s = ? AND (target = ? OR ? IS NULL) LIMIT 1"
-        row = self.connection.execute(sql, (round_s, target, target)).fetchone()
-        return None if row is None else _agreement(row)
+        for table in _AGREEMENTS:
+            sql = f"SELECT * FROM {table} WHERE round_s = ? AND (target = ? OR ? IS NULL) LIMIT 1"  # noqa: S608 - one of two names
+            row = self.connection.execute(sql, (round_s, target, target)).fetchone()
+            if row is not None:
+                return signed_row(self.packs, row).agreement
+        return None
 
     def agreement_of_set(self, agreement: Agreement) -> Agreement | None:
         """The nearest other round of the same target and epoch whose values are stored, None if there is none."""
         target, round_s = agreement.target, agreement.round_time_s
-        for sql in (_VALUES_BEFORE, _VALUES_AFTER):
-            for row in self.connection.execute(sql, (target, round_s, _MOST_SEARCHED)):
-                if (found := _agreement(row)).signers.epoch == agreement.signers.epoch:
-                    return found
+        for table in _AGREEMENTS:
+            for side, order in (("<", "DESC"), (">", "ASC")):
+                sql = _WITH_VALUES.format(table, side, order)
+                for row in self.connection.execute(sql, (target, round_s, _MOST_SEARCHED)).fetchall():
+                    if (found := signed_row(self.packs, row).agreement).signers.epoch == agreement.signers.epoch:
+                        return found
         return None
 
     def seals(self, target: str, since_s: int) -> list[SealRow]:
         """Who sealed the rounds of a target since a time, ascending: an agreement without its values."""
-        sql = "SELECT round_s, signers, indexes, sealed FROM agreements WHERE target = ? AND round_s >= ? ORDER BY round_s"
+        sql = "SELECT * FROM agreements WHERE target = ? AND round_s >= ? ORDER BY round_s"
         return [
             SealRow(
                 target=target,
-                round_time_s=row[0],
-                signers=parse(SignerSet, row[1]),
-                feeds=parse(tuple[tuple[str, ...], tuple[int, ...]], row[2])[0],
+                round_time_s=row.round_s,
+                signers=parse(SignerSet, row.signers),
+                feeds=parse(tuple[tuple[str, ...], tuple[int, ...]], row.indexes)[0],
                 addresses=tuple(a for a, _ in sealed.seals),
                 step=sealed.step,
             )
-            for row in self.connection.execute(sql, (target, since_s))
-            for sealed in (parse(_SealedWords, row[3]),)
+            for stored in self.connection.execute(sql, (target, since_s))
+            for row in (signed_row(self.packs, stored),)
+            for sealed in (parse(SealedWords, row.sealed),)
         ]
 
     def rounds_made(self, feed: str, since_s: int) -> list[int]:
@@ -140,13 +156,12 @@ class RecordRows:
             round_s: the round that was made here.
             known_ms: records that were drawn up later do not count, Unix ms.
         """
-        sql = (
-            "SELECT min(round_s) FROM (SELECT round_s, body FROM records WHERE feed = ? AND round_s < ?"
-            " ORDER BY round_s DESC LIMIT ?)"
-            " WHERE json_extract(CAST(body AS TEXT), '$.computed_at_ms') BETWEEN ? AND ?"
+        sql = "SELECT round_s, body FROM records WHERE feed = ? AND round_s < ? ORDER BY round_s DESC LIMIT ?"
+        rows = self.connection.execute(sql, (feed, round_s, _HANDED_ON)).fetchall()
+        learned = (
+            r for r, body in reversed(rows) if round_s * 1_000 < _drawn_up_ms(self.packs.plain(body)) <= known_ms
         )
-        row = self.connection.execute(sql, (feed, round_s, _HANDED_ON, round_s * 1_000 + 1, known_ms)).fetchone()
-        return None if row[0] is None else int(row[0])
+        return next(learned, None)
 
     def newest_sealed_s(self, target: str | None = None) -> int | None:
         """Newest round that was sealed at a target, at any without one; None if none was."""
@@ -209,10 +224,15 @@ class RecordRows:
         """How often each feed abstained for which reason, over all operators."""
         tally: dict[str, int] = {}
         for (body,) in self.connection.execute("SELECT body FROM rounds WHERE kind = 'abstained'"):
-            abstained = parse(Abstained, body)
+            abstained = parse(Abstained, self.packs.plain(body))
             key = f"{abstained.feed} {abstained.why.name}"
             tally[key] = tally.get(key, 0) + 1
         return tally
+
+
+def _drawn_up_ms(body: bytes) -> int:
+    """``computed_at_ms`` of a record, without reading the rest of it."""
+    return int(orjson.loads(body)["computed_at_ms"])
 
 
 def _evidence_row(row: tuple[Any, ...]) -> EvidenceRow:

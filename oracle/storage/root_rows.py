@@ -4,24 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS epoch_stakes (
-  target TEXT NOT NULL, epoch INTEGER NOT NULL, capture_s INTEGER NOT NULL, body BLOB NOT NULL,
-  PRIMARY KEY (target, epoch, capture_s)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS epoch_said (
-  target TEXT NOT NULL, epoch INTEGER NOT NULL, capture_s INTEGER NOT NULL, rounds INTEGER NOT NULL, counted BLOB NOT NULL,
-  PRIMARY KEY (target, epoch, capture_s)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS epoch_roots (
-  target TEXT NOT NULL, epoch INTEGER NOT NULL, words BLOB NOT NULL DEFAULT x'', posting BLOB NOT NULL DEFAULT x'',
-  PRIMARY KEY (target, epoch)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS epoch_evidence (
-  target TEXT NOT NULL, epoch INTEGER NOT NULL, address BLOB NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL,
-  first BLOB NOT NULL, second BLOB NOT NULL, PRIMARY KEY (target, epoch, address, kind)
-) WITHOUT ROWID;
-"""
 _KEPT_EPOCHS = 64
 """Before the newest; evidence stays for good."""
 

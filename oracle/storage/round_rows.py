@@ -6,11 +6,14 @@ import json
 import sqlite3
 
 from oracle.model.canonical_json import parse
-from oracle.model.spec import FeedSpec
+from oracle.model.spec import RULES_VERSION, FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.types import Abstained, FeedRound, Result
+from oracle.storage.carried import CarriedState, carried_state
 from oracle.storage.errors import DatabaseError
 from oracle.storage.limits import DatabaseLimits
+from oracle.storage.older import OlderRounds
+from oracle.storage.packs import Packs
 from oracle.storage.withdrawn import Withdrawn
 
 _NEWEST_FIRST = (
@@ -22,22 +25,29 @@ class RoundRows:
     """The rounds of a database."""
 
     connection: sqlite3.Connection
+    packs: Packs
     withdrawn: Withdrawn
-    _limits: DatabaseLimits
+    older: OlderRounds
+    limits: DatabaseLimits
     _counts: dict[tuple[str, str], int]
 
     def state(self, operator: str, feed: str) -> FeedState:
         """The state after the last stored round; a fresh one where there is none."""
+        return self.carried_state(operator, feed).state
+
+    def carried_state(self, operator: str, feed: str) -> CarriedState:
+        """The same, with the rules that have made it and what of it begins anew by the present ones."""
         row = self.connection.execute(
             "SELECT body FROM states WHERE operator = ? AND feed = ?", (operator, feed)
         ).fetchone()
-        return parse(FeedState, row[0]) if row else FeedState()
+        return carried_state(row[0]) if row else CarriedState(state=FeedState(), made_by=RULES_VERSION)
 
     def last_round_s(self) -> int:
         """Newest round_time stored, 0 if none: rounds never go back behind it."""
         newest = "SELECT max(r.round_s) FROM rounds r WHERE r.operator = s.operator AND r.feed = s.feed"
         row = self.connection.execute(f"SELECT max(({newest})) FROM states s").fetchone()  # noqa: S608 - our own text
-        return int(row[0] or 0)
+        older = self.older.span()
+        return max(int(row[0] or 0), older[1] if older is not None else 0)
 
     def operators(self, feed: str) -> tuple[str, ...]:
         """Operators that have rounds of this feed."""
@@ -49,13 +59,13 @@ class RoundRows:
         """One operator's stored result of one round."""
         sql = "SELECT kind, body FROM rounds WHERE operator = ? AND feed = ? AND round_s = ?"
         row = self.connection.execute(sql, (operator, feed, round_s)).fetchone()
-        return stored_result(row[0], row[1]) if row else None
+        return stored_result(row[0], self.packs.plain(row[1])) if row else None
 
     def newest(self, feed: str, before_s: int = 1 << 40) -> Result | None:
         """One operator's result of the newest stored round of a feed before a time."""
         sql = "SELECT kind, body FROM rounds WHERE operator = ? AND feed = ? AND round_s < ? ORDER BY round_s DESC LIMIT 1"
         rows = [self.connection.execute(sql, (name, feed, before_s)).fetchone() for name in self.operators(feed)]
-        results = [stored_result(row[0], row[1]) for row in rows if row]
+        results = [stored_result(row[0], self.packs.plain(row[1])) for row in rows if row]
         return max(results, key=lambda r: r.round_time_s, default=None)
 
     def results_since(self, operator: str, feed: str, first_s: int, last_s: int) -> list[tuple[bytes, Result]]:
@@ -64,7 +74,8 @@ class RoundRows:
             "SELECT kind, body FROM rounds WHERE operator = ? AND feed = ? AND round_s BETWEEN ? AND ? ORDER BY round_s"
         )
         rows = self.connection.execute(sql, (operator, feed, first_s, last_s))
-        return [(bytes(r[1]), stored_result(r[0], r[1])) for r in rows]
+        bodies = ((kind, self.packs.plain(body)) for kind, body in rows)
+        return [(body, stored_result(kind, body)) for kind, body in bodies]
 
     def checkpoint(self, operator: str, feed: str, round_s: int) -> tuple[int, FeedState] | None:
         """The newest checkpoint at or before a round: its round and the state before it."""
@@ -102,11 +113,11 @@ class RoundRows:
         for operator, feed in self._counts:
             quiet = 0
             for round_s, body in self.connection.execute(_NEWEST_FIRST, (operator, feed)):
-                used = blocks_used(body, chain_id)
+                used = blocks_used(self.packs.plain(body), chain_id)
                 if any(first_block <= block <= last_block for block in used):
                     marked.append((note, operator, feed, round_s))
                 quiet = 0 if used else quiet + 1
-                if quiet >= self._limits.quiet_rounds or (used and max(used) < first_block):
+                if quiet >= self.limits.quiet_rounds or (used and max(used) < first_block):
                     break
         update = "UPDATE rounds SET orphaned = ? WHERE operator = ? AND feed = ? AND round_s = ?"
         with self.connection:

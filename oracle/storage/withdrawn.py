@@ -7,22 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from oracle.model.publication import OPEN, PushState
+from oracle.storage.packs import Packs
+from oracle.storage.roll_up_rows import cut_roll_ups
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS withdrawals (
-  id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, after_s INTEGER NOT NULL, why TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS withdrawn (
-  withdrawal INTEGER NOT NULL, what TEXT NOT NULL, operator TEXT NOT NULL, feed TEXT NOT NULL, round_s INTEGER NOT NULL,
-  kind TEXT NOT NULL, body BLOB NOT NULL, signers BLOB, indexes BLOB, sealed BLOB
-);
-CREATE INDEX IF NOT EXISTS withdrawn_round ON withdrawn (feed, what, round_s);
-"""
 _MOVES = (
     ("rounds", "'round', operator, feed, round_s, kind, body, NULL, NULL, NULL", "round_s > ?"),
     ("checkpoints", "'checkpoint', operator, feed, round_s, '', body, NULL, NULL, NULL", "round_s > ?"),
     ("records", "'record', '', feed, round_s, '', body, NULL, NULL, NULL", "round_s > ?"),
+    ("kept_records", "'record', '', feed, round_s, '', body, NULL, NULL, NULL", "round_s > ?"),
     ("agreements", "'agreement', target, '', round_s, '', body, signers, indexes, sealed", "round_s > ?"),
+    ("kept_agreements", "'agreement', target, '', round_s, '', body, signers, indexes, sealed", "round_s > ?"),
     ("transitions", "'transition', '', feed, at_ms / 1000, '', body, NULL, NULL, NULL", "at_ms >= 1000 * ?"),
 )
 
@@ -63,10 +57,11 @@ class Withdrawn:
 
     Args:
         conn: the database, in autocommit mode.
+        packs: its packs.
     """
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        self._conn = conn
+    def __init__(self, conn: sqlite3.Connection, packs: Packs) -> None:
+        self._conn, self._packs = conn, packs
 
     def spans(self, after_s: int) -> list[Span]:
         """The rounds that are stored after a round_time."""
@@ -104,6 +99,13 @@ class Withdrawn:
                 bound = first if table == "transitions" else after_s
                 self._move(withdrawal, table, columns, where, bound)
             self._conn.executemany(
+                "INSERT INTO withdrawn VALUES (?, 'roll-up', '', ?, ?, ?, ?, NULL, NULL, NULL)",
+                [
+                    (withdrawal, feed, start_s, str(step_s), body)
+                    for feed, step_s, start_s, body in cut_roll_ups(self._conn, after_s)
+                ],
+            )
+            self._conn.executemany(
                 "REPLACE INTO states VALUES (?, ?, ?, ?)", [(*key, *state) for key, state in states.items()]
             )
             note = f"its round was withdrawn: {why}"
@@ -129,7 +131,7 @@ class Withdrawn:
             " WHERE r.feed = ? AND r.what = 'record' AND r.round_s BETWEEN ? AND ? ORDER BY r.round_s, w.id"
         )
         rows = self._conn.execute(sql, (feed, first_s, last_s))
-        return [(Withdrawal(id=r[0], at_ms=r[1], after_s=r[2], why=r[3]), bytes(r[4])) for r in rows]
+        return [(Withdrawal(id=r[0], at_ms=r[1], after_s=r[2], why=r[3]), self._packs.plain(r[4])) for r in rows]
 
     def rows(self, what: str, feed: str, until_s: int, withdrawal: int | None = None) -> Iterator[StoredRow]:
         """Rounds or checkpoints of a feed up to a round_time, of one withdrawal or of all."""
@@ -138,7 +140,7 @@ class Withdrawn:
             " AND withdrawal = coalesce(?, withdrawal) ORDER BY round_s"
         )
         for r in self._conn.execute(sql, (feed, what, until_s, withdrawal)):
-            yield StoredRow(operator=r[0], round_s=r[1], kind=r[2], body=bytes(r[3]))
+            yield StoredRow(operator=r[0], round_s=r[1], kind=r[2], body=self._packs.plain(r[3]))
 
     def _move(self, withdrawal: int, table: str, columns: str, where: str, bound: int | None) -> None:
         if bound is None:

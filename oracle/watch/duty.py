@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 
@@ -94,8 +95,11 @@ class WatchDuty:
         self.watcher.rows.prune(self._now_ms() // MS - self._keep_s)
 
     async def close(self) -> None:
-        """Write what was heard, and close the connections."""
-        self.watcher.flush()
+        """Write what was heard, if that can be written, and close the connections."""
+        try:
+            self.watcher.flush()
+        except sqlite3.Error as e:
+            _log.error("what was heard last is lost: the database cannot be written", error=repr(e))
         await asyncio.gather(*(s.close() for s in self._stores), *(e.close() for e in self.endpoints))
         if self._close_prover is not None:
             await self._close_prover()

@@ -16,31 +16,6 @@ from oracle.watch.words import SignedWord, WordKind
 
 MOST_OF_OPERATOR = 200
 """Evidence kept against one operator: it costs it no more by the next one, and would fill the disk."""
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS watch_words (
-  chain_id INTEGER NOT NULL, store BLOB NOT NULL, round_s INTEGER NOT NULL, key BLOB NOT NULL, kind INTEGER NOT NULL,
-  step INTEGER NOT NULL, epoch INTEGER NOT NULL, items BLOB NOT NULL, signature BLOB NOT NULL,
-  PRIMARY KEY (round_s, chain_id, store, key, kind, step, epoch, items)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS watch_items (hash BLOB PRIMARY KEY, round_s INTEGER NOT NULL, items BLOB NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS watch_items_of_round ON watch_items (round_s);
-CREATE TABLE IF NOT EXISTS contradictions (
-  id BLOB PRIMARY KEY, chain_id INTEGER NOT NULL, store BLOB NOT NULL, operator BLOB NOT NULL, round_s INTEGER NOT NULL,
-  token INTEGER NOT NULL, first_key BLOB NOT NULL, first_kind INTEGER NOT NULL, first_step INTEGER NOT NULL,
-  first_batch BLOB NOT NULL, first_signature BLOB NOT NULL, second_key BLOB NOT NULL, second_kind INTEGER NOT NULL,
-  second_step INTEGER NOT NULL, second_batch BLOB NOT NULL, second_signature BLOB NOT NULL,
-  state TEXT NOT NULL, note TEXT NOT NULL, found_ms INTEGER NOT NULL, found_block INTEGER, landed_block INTEGER,
-  prover BLOB NOT NULL, tx_hash TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS proofs (
-  id INTEGER PRIMARY KEY, evidence BLOB NOT NULL, nonce INTEGER NOT NULL, tx_hash TEXT NOT NULL, raw BLOB NOT NULL,
-  block INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS watched_blocks (
-  chain_id INTEGER NOT NULL, store BLOB NOT NULL, block INTEGER NOT NULL, hash TEXT NOT NULL,
-  PRIMARY KEY (chain_id, store)
-) WITHOUT ROWID;
-"""
 _PRUNED_AT_ONCE_S = 3_600
 _LETTERS = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -65,7 +40,6 @@ class WatchRows:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
-        connection.executescript(_SCHEMA)
 
     # --- words -------------------------------------------------------------------------------------------------------
 

@@ -281,8 +281,14 @@ contract DelegatedStake is DelegatedPools {
     // -------------------------------------------------------------------------------------------------------- rewards
 
     /// @inheritdoc IStakeSource
-    /// @dev Shares that are leaving earn: they can be slashed. Without any share all of it is the operator's.
-    function reward(address operator, address asset, uint256 amount) external payable onlyRewards nonReentrant {
+    /// @dev Shares that are leaving earn: they can be slashed. Without any share all of it is the operator's. Whatever the epoch it is
+    ///      by the shares of now: a sum for all of them in one step has no history.
+    function reward(uint48, address operator, address asset, uint256 amount)
+        external
+        payable
+        onlyRewards
+        nonReentrant
+    {
         _mustBeAsset(asset);
         if (amount > type(uint128).max) revert BadAmount(amount);
         if (msg.value != (asset == address(0) ? amount : 0)) revert NotReceived(asset, amount);

@@ -10,14 +10,17 @@ import {EigenService} from "./EigenService.sol";
 abstract contract EigenRewards is IStakeSource, EigenService {
     IDeposits private immutable deposits;
 
-    /// @dev When what was paid in a token was paid until.
-    mapping(address operator => mapping(address token => uint256)) private paidUntil;
-
-    /// @notice Handed to EigenLayer's rewards, for the operator and its stakers of that time.
+    /// @notice Handed to EigenLayer's rewards, for the operator and its stakers of that day.
     event RewardSubmitted(address indexed operator, address indexed token, uint256 amount, uint256 start, uint256 duration);
 
     /// @notice Ether is not taken here, or its amount is another; or no strategy can be paid through.
     error BadReward();
+    /// @notice The operator is not in the epoch's frozen set, or was registered for no whole day around its freeze.
+    error NoDay(uint48 epoch, address operator);
+    /// @notice EigenLayer takes rewards of days that are over: of this one after that second.
+    error DayNotOver(uint256 end);
+    /// @notice EigenLayer takes no rewards of so long ago.
+    error DayTooOld(uint256 start);
     /// @notice A token's or the wrapper's call failed.
     error CallFailed(address to);
 
@@ -26,37 +29,57 @@ abstract contract EigenRewards is IStakeSource, EigenService {
     }
 
     /// @inheritdoc IStakeSource
-    /// @dev EigenLayer divides it among the operator, by its split, and those who delegated to it on the days since it registered or
-    ///      was last paid in this token, as far back as EigenLayer goes, and publishes a root that they claim by. Days are
-    ///      whole and past; if none has passed, it is the last one. Strategies weigh by their wei.
-    function reward(address operator, address asset, uint256 amount) external payable onlyRewards nonReentrant {
+    /// @dev EigenLayer divides it among the operator, by its split, and those who had delegated to it as the day of the freeze began,
+    ///      and publishes a root that they claim by. Strategies weigh by their wei.
+    function reward(uint48 epoch, address operator, address asset, uint256 amount)
+        external
+        payable
+        onlyRewards
+        nonReentrant
+    {
         bool ether_ = asset == address(0);
         if (msg.value != (ether_ ? amount : 0) || (ether_ && weth == address(0))) revert BadReward();
         address token = ether_ ? weth : asset;
         if (ether_) _call(token, amount, abi.encodeWithSignature("deposit()"));
         _call(token, 0, abi.encodeWithSignature("approve(address,uint256)", address(coordinator), amount));
-        (uint256 start, uint256 end) = _days(operator, token);
-        paidUntil[operator][token] = end;
+        (uint256 start, uint256 day) = _dayOf(epoch, operator);
         IRewardsCoordinator.OperatorDirectedRewardsSubmission[] memory all =
             new IRewardsCoordinator.OperatorDirectedRewardsSubmission[](1);
         all[0].strategiesAndMultipliers = _multipliers();
         all[0].token = token;
         all[0].operatorRewards = new IRewardsCoordinator.OperatorReward[](1);
         all[0].operatorRewards[0] = IRewardsCoordinator.OperatorReward(operator, amount);
-        (all[0].startTimestamp, all[0].duration) = (uint32(start), uint32(end - start));
+        (all[0].startTimestamp, all[0].duration) = (uint32(start), uint32(day));
         all[0].description = "lrt-oracle: rounds signed";
         coordinator.createOperatorDirectedOperatorSetRewardsSubmission(_set(), all);
-        emit RewardSubmitted(operator, token, amount, start, end - start);
+        emit RewardSubmitted(operator, token, amount, start, day);
     }
 
-    function _days(address operator, address token) private view returns (uint256 start, uint256 end) {
-        uint256 day = coordinator.CALCULATION_INTERVAL_SECONDS();
-        end = (block.timestamp - 1) / day * day;
-        start = _later(_up(registeredAt[operator], day), paidUntil[operator][token]);
-        start = _later(start, _up(block.timestamp - coordinator.MAX_RETROACTIVE_LENGTH(), day));
-        start = _later(start, end - coordinator.MAX_REWARDS_DURATION() / day * day);
-        start = _later(start, coordinator.GENESIS_REWARDS_TIMESTAMP());
-        if (start >= end) start = end - day;
+    /// @dev EigenLayer pays a day by what there was at its end, so it is the day before that of the freeze: what counts at a freeze was there
+    ///      then, what comes later has no part in it. It knows no operator on the day on which it registers or leaves: of one that was
+    ///      frozen on the day on which it came it is that day, of one that left on the day of the freeze it is a day less. No other day is
+    ///      put in its place, or whoever claims would choose among them.
+    function _dayOf(uint48 epoch, address operator) private view returns (uint256 start, uint256 day) {
+        uint256 capture = set.captureOf(epoch, operator);
+        if (capture == 0) revert NoDay(epoch, operator);
+        day = coordinator.CALCULATION_INTERVAL_SECONDS();
+        start = capture / day * day - day;
+        Stay memory stay = stays[operator];
+        bool left = stay.until >= capture && stay.until < start + 2 * day;
+        if (left) start -= day;
+        uint256 came = stay.since / day * day;
+        if (stay.since <= capture && start < came) {
+            if (left) revert NoDay(epoch, operator);
+            start = came;
+        }
+        if (block.timestamp <= start + day) revert DayNotOver(start + day);
+        if (start < _oldest()) revert DayTooOld(start);
+    }
+
+    function _oldest() private view returns (uint256) {
+        uint256 genesis = coordinator.GENESIS_REWARDS_TIMESTAMP();
+        uint256 retroactive = block.timestamp - coordinator.MAX_RETROACTIVE_LENGTH();
+        return retroactive > genesis ? retroactive : genesis;
     }
 
     /// @dev What a share of a strategy earns beside others: its wei. One that cannot be read, or that EigenLayer does not take
@@ -82,13 +105,5 @@ abstract contract EigenRewards is IStakeSource, EigenService {
         // solhint-disable-next-line avoid-low-level-calls
         (bool done, bytes memory answer) = to.call{value: value}(data);
         if (!done || to.code.length == 0 || (answer.length != 0 && !abi.decode(answer, (bool)))) revert CallFailed(to);
-    }
-
-    function _up(uint256 time, uint256 day) private pure returns (uint256) {
-        return (time + day - 1) / day * day;
-    }
-
-    function _later(uint256 a, uint256 b) private pure returns (uint256) {
-        return a > b ? a : b;
     }
 }

@@ -37,6 +37,12 @@ abstract contract EigenService is IAVSRegistrar, Connected {
         address token;
     }
 
+    /// @dev When an operator registered last, and when it left last.
+    struct Stay {
+        uint48 since;
+        uint48 until;
+    }
+
     /// @param maker calls `connect`
     /// @param directory where announcements go; zero for none
     /// @param weth ether that is paid as a reward is wrapped by it; zero: ether is refused
@@ -79,8 +85,7 @@ abstract contract EigenService is IAVSRegistrar, Connected {
 
     /// @notice The strategies of the set, ascending, and their tokens. They never change.
     Listed[] public listed;
-    /// @dev When an operator registered last.
-    mapping(address operator => uint256) internal registeredAt;
+    mapping(address operator => Stay) internal stays;
     string private metadataURI;
     uint256 private lock = 1;
 
@@ -147,7 +152,7 @@ abstract contract EigenService is IAVSRegistrar, Connected {
     {
         if (!_isOurs(avs, operatorSetIds)) revert NotOurSet();
         (IKeyBook.Consent memory consent, bytes memory announcement) = abi.decode(data, (IKeyBook.Consent, bytes));
-        registeredAt[operator] = block.timestamp;
+        stays[operator].since = uint48(block.timestamp);
         if (consent.key != address(0)) {
             book.setKeyFor(operator, consent);
         } else {
@@ -172,6 +177,7 @@ abstract contract EigenService is IAVSRegistrar, Connected {
         nonReentrant
     {
         if (!_isOurs(avs, operatorSetIds)) return;
+        stays[operator].until = uint48(block.timestamp);
         // solhint-disable-next-line avoid-low-level-calls
         (bool left,) = address(set).call{gas: TELLING_GAS}(abi.encodeCall(set.leaveFor, (operator)));
         emit OperatorDeregistered(operator, left);

@@ -12,7 +12,6 @@ import {
     IWrappedEther
 } from "../../interfaces/ISymbiotic.sol";
 import {IStakeSource} from "../../interfaces/IStakeSource.sol";
-import {IStoreEpochs} from "../../interfaces/IStoreEpochs.sol";
 import {Connected} from "../Connected.sol";
 import {SymbioticVaults} from "./SymbioticVaults.sol";
 
@@ -47,7 +46,6 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
     /// @param operatorRewardsFactory, stakerRewardsFactory of Symbiotic's rewards
     /// @param wrappedEther what ether is paid as; Symbiotic's rewards know no ether
     /// @param lastStepS what remains of a vault's epoch for the penalty's last step
-    /// @param lagS stakers are paid by the shares they had so long ago
     /// @param maxCommissionBps the most that an operator keeps of its rewards
     struct Settings {
         address networkRegistry;
@@ -56,7 +54,6 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
         address stakerRewardsFactory;
         address wrappedEther;
         uint48 lastStepS;
-        uint48 lagS;
         uint16 maxCommissionBps;
     }
 
@@ -68,24 +65,16 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
     IWrappedEther private immutable wrappedEther;
     /// @notice What remains of a vault's epoch for the penalty's last step.
     uint48 public immutable lastStepS;
-    /// @notice Stakers are paid by the shares they had so long ago.
-    uint48 public immutable lagS;
     /// @notice The most that an operator keeps of its rewards.
     uint16 public immutable maxCommissionBps;
-
-    /// @param payer Symbiotic's contract that pays a vault's stakers
-    /// @param asOf last time at which there was stake that a reward was for
-    struct Stakers {
-        address payer;
-        uint48 asOf;
-    }
 
     uint256 private lock = 1;
     mapping(address operator => Commission) private commissions;
     mapping(address asset => Ledger) private ledgers;
-    mapping(address vault => Stakers) private stakers;
-    /// @notice Shares of stakers that their contract did not take yet.
-    mapping(address vault => mapping(address asset => uint256)) public unpaid;
+    /// @notice Symbiotic's contract that pays a vault's stakers: without fee and admin, since it was made from here.
+    mapping(address vault => address) public stakerRewardsOf;
+    /// @notice Shares of the stakers of a capture that their contract did not take yet.
+    mapping(address vault => mapping(address asset => mapping(uint48 capture => uint256))) public unpaid;
 
     /// @notice From `at` on the operator keeps so much of its rewards.
     event CommissionSet(address indexed operator, uint256 bps, uint256 at);
@@ -94,7 +83,7 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
     /// @notice The stakers of a vault can claim it.
     event StakersPaid(address indexed vault, address indexed asset, uint256 amount);
     /// @notice Their contract did not take it: `payStakers` tries again.
-    event StakersWait(address indexed vault, address indexed asset, uint256 amount);
+    event StakersWait(address indexed vault, address indexed asset, uint48 capture, uint256 amount);
     /// @notice The leaves of a root in their order: each operator with all it has earned ever.
     event RootPublished(address indexed asset, bytes32 root, uint256 amount, address[] operators, uint256[] totals);
 
@@ -106,7 +95,7 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
     error Reentrant();
     /// @notice More than maxCommissionBps.
     error BadCommission(uint256 bps);
-    /// @notice The operator has no stake here that a reward could be for.
+    /// @notice The operator had no stake here that was frozen for the epoch, or none of it can be read.
     error NothingStaked(address operator);
     /// @notice The ether that was sent is not the amount.
     error BadAmount(uint256 amount);
@@ -122,11 +111,11 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
 
     /// @dev Registers itself as a network, and as that network's middleware: nothing else can ever slash for it.
     constructor(Settings memory s, SymbioticVaults.Settings memory listing) {
-        if (s.lastStepS == 0 || s.lagS == 0 || s.maxCommissionBps > BPS) revert BadSettings();
+        if (s.lastStepS == 0 || s.maxCommissionBps > BPS) revert BadSettings();
         if (s.wrappedEther.code.length == 0 || s.stakerRewardsFactory.code.length == 0) revert BadSettings();
         (stakerRewardsFactory, wrappedEther) =
             (ISymbioticStakerRewards(s.stakerRewardsFactory), IWrappedEther(s.wrappedEther));
-        (lastStepS, lagS, maxCommissionBps) = (s.lastStepS, s.lagS, s.maxCommissionBps);
+        (lastStepS, maxCommissionBps) = (s.lastStepS, s.maxCommissionBps);
         vaults = new SymbioticVaults(listing);
         ISymbioticRegistry(s.networkRegistry).registerNetwork();
         ISymbioticMiddleware(s.middlewareService).setMiddleware(address(this));
@@ -166,7 +155,12 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
 
     /// @inheritdoc IStakeSource
     /// @dev To the operator by its commission, and to the stakers of its vaults. Ether is wrapped.
-    function reward(address operator, address asset, uint256 amount) external payable onlyRewards nonReentrant {
+    function reward(uint48 epoch, address operator, address asset, uint256 amount)
+        external
+        payable
+        onlyRewards
+        nonReentrant
+    {
         if (msg.value != (asset == address(0) ? amount : 0)) revert BadAmount(amount);
         if (asset == address(0)) {
             asset = address(wrappedEther);
@@ -174,13 +168,14 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
         }
         uint256 commission = amount * commissionOf(operator) / BPS;
         emit Rewarded(operator, asset, commission, amount - commission);
-        _share(operator, asset, amount - commission);
+        _share(set.captureOf(epoch, operator), operator, asset, amount - commission);
         if (commission != 0) _earn(operator, asset, commission);
     }
 
     /// @notice Anybody: hand the stakers of a vault what their contract did not take before.
-    function payStakers(address vault, address asset) external nonReentrant {
-        _payStakers(vault, asset);
+    /// @param capture of the freeze whose stake it is for
+    function payStakers(address vault, address asset, uint48 capture) external nonReentrant {
+        _payStakers(vault, asset, capture);
     }
 
     /// @notice Anybody: put all commissions of an asset into a new root, so that operators can claim them.
@@ -200,100 +195,56 @@ abstract contract SymbioticPay is IStakeSource, ISymbioticNetwork, Connected {
         operatorRewards.distributeRewards(address(this), asset, amount, root);
     }
 
-    /// @notice Symbiotic's contract that pays a vault's stakers: without fee and admin, since it was made from here.
-    function stakerRewardsOf(address vault) external view returns (address) {
-        return stakers[vault].payer;
-    }
-
     /// @notice All that an operator has earned of an asset as commission, published or not.
     function earnedOf(address operator, address asset) external view returns (uint256) {
         return ledgers[asset].earned[operator];
     }
 
     /// @dev Only this contract, of itself: so that all of it fails or nothing.
-    function distribute(address vault, address asset, uint256 amount) external {
+    function distribute(address vault, address asset, uint48 capture, uint256 amount) external {
         if (msg.sender != address(this)) revert NotAllowed(msg.sender);
-        Stakers memory s = stakers[vault];
-        _allow(asset, s.payer, amount);
-        // whose shares count: as of before the reward was in sight, and while there were any; the contract takes no fee
-        uint48 asOf = uint48(block.timestamp) - lagS;
-        if (s.asOf < asOf) asOf = s.asOf;
-        bytes memory data = abi.encode(asOf, uint256(0), "", "");
-        ISymbioticStakerRewards(s.payer).distributeRewards(address(this), asset, amount, data);
+        address payer = stakerRewardsOf[vault];
+        _allow(asset, payer, amount);
+        // who had shares in the second that the stake was read by; the contract takes no fee
+        bytes memory data = abi.encode(capture - 1, uint256(0), "", "");
+        ISymbioticStakerRewards(payer).distributeRewards(address(this), asset, amount, data);
     }
 
-    function _share(address operator, address asset, uint256 amount) private {
-        address[] memory all = vaults.vaults();
-        (uint256[] memory worth, uint256 total, uint48 asOf) = _earning(all, operator);
+    /// @dev By the stake that it was earned with: what has left since has its part of it, what came since has none, whoever chooses the
+    ///      moment. Symbiotic's vaults and reward contracts answer for any time that has passed.
+    function _share(uint48 capture, address operator, address asset, uint256 amount) private {
+        address[] memory all = vaults.vaultsAt(capture);
+        (uint256[] memory worth, uint256 total) = (new uint256[](all.length), 0);
+        for (uint256 i; i < all.length; ++i) {
+            (bool done, bytes memory answer) = _read(abi.encodeCall(SymbioticVaults.stakeThen, (all[i], operator, capture)));
+            if (done) total += worth[i] = abi.decode(answer, (uint256));
+        }
         if (total == 0) revert NothingStaked(operator);
         for (uint256 i; i < all.length; ++i) {
             if (worth[i] == 0) continue;
-            stakers[all[i]].asOf = asOf;
             // by what is left of both, so that the last vault gets what rounding kept back
             uint256 part = amount * worth[i] / total;
             (amount, total) = (amount - part, total - worth[i]);
-            unpaid[all[i]][asset] += part;
-            _payStakers(all[i], asset);
+            unpaid[all[i]][asset][capture] += part;
+            _payStakers(all[i], asset, capture);
         }
     }
 
-    /// @dev The stake that a reward was earned with: what has left since has its part of it, what came since has none, whoever chooses the
-    ///      moment. A reward is for an epoch that has ended, so it is the stake of the set before the one in force. Of who was not in
-    ///      that one, or not with stake from here, it is what was bound last; of who was never bound, what counts now.
-    /// @return worth of each vault
-    /// @return total of them
-    /// @return asOf when the stakers had the shares that are paid
-    function _earning(address[] memory all, address operator)
-        private
-        view
-        returns (uint256[] memory worth, uint256 total, uint48 asOf)
-    {
-        (uint48 epoch,,,) = IStoreEpochs(set.store()).signerSet();
-        if (epoch != 0) asOf = set.captureOf(epoch - 1, operator);
-        if (asOf != 0) (worth, total) = _worths(all, operator, asOf);
-        if (total != 0) return (worth, total, asOf - 1);
-        uint256 bound = set.boundUntil(operator);
-        if (bound != 0) asOf = uint48(bound - set.answerS());
-        if (bound != 0) (worth, total) = _worths(all, operator, asOf);
-        if (total != 0) return (worth, total, asOf - 1);
-        (worth, total) = _worths(all, operator, 0);
-        asOf = uint48(block.timestamp);
-    }
-
-    /// @param capture by which stake is read; 0: what counts now
-    function _worths(address[] memory all, address operator, uint48 capture)
-        private
-        view
-        returns (uint256[] memory worth, uint256 total)
-    {
-        worth = new uint256[](all.length);
-        for (uint256 i; i < all.length; ++i) {
-            if (capture == 0) {
-                worth[i] = _stakeIn(all[i], operator, uint48(block.timestamp));
-            } else {
-                (bool done, bytes memory answer) =
-                    _read(abi.encodeCall(SymbioticVaults.stakeThen, (all[i], operator, capture)));
-                if (done) worth[i] = abi.decode(answer, (uint256));
-            }
-            total += worth[i];
-        }
-    }
-
-    function _payStakers(address vault, address asset) private {
-        uint256 amount = unpaid[vault][asset];
+    function _payStakers(address vault, address asset, uint48 capture) private {
+        uint256 amount = unpaid[vault][asset][capture];
         if (amount == 0) return;
-        if (stakers[vault].payer == address(0)) {
+        if (stakerRewardsOf[vault] == address(0)) {
             ISymbioticStakerRewards.InitParams memory none =
                 ISymbioticStakerRewards.InitParams(vault, 0, address(0), address(0), address(0));
-            stakers[vault].payer = stakerRewardsFactory.create(none);
+            stakerRewardsOf[vault] = stakerRewardsFactory.create(none);
         }
-        unpaid[vault][asset] = 0;
+        unpaid[vault][asset][capture] = 0;
         _need(PAY_GAS);
-        try this.distribute{gas: PAY_GAS}(vault, asset, amount) {
+        try this.distribute{gas: PAY_GAS}(vault, asset, capture, amount) {
             emit StakersPaid(vault, asset, amount);
         } catch {
-            unpaid[vault][asset] = amount;
-            emit StakersWait(vault, asset, amount);
+            unpaid[vault][asset][capture] = amount;
+            emit StakersWait(vault, asset, capture, amount);
         }
     }
 

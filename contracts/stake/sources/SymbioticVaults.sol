@@ -16,6 +16,8 @@ import {
 contract SymbioticVaults {
     /// @dev As many as a penalty can reach with the gas that it has for a source.
     uint256 private constant MOST_COUNTED = 5;
+    /// @dev Vaults that have left and are remembered. To have so many leave takes six epochs of a vault, with as many on the list as can be.
+    uint256 private constant MOST_LEFT = 64;
     uint256 private constant BPS = 10_000;
     /// @dev With less than this in all nothing could be written after a failure, so too little gas retires nothing.
     uint256 private constant VERSION_GAS = 100_000;
@@ -65,6 +67,13 @@ contract SymbioticVaults {
         uint32 vetoS;
     }
 
+    /// @dev A vault that has left the list: rewards of captures at which it counted are still for its stakers.
+    struct Left {
+        address vault;
+        uint48 countedAt;
+        uint48 retiredAt;
+    }
+
     /// @notice The network, which is its own middleware: it made this contract.
     ISymbioticNetwork public immutable network;
     /// @notice Its address and identifier 0, as Symbiotic names a subnetwork.
@@ -83,6 +92,9 @@ contract SymbioticVaults {
     mapping(address burner => bool) public isBurner;
     mapping(address vault => Vault) private known;
     address[] private listed;
+    /// @dev In a ring: the newest takes the place of the oldest.
+    Left[] private left;
+    uint256 private removals;
 
     /// @notice The vault fits: its curator can give the network stake from now on.
     event VaultPrepared(address indexed vault);
@@ -186,6 +198,10 @@ contract SymbioticVaults {
     function removeVault(address vault) external {
         Vault storage v = known[vault];
         if (v.retiredAt == 0 || block.timestamp <= uint256(v.retiredAt) + v.epochS) revert WrongState(vault);
+        Left memory one = Left(vault, v.countedAt, v.retiredAt);
+        if (left.length < MOST_LEFT) left.push(one);
+        else left[removals % MOST_LEFT] = one;
+        ++removals;
         (v.countedAt, v.retiredAt) = (0, 0);
         uint256 last = listed.length - 1;
         for (uint256 i; i < last; ++i) {
@@ -223,6 +239,22 @@ contract SymbioticVaults {
         return values.valueOf(v.collateral, amount < limit ? amount : limit);
     }
 
+    /// @notice Vaults that counted at a capture, also those that have left the list since.
+    function vaultsAt(uint48 capture) external view returns (address[] memory all) {
+        all = new address[](maxListed + MOST_LEFT);
+        uint256 count;
+        for (uint256 i; i < listed.length; ++i) {
+            if (_answersFor(known[listed[i]], capture)) all[count++] = listed[i];
+        }
+        for (uint256 i; i < left.length; ++i) {
+            Left memory one = left[i];
+            if (capture > one.countedAt && capture <= one.retiredAt) all[count++] = one.vault;
+        }
+        assembly ("memory-safe") {
+            mstore(all, count)
+        }
+    }
+
     // --------------------------------------------------------------------------------------------------------- reads
 
     /// @notice What of an operator's stake in a vault counts, in wei.
@@ -244,10 +276,9 @@ contract SymbioticVaults {
         return v.shared ? value * sharedBps / BPS : value;
     }
 
-    /// @notice The same as it was at a capture that the vault answers for, whatever is there now: by today's rate.
+    /// @notice The same as it was at a capture, of a vault of `vaultsAt`, whatever is there now: by today's rate.
     function stakeThen(address vault, address operator, uint48 capture) external view returns (uint256) {
         Vault storage v = known[vault];
-        if (!_answersFor(v, capture)) return 0;
         uint256 value = valueIn(vault, v.delegator.stakeAt(subnetwork, operator, capture - 1, ""));
         return v.shared ? value * sharedBps / BPS : value;
     }
@@ -281,8 +312,8 @@ contract SymbioticVaults {
             then = then > since ? then - since : 0;
             if (then < amount) amount = then;
         }
-        uint256 left = _leftFor(ISymbioticVault(vault), at);
-        if (left < amount) amount = left;
+        uint256 rest = _leftFor(ISymbioticVault(vault), at);
+        if (rest < amount) amount = rest;
         amount = amount > gone ? amount - gone : 0;
         value = valueIn(vault, amount);
     }

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from feeds.chains.abi import checksummed
 from feeds.secret_refs import check_refs, has_refs, is_ref, without_refs
 from oracle.model.signer_url import HttpSignerUrl, read_signer_url
 
@@ -17,13 +18,15 @@ _ONLY_DIGITS = re.compile(r"[0-9.]+", re.ASCII)
 
 
 def raw_address(text: str) -> bytes:
-    """The 20 bytes of an address in hex of any case; ValueError says what is wrong."""
+    """The 20 bytes of an address; ValueError says what is wrong: one of mixed case has a checksum (EIP-55)."""
     try:
         raw = bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
         raw = b""
     if len(text) != _ADDRESS_CHARS or len(raw) != _ADDRESS_BYTES:
         raise ValueError(f"{text!r} is not an address: write 0x and 40 hex digits")
+    if text[2:] not in {text[2:].lower(), text[2:].upper()} and text != checksummed(raw):
+        raise ValueError(f"{text} has a wrong checksum: write {checksummed(raw)} if that is the address you mean")
     return raw
 
 
@@ -60,6 +63,13 @@ def http_url(text: str) -> str:
     """A URL that HTTP can ask; ValueError says what to write."""
     if not is_http(_plain(check_refs(text))):
         raise ValueError("is not a URL: write http:// or https:// and a host")
+    return text
+
+
+def nats_url(text: str) -> str:
+    """Address of a NATS server; ValueError says what to write."""
+    if not _is_url(_plain(check_refs(text)), ("nats", "tls")):
+        raise ValueError("is not the address of a NATS server: write nats:// or tls:// and a host")
     return text
 
 

@@ -73,7 +73,8 @@ class OperatorSection(RemoteSignerSection):
     )
     passphrase_env: str = key(
         "LRT_ORACLE_PASSPHRASE",
-        "environment variable with the keyfile's passphrase; unset: the operator signs nothing",
+        "environment variable with the keyfile's passphrase, or with `_FILE` behind it a file with it; unset: the operator signs"
+        " nothing",
     )
     without: tuple[str, ...] = key(
         (),

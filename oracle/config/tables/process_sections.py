@@ -18,12 +18,6 @@ class OracleSection:
     round_interval_s: int = key(10, "final rounds are made at multiples of this", least=1, most=_HOUR_S)
     database: str = key("var/lrt-oracle.db", "file of the SQLite database")
     live_coalesce_ms: int = key(5, "how much news is computed together in the live lane", least=0)
-    keep_days: int = key(
-        7,
-        "how long rounds with all their inputs and the signed values stay recomputable; what was signed for a push that"
-        " landed stays 400 days, published records for good",
-        least=1,
-    )
     witness: str = key(
         "",
         "folder with a small file for each report key: how much the key has signed. It tells that a journal was restored,"
@@ -35,6 +29,13 @@ class OracleSection:
         "",
         "file or folder with records of your own beside the shipped catalogue's, relative to the config file",
         see="[your own catalogue](#your-own-catalogue)",
+    )
+    rules: int | None = key(
+        None,
+        "RULES_VERSION that this file's rounds are made by. None: whichever the program makes. With other rules the program does"
+        " not run; written here and in the file of `network.next`, programs are changed at an announced round",
+        least=1,
+        see="[upgrade](upgrade.md#together)",
     )
     scaled_times: bool = key(default=False, says="allow windows too short for real money: demo and tests only")
 

@@ -36,8 +36,13 @@ class Renamed:
 _SECONDS = "in seconds"
 _BY_STAKE = "2026-12-01"
 """When stake began to decide who signs."""
+_BY_KIND = "2026-12-01"
+"""When each kind of what is stored got its own time."""
 RENAMED: Mapping[str, Mapping[str, Renamed]] = MappingProxyType({
     "OracleSection": {
+        "keep_days": Renamed(
+            None, _BY_KIND, "each kind has its own time now; write `rounds_days = ...` in [retention], or leave it out for 7"
+        ),
         "round_deadline_ms": Renamed(None, "2026-11-21", "a round ends at its own time; leave it out"),
     },
     "VenueSection": {"rest": Renamed("rest_ms", "2026-11-21", "a pause, 0 turns requests off")},

@@ -129,10 +129,6 @@ class SymbioticSection:
         least=0,
         most=_MOST_REACH,
     )
-    lag_s: int = key(
-        _HOUR_S, "stakers are paid by the shares that they had so long ago: nobody deposits for a payment", least=1,
-        most=30 * DAY_S,
-    )  # fmt: skip
     max_commission_bps: int = key(2_000, "no operator keeps more of its rewards", least=0, most=_BPS)
     gas: int = key(
         0,

@@ -14,6 +14,7 @@ from pathlib import Path
 import coincurve
 
 from feeds.errors import LrtOracleError
+from oracle.runtime.private_files import private_folder
 
 _HEX = 64
 _OTHERS = 0o077
@@ -39,7 +40,7 @@ def load_or_make(path: Path) -> coincurve.PrivateKey:
 
 def _make(path: Path) -> None:
     """Write a new key, whole or not at all; where another process was quicker, its key stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:

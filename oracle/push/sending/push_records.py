@@ -49,6 +49,7 @@ class PushRecords:
         journal: where pushes are written down.
         now_ms: the clock.
         on_failed: called for every push that did not land, with one of a small set of words.
+        on_spent: called with the wei of every transaction that is in the chain, whatever it did.
         ramp_pokes: learn which views were poked.
         learned: learns from what landed.
     """
@@ -62,7 +63,9 @@ class PushRecords:
         on_failed: Callable[[str], None],
         ramp_pokes: RampPokes,
         learned: LearnedLimits,
+        on_spent: Callable[[int], None] = lambda _: None,
     ) -> None:
+        self._on_spent = on_spent
         self._target, self._journal, self._now_ms, self._on_failed = target, journal, now_ms, on_failed
         self._ramp_pokes, self._learned = ramp_pokes, learned
         self._landed: deque[PushRow] = deque()
@@ -82,6 +85,7 @@ class PushRecords:
         """
         out_of_gas = ran_out(row.raw, receipt.gas_used) if state in _WITHOUT_EFFECT else None
         written = self.write(row, receipt, state, out_of_gas)
+        self._on_spent(receipt.fee_wei)
         if is_arming(row):
             self._log_arming(row, state)
             return

@@ -44,6 +44,7 @@ class Pusher:
         now_ms: the clock.
         on_landed: called for every push that landed, with its row.
         on_failed: called for every push that did not, with one of a small set of words.
+        on_spent: called with the wei of every transaction that is in the chain.
         ramp_pokes: views that are poked with a push; none without it.
 
     Attributes:
@@ -62,6 +63,7 @@ class Pusher:
         now_ms: Callable[[], int],
         on_landed: Callable[[PushRow], None],
         on_failed: Callable[[str], None] = lambda _: None,
+        on_spent: Callable[[int], None] = lambda _: None,
         ramp_pokes: RampPokes | None = None,
     ) -> None:
         self.target = target
@@ -70,8 +72,9 @@ class Pusher:
         self.ramp_pokes = ramp_pokes or RampPokes(target)
         self._client, self._journal, self._now_ms, self._on_landed = client, journal, now_ms, on_landed
         self._records = PushRecords(
-            target, journal, now_ms=now_ms, on_failed=on_failed, ramp_pokes=self.ramp_pokes, learned=self.learned
-        )
+            target, journal, now_ms=now_ms, on_failed=on_failed, ramp_pokes=self.ramp_pokes, learned=self.learned,
+            on_spent=on_spent,
+        )  # fmt: skip
         self._sender = Sender(
             target, client, journal, self._records, rules, now_ms=now_ms, on_failed=on_failed, learned=self.learned
         )
@@ -88,6 +91,11 @@ class Pusher:
     def busy(self) -> bool:
         """Whether a push that can land is under way."""
         return any(r.state in OPEN and r.nonce <= self._next_nonce for r in self._watched())
+
+    @property
+    def pending(self) -> int:
+        """How many pushes may still land."""
+        return sum(r.state in OPEN for r in self._watched())
 
     @property
     def under_way(self) -> frozenset[tuple[int, int]]:

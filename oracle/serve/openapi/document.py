@@ -49,6 +49,8 @@ _ONE = _query("feed", "name of the only feed that is wanted; all by default", {"
 _SINCE = _query("since_ms", "first round time that counts", _number(0, 1 << 45))
 _UNTIL = _query("until_ms", "first round time that no longer counts", _number(1, 1 << 45))
 _LIMIT = _query("limit", "at most so many rounds, the newest of the range; 1000 by default", _number(1, 10_000))
+_MOST = _query("limit", "at most so many, the newest; 50 by default", _number(1, 200))
+_SPAN = _query("span_s", "how far back; 3600 by default", {"type": "string", "enum": ["3600", "86400"]})
 _WINDOW = _query("window_s", "length of the window; 1800 by default", _number(1, 604_800))
 _END = _query("end_ms", "where the window ends; by default, and at the latest, now", _number(1, 1 << 45))
 _OF = _query("of", "which price", {"type": "string", "enum": ["price", "market", "redemption"]})
@@ -59,6 +61,11 @@ _ROUND = _query("round", "round_time in Unix seconds; the newest by default", _n
 _SEALED = {
     "name": "round", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^([0-9]{1,10}|newest)$"},
     "description": "round_time in Unix seconds, or newest",
+}  # fmt: skip
+_AFTER = _query("after", "begin with the rounds that were stored after this one", _number(0, (1 << 32) - 1))
+_LAST_ID = {
+    "name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string", "pattern": "^[0-9]{1,10}$"},
+    "description": "the same as after, and before it: what a client that connects again says",
 }  # fmt: skip
 _OF_STORE = _query("target", "whose round; the home store's by default", {"type": "string"})
 
@@ -75,12 +82,23 @@ DOCUMENT: dict[str, Any] = {
         "/v1/prices": _get("the prices of all feeds", "Prices", _LIVE),
         _PRICE_PATH: _get("a feed's price", "Price", *_FEED, _LIVE),
         f"{_PRICE_PATH}/history": _get("a feed's rounds, ascending", "History", *_FEED, _SINCE, _UNTIL, _LIMIT),
+        f"{_PRICE_PATH}/changes": _get("the newest changes of a feed's status", "FeedChanges", *_FEED, _MOST),
+        f"{_PRICE_PATH}/pushes": _get("the newest pushes of a feed", "FeedPushes", *_FEED, _MOST),
         f"{_PRICE_PATH}/twap": _get("time-weighted means of a window", "Twap", *_FEED, _WINDOW, _END, _OF),
         f"{_PRICE_PATH}/explain": _get("every input of a round", "Explanation", *_FEED, _ROUND),
         f"{_PRICE_PATH}/report": _get("the signed report of one feed", "SignedReport", *_FEED, _TARGET),
         f"{_PRICE_PATH}/security": _get("who answers for a price with what, and what a lie costs", "Security", *_FEED),
+        "/v1/trends": _get("the course of all feeds at a glance", "Trends", _SPAN),
         "/v1/operators": _get("who agrees on the rounds, and who is missing", "Operators"),
         "/v1/rounds/{round}/sealed": _get("a sealed round with what proves it", "SealedRound", _SEALED, _OF_STORE),
+        "/v1/rounds/stream": _get(
+            "events: round, each sealed round as a RoundEvent",
+            "stream",
+            _OF_STORE,
+            _AFTER,
+            _LAST_ID,
+            media="text/event-stream",
+        ),
         "/v1/stream": _get("events: live, final, status", "stream", media="text/event-stream"),
         "/healthz": _get("whether the process works", "Health"),
         "/readyz": _get("whether its prices may be relied on", "Health"),

@@ -54,5 +54,6 @@ HEALTH = object_of(
         "feeds": whole("configured"),
         "feeds_abstaining": whole("without a price in the newest round"),
         "targets": list_of(_TARGET),
+        "interval_s": whole("between rounds; null: not known", nullable=True),
     }
 )

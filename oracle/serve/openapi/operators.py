@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from oracle.serve.openapi.record import PUBLISHED, REASON, TEXTS
 from oracle.serve.openapi.schema import Schema, flag, list_of, object_of, or_null, ref, text, whole
 
 _SHARE = "of 10000; null: no such round yet"
@@ -128,5 +129,26 @@ SEALED_ROUND = object_of(
             )
         ),
         "feeds": list_of(object_of({"index": whole("in the store"), "feed": text("name"), "report": ref("Report")})),
+    }
+)
+ROUND_EVENT = object_of(
+    {
+        "sealed": ref("SealedRound"),
+        "records": list_of(
+            object_of(
+                {
+                    "feed": text("name"),
+                    **PUBLISHED,
+                    "mode": text("which of both prices it serves"),
+                    "ramp_ppm": whole("how much of the market is in redemption_unless_depeg, in millionths"),
+                    "reasons": list_of(REASON),
+                    "operators": TEXTS,
+                    "legs": TEXTS,
+                }
+            )
+        ),
+        "abstaining": list_of(
+            object_of({"feed": text("name"), "code": text("reason class"), "text": text("why it has no price")})
+        ),
     }
 )

@@ -46,4 +46,19 @@ SIGNED = {k: PUBLISHED[k] for k in ("round", "market", "redemption", "spread_bps
     "status_only": PUBLISHED["status_only"],
 }
 REASON = object_of({"code": text("stable code"), "text": text("a sentence with the numbers")})
+ROLL_UP = object_of(
+    {
+        "start": whole("of the step, Unix seconds"),
+        "step_s": whole("its length: 60 or 3600"),
+        "rounds": whole("how many rounds of it were published"),
+        "open": text(f"price of the first of them: {PRICE}", nullable=True),
+        "high": text(f"the highest price: {PRICE}", nullable=True),
+        "low": text(f"the lowest price: {PRICE}", nullable=True),
+        "close": text(f"price of the last of them: {PRICE}", nullable=True),
+        "market": text(f"what a trade paid in the last of them: {PRICE}", nullable=True),
+        "redemption": text(f"what the protocol owed in the last of them: {PRICE}", nullable=True),
+        "worst": {**STATUS, "description": "the worst status among them"},
+        "status": {**STATUS, "description": "status of the last of them"},
+    }
+)
 ROUND = object_of({**PUBLISHED, "reasons": TEXTS})

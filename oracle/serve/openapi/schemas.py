@@ -5,9 +5,10 @@ from __future__ import annotations
 from oracle.serve.openapi.explanation import EXPLANATION
 from oracle.serve.openapi.feed import FEED
 from oracle.serve.openapi.health import HEALTH
-from oracle.serve.openapi.operators import OPERATORS, SEALED_ROUND
+from oracle.serve.openapi.operators import OPERATORS, ROUND_EVENT, SEALED_ROUND
+from oracle.serve.openapi.past import CHANGES, FEED_CHANGES, FEED_PUSHES, TRENDS
 from oracle.serve.openapi.price import PRICE_ANSWER
-from oracle.serve.openapi.record import PRICE, REASON, ROUND, SEAL, SIGNED, STATUS, TEXTS
+from oracle.serve.openapi.record import PRICE, ROLL_UP, ROUND, SEAL, SIGNED, TEXTS
 from oracle.serve.openapi.schema import Schema, flag, list_of, object_of, or_null, ref, text, whole
 from oracle.serve.openapi.security import SECURITY
 from oracle.serve.openapi.stake import STAKE
@@ -23,13 +24,20 @@ SCHEMAS: dict[str, Schema] = {
             ),
             "ready": flag("as /readyz: these prices may be relied on, here and on the chains that are pushed to"),
             "reasons": TEXTS,
+            "round": whole("newest round that was made since the start; null: none yet", nullable=True),
+            "interval_s": whole("between rounds; null: not known", nullable=True),
         }
     ),
     "History": object_of(
         {
             "feed": text("name"),
             "more": flag("the time range holds older rounds than these"),
+            "full_rate_since": whole(
+                "from this round_time on there is every round, before it roll_ups and single rounds; null: always",
+                nullable=True,
+            ),
             "rounds": list_of(ROUND),
+            "roll_ups": list_of(ROLL_UP),
         }
     ),
     "Twap": object_of(
@@ -47,21 +55,10 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Explanation": EXPLANATION,
     "Live": object_of({"prices": list_of(ref("Price"))}),
-    "Changes": object_of(
-        {
-            "changes": list_of(
-                object_of(
-                    {
-                        "feed": text("name"),
-                        "at_ms": whole("when it was published"),
-                        "before": STATUS,
-                        "after": STATUS,
-                        "reasons": list_of(REASON),
-                    }
-                )
-            )
-        }
-    ),
+    "Changes": CHANGES,
+    "FeedChanges": FEED_CHANGES,
+    "FeedPushes": FEED_PUSHES,
+    "Trends": TRENDS,
     "Report": object_of(SIGNED),
     "SignedReport": object_of(
         {
@@ -82,6 +79,7 @@ SCHEMAS: dict[str, Schema] = {
     "Stake": STAKE,
     "Security": SECURITY,
     "SealedRound": SEALED_ROUND,
+    "RoundEvent": ROUND_EVENT,
     "Health": HEALTH,
     "Error": object_of(
         {"error": object_of({"code": text("stable code"), "message": text("a sentence"), "hint": text("what to do")})}

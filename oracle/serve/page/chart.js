@@ -1,4 +1,4 @@
-/* The chart of one feed: market and redemption over time, with the published status behind them. */
+/* The chart of one feed: market with its spread, redemption, and what the store on chain held, with the published status behind them. */
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif";
@@ -11,21 +11,33 @@ export function digits(step, largest) {
 }
 
 /** Columns for the chart from rounds of the history. A pause is a hole, and so is a halted round's repeated price. */
-export function columns(rounds) {
-  const at = [], market = [], redemption = [], status = [];
+export function columns(rounds, held = []) {
+  const at = [], market = [], redemption = [], status = [], low = [], high = [];
   const gap = 4 * pace(rounds);
   for (const r of rounds) {
     const repeated = r.status_only;
     if (at.length && r.round - at[at.length - 1] > gap) {
       at.push(at[at.length - 1] + gap / 4);
-      market.push(null); redemption.push(null); status.push(null);
+      market.push(null); redemption.push(null); status.push(null); low.push(null); high.push(null);
     }
     at.push(r.round);
-    market.push(repeated || r.market === null ? null : Number(r.market));
+    const paid = repeated || r.market === null ? null : Number(r.market);
+    market.push(paid);
+    low.push(paid === null ? null : paid * (1 - r.spread_bps / 10000));
+    high.push(paid === null ? null : paid * (1 + r.spread_bps / 10000));
     redemption.push(repeated || r.redemption === null ? null : Number(r.redemption));
     status.push(r.status);
   }
-  return { at, market, redemption, status };
+  return { at, market, redemption, status, low, high, chain: stepped(at, held) };
+}
+
+/** What was held at each of these moments: the last that had landed by then. */
+function stepped(at, held) {
+  let next = 0, value = null;
+  return at.map((t) => {
+    while (next < held.length && held[next][0] <= t) value = held[next++][1];
+    return value;
+  });
 }
 
 function pace(rounds) {
@@ -54,18 +66,17 @@ export class FeedChart {
     this.seen = columns([]);
     this.range = [0, 1];
     new ResizeObserver(() => this.fit()).observe(host);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.rebuild());
   }
 
-  show(rounds, fromS, toS) {
-    this.seen = columns(rounds);
+  show(rounds, fromS, toS, held) {
+    this.seen = columns(rounds, held);
     this.range = [fromS, toS];
     if (!this.plot) this.rebuild();
     else this.plot.setData(this.data());
   }
 
   data() {
-    return [this.seen.at, this.seen.market, this.seen.redemption];
+    return [this.seen.at, this.seen.market, this.seen.redemption, this.seen.chain, this.seen.high, this.seen.low];
   }
 
   size() {
@@ -77,6 +88,7 @@ export class FeedChart {
   }
 
   rebuild() {
+    if (!this.seen.at.length) return;
     if (this.plot) this.plot.destroy();
     const axis = { stroke: css("--muted"), font: FONT, grid: { stroke: css("--grid"), width: 1 }, ticks: { show: false } };
     const line = (label, colour, more) => ({ label, stroke: css(colour), width: 1.8, points: { show: false }, ...more });
@@ -98,7 +110,11 @@ export class FeedChart {
         {},
         line("market", "--market"),
         line("redemption", "--redemption", { dash: [6, 4], paths: uPlot.paths.stepped({ align: 1 }) }),
+        line("on chain", "--chain", { dash: [2, 3], paths: uPlot.paths.stepped({ align: 1 }) }),
+        line("high", "--market", { width: 0 }),
+        line("low", "--market", { width: 0 }),
       ],
+      bands: [{ series: [4, 5], fill: css("--spread-band") }],
       hooks: { drawClear: [(u) => this.paint(u)], setCursor: [(u) => this.read(u)] },
     }, this.data(), this.host);
   }
@@ -128,9 +144,9 @@ export class FeedChart {
   read(u) {
     const i = u.cursor.idx;
     if (i === null || i === undefined || u.cursor.left < 0 || !this.seen.status[i]) return this.onReading("");
-    const { at, market, redemption, status } = this.seen;
+    const { at, market, redemption, status, chain } = this.seen;
     const show = (v) => (v === null ? "none" : v.toLocaleString("en", fixed(v < 10 ? 6 : 2)));
-    this.onReading(`${clock(at[i], 1)}  market ${show(market[i])}  redemption ${show(redemption[i])}  ${status[i]}`);
+    this.onReading(`${clock(at[i], 1)}  market ${show(market[i])}  redemption ${show(redemption[i])}${chain[i] === null ? "" : `  on chain ${show(chain[i])}`}  ${status[i]}`);
   }
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-// A stand-in for StakedSet: who is a candidate, which source opted whom in, and a jail. It weighs nobody and freezes nothing.
+// A stand-in for StakedSet: who is a candidate, which source opted whom in, a jail, and who was frozen when. It weighs nobody.
 
 contract EigenSetStandIn {
     address public immutable store;
     mapping(address source => bool) public isSource;
     mapping(address operator => bool) public isCandidate;
     mapping(address operator => bool) public isJailed;
+    mapping(uint256 epoch => mapping(address operator => uint48)) public captureOf;
     /// Whether `leaveFor` is refused, to see that nobody is kept in for that.
     bool public broken;
 
@@ -22,6 +23,10 @@ contract EigenSetStandIn {
 
     constructor(address store_) {
         store = store_;
+    }
+
+    function freeze(uint256 epoch, address operator) external {
+        captureOf[epoch][operator] = uint48(block.timestamp);
     }
 
     function addSource(address source) external {

@@ -220,7 +220,7 @@ contract SourceStandIn is IStakeSource {
         _end();
     }
 
-    function reward(address, address, uint256) external payable {}
+    function reward(uint48, address, address, uint256) external payable {}
 
     function _begin() internal virtual {
         if (msg.sender != penalties) revert NotAllowed(msg.sender);

@@ -74,7 +74,7 @@ contract SourceStandIn {
         how = how_;
     }
 
-    function reward(address operator, address asset, uint256 amount) external payable {
+    function reward(uint48, address operator, address asset, uint256 amount) external payable {
         require(how != 1, "no");
         require(asset != address(0) || msg.value == amount, "ether");
         if (how == 2) IClaim(msg.sender).rollOver(1);

@@ -37,40 +37,19 @@ contract ValuesStandIn {
     }
 }
 
-/// Stand-in for the store and the contract that owns it: which epoch it is, who was frozen, and how long words can be proven.
+/// Stand-in for the contract that owns the store: who was frozen for which epoch, and how long words can be proven.
 contract SetStandIn {
     uint256 public answerS;
     uint256 public constant keepsS = 2 hours;
-    uint48 public epoch;
-    mapping(address operator => uint48) public boundUntil;
     mapping(uint256 epoch => mapping(address operator => uint48)) public captureOf;
 
     constructor(uint256 answerS_) {
         answerS = answerS_;
     }
 
-    function store() external view returns (address) {
-        return address(this);
-    }
-
-    function signerSet() external view returns (uint48, uint256, address[] memory, uint96[] memory) {
-        return (epoch, 0, new address[](0), new uint96[](0));
-    }
-
-    /// The operator is a member of a set that is frozen now, for the next epoch.
-    function freeze(address operator) external {
-        captureOf[epoch + 1][operator] = uint48(block.timestamp);
-        observe(operator);
-    }
-
-    /// The operator may be one of the next set by what it has now.
-    function observe(address operator) public {
-        boundUntil[operator] = uint48(block.timestamp + answerS);
-    }
-
-    /// The set that was frozen takes over.
-    function begin() external {
-        ++epoch;
+    /// The operator is a member of a set that is frozen now.
+    function freeze(uint256 epoch, address operator) external {
+        captureOf[epoch][operator] = uint48(block.timestamp);
     }
 }
 

@@ -279,7 +279,7 @@ class DelegatedFuzz:
         amount = self.rng.choice((0, 1, self.rng.randrange(1, 10**7), self.rng.randrange(1, 10**20)))
         before = self.laws.holding(operator, who)[PENDING + place]
         if self.rng.random() < 0.05 and amount and self.laws.surplus[asset] < amount:
-            call = self.calls("reward", operator, asset, amount, sender=REWARDS)
+            call = self.calls("reward", 1, operator, asset, amount, sender=REWARDS)
             assert call[0] == "NotReceived"
             return "NotReceived"
         assert self.world.pay_reward(operator, asset, amount)[0] == ""
@@ -339,7 +339,7 @@ class DelegatedFuzz:
         case = word(7)
         calls = (
             ("seize", operator, WAD, 0, case), ("restore", case), ("take", case, sender, 500),
-            ("reward", operator, ETHER, 0),
+            ("reward", 1, operator, ETHER, 0),
         )  # fmt: skip
         for one in calls:
             assert self.calls(*one, sender=sender)[0] == "NotAllowed"

@@ -174,7 +174,7 @@ class DelegatedWorld:
         if asset != ETHER:
             assert not self.money[asset]("transfer", self.source, amount, sender=REWARDS)[0]
         sent = amount if asset == ETHER else 0
-        return self.calls("reward", operator, asset, amount, sender=REWARDS, value=sent)
+        return self.calls("reward", 1, operator, asset, amount, sender=REWARDS, value=sent)
 
     def prove(self, operator: str, fraction: int, case: int | bytes, source: str = "") -> None:
         self.evm.ok(source or self.source, "seize", operator, fraction, self.now, word(case), sender=PENALTIES)

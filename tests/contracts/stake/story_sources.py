@@ -22,7 +22,7 @@ from tests.contracts.stake.symbiotic_world import BURNER, CURATOR, SymbioticWorl
 if TYPE_CHECKING:
     from tests.contracts.stake.eigen_world import MiningEvm
 
-COMMISSION_BPS, WINDOW_S, LAG_S = 1_000, 2 * DAY_S, 600
+COMMISSION_BPS, WINDOW_S = 1_000, 2 * DAY_S
 UNLIMITED = 2**256 - 1
 
 
@@ -86,7 +86,6 @@ class SymbioticPart(SymbioticWorld):
             dispute_s=DISPUTE_S,
             min_value_wei=10 * WAD,
             last_step_s=EXECUTION_S,
-            lag_s=LAG_S,
             max_counted=many,
         )
         self.source = self.run(symbiotic.deploy_source(self.core, terms, OWNER))

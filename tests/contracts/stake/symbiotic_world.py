@@ -22,7 +22,7 @@ from tests.contracts.evm_process import OWNER, Evm
 
 WAD = 10**18
 DAY_S = 86_400
-ANSWER_S, DISPUTE_S, LAST_STEP_S, LAG_S = 2 * DAY_S, 3 * DAY_S, 3_600, 600
+ANSWER_S, DISPUTE_S, LAST_STEP_S = 2 * DAY_S, 3 * DAY_S, 3_600
 KEEPS_S = 2 * 3_600
 REACH_S = KEEPS_S + ANSWER_S + DISPUTE_S + LAST_STEP_S + 1
 EPOCH_S = 7 * DAY_S
@@ -91,7 +91,6 @@ class SymbioticWorld:
             "dispute_s": DISPUTE_S,
             "min_value_wei": MIN_VALUE,
             "last_step_s": LAST_STEP_S,
-            "lag_s": LAG_S,
             "shared_bps": SHARED_BPS,
             "max_commission_bps": MAX_COMMISSION_BPS,
         }

@@ -33,7 +33,7 @@ class PaidLiar:
         self.run(world.token, "approve", world.source, WAD)
         self.run(world.source, "deposit", operator(1), WAD)
         world.freeze(1)
-        evm.pay(OWNER, world.source, self.data(world.source, "reward", operator(1), ETHER, WAD), WAD)
+        evm.pay(OWNER, world.source, self.data(world.source, "reward", 1, operator(1), ETHER, WAD), WAD)
 
     def data(self, to: str, name: str, *args: Any) -> bytes:
         kinds = [abi_type(i) for i in self.evm.abis[to][name]["inputs"]]

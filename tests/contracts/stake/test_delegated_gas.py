@@ -74,11 +74,11 @@ class DelegatedLedger:
 
     def reward(self, name: str, asset: str, amount: int) -> None:
         if asset == ETHER:
-            self.step(name, self.f.reward(address(OPERATOR), asset, amount), REWARDS, amount)
+            self.step(name, self.f.reward(1, address(OPERATOR), asset, amount), REWARDS, amount)
             return
         token = self.coin if asset == self.coin.address else self.token
         self.bench.send(token.functions.transfer(self.source.address, amount))
-        self.step(name, self.f.reward(address(OPERATOR), asset, amount), REWARDS)
+        self.step(name, self.f.reward(1, address(OPERATOR), asset, amount), REWARDS)
 
     def play(self) -> None:
         f, operator = self.f, address(OPERATOR)

@@ -114,7 +114,7 @@ def everything(hostile: HostileWorld) -> dict[str, bytes]:
     calls: dict[str, tuple[str | int | bytes, ...]] = {
         "deposit": (OPERATOR, 1), "requestExit": (OPERATOR, 0), "withdraw": (OPERATOR,), "lapse": (OPERATOR, ANNA),
         "claim": (ETHER, OPERATOR), "claimCommission": (ETHER,), "collectFor": (OPERATOR, ETHER),
-        "seize": (OPERATOR, WAD, 0, 2), "restore": (1,), "take": (1, token, 500), "reward": (OPERATOR, token, 0),
+        "seize": (OPERATOR, WAD, 0, 2), "restore": (1,), "take": (1, token, 500), "reward": (1, OPERATOR, token, 0),
     }  # fmt: skip
     return {n: hostile.data(n, *args) for n, args in calls.items()}
 

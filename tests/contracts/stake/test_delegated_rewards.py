@@ -125,14 +125,14 @@ def test_no_reward_is_shared_out_that_did_not_come(world: DelegatedWorld) -> Non
     """In the delegated token too: what lies here already is owed to those who delegated it."""
     calls = world.calls
     for asset in (world.coin, world.token):
-        assert calls("reward", OPERATOR, asset, 1, sender=REWARDS)[0] == "NotReceived"
-        assert calls("reward", OPERATOR, asset, 1, sender=REWARDS, value=1)[0] == "NotReceived"
+        assert calls("reward", 1, OPERATOR, asset, 1, sender=REWARDS)[0] == "NotReceived"
+        assert calls("reward", 1, OPERATOR, asset, 1, sender=REWARDS, value=1)[0] == "NotReceived"
     for amount, sent in ((1, 0), (0, 1), (1, 2)):
-        assert calls("reward", OPERATOR, ETHER, amount, sender=REWARDS, value=sent)[0] == "NotReceived"
-    assert calls("reward", OPERATOR, STRANGER, 1, sender=REWARDS)[0] == "UnknownAsset"
-    assert calls("reward", OPERATOR, ETHER, 2**128, sender=REWARDS)[0] == "BadAmount"
+        assert calls("reward", 1, OPERATOR, ETHER, amount, sender=REWARDS, value=sent)[0] == "NotReceived"
+    assert calls("reward", 1, OPERATOR, STRANGER, 1, sender=REWARDS)[0] == "UnknownAsset"
+    assert calls("reward", 1, OPERATOR, ETHER, 2**128, sender=REWARDS)[0] == "BadAmount"
     for who in (STRANGER, OPERATOR, ANNA):
-        assert calls("reward", OPERATOR, ETHER, 0, sender=who)[0] == "NotAllowed"
+        assert calls("reward", 1, OPERATOR, ETHER, 0, sender=who)[0] == "NotAllowed"
     assert calls("claim", STRANGER, OPERATOR, sender=ANNA)[0] == "NothingDue"
     assert pending(world, ANNA) == (0, 0, 0)
 

@@ -99,6 +99,7 @@ class EigenLedger:
             operator.address,
             parameters,
         )
+        await self.step("", self.owner, self.set, "freeze", 1, operator.address)
         assert await self.chain.call(source, "stakeOf", operator.address) == 100 * ETHER
         used = source.functions.stakeOf(operator.address)
         # the least that it answers with: what it uses, and what it must have left for a strategy that uses more
@@ -112,7 +113,8 @@ class EigenLedger:
         assert await self.chain.call(source, "stakeOf", operator.address) == 75 * ETHER
         await self.step("anybody burns it", staker, self.deposits, "burnShares", strategy)
         await self.step("", self.rewards, self.token, "transfer", source.address, ETHER)
-        reward = (operator.address, self.token.address, ETHER)
+        await self.chain.rpc("evm_increaseTime", 2 * DAY_S)
+        reward = (1, operator.address, self.token.address, ETHER)
         await self.step("`reward`", self.rewards, source, "reward", *reward)
         coordinator = self.chain.contract(eigenlayer.core("RewardsCoordinator").abi, self.core.rewards)
         parts = {str(operator.address): ETHER // 10, str(staker.address): ETHER - ETHER // 10}

@@ -276,7 +276,7 @@ def test_only_the_penalties_hold_and_take_and_only_the_rewards_pay() -> None:
         ):
             assert evm.call(source, name, *args, sender=sender)[0] == "NotAllowed"
     for sender in (OWNER, OPERATOR, PENALTIES):
-        assert evm.call(source, "reward", OPERATOR, world.wdiveth, 1, sender=sender)[0] == "NotAllowed"
+        assert evm.call(source, "reward", 1, OPERATOR, world.wdiveth, 1, sender=sender)[0] == "NotAllowed"
     assert evm.call(source, "connect", world.set, OWNER, OWNER)[0] == "BadConnection"
     assert evm.call(source, "takeRest", case(9))[0] == "UnknownCase"
     assert [world.take(case(9))[0], world.restore(case(9))] == ["UnknownCase"] * 2

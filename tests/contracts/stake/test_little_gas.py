@@ -65,6 +65,7 @@ def test_penalties_say_what_gas_they_need() -> None:
 def test_a_vault_that_could_not_be_read_or_paid_for_lack_of_gas_is_named() -> None:
     world = SymbioticWorld()
     made = world.counted({ANN: 1}, 100 * WAD)
+    world.act(world.set, "freeze", 1, ANN)
     world.evm.jump(DAY_S)
     read = refusals(world.evm, world.source, "stakeOf", ANN, gas=range(30_000, 600_000, 10_000))
     assert "TooLittleGas" in read
@@ -72,7 +73,7 @@ def test_a_vault_that_could_not_be_read_or_paid_for_lack_of_gas_is_named() -> No
     world.wrap(REWARDS, WAD)
     world.act(world.wdiv, "transfer", world.source, WAD, sender=REWARDS)
     gas = range(300_000, 3_000_000, 50_000)
-    paid = refusals(world.evm, world.source, "reward", ANN, world.wdiv, WAD, gas=gas, sender=REWARDS)
+    paid = refusals(world.evm, world.source, "reward", 1, ANN, world.wdiv, WAD, gas=gas, sender=REWARDS)
     assert "TooLittleGas" in paid
     assert paid[-1] == ""
     assert made.vault

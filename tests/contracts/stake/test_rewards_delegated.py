@@ -80,7 +80,7 @@ def test_an_operator_and_its_restakers_are_paid(place: int) -> None:
 
 def test_nobody_pays_a_source_past_the_rewards_contract() -> None:
     paid = PaidWorld()
-    refused = paid.evm.call(paid.source, "reward", OPERATORS[0], ETHER, 5, sender=STRANGER, value=5)[0]
+    refused = paid.evm.call(paid.source, "reward", 1, OPERATORS[0], ETHER, 5, sender=STRANGER, value=5)[0]
     assert refused == "NotAllowed"
 
 

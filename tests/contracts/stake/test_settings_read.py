@@ -67,7 +67,7 @@ def test_stake_in_eigenlayer_tells_what_it_is_over() -> None:
 def test_stake_in_symbiotic_tells_what_it_takes() -> None:
     world = SymbioticWorld()
     reads(world.evm, world.source, {
-        "lastStepS": symbiotic_world.LAST_STEP_S, "lagS": symbiotic_world.LAG_S,
+        "lastStepS": symbiotic_world.LAST_STEP_S,
         "maxCommissionBps": symbiotic_world.MAX_COMMISSION_BPS, "MAX_EARNERS": 128,
     })  # fmt: skip
     reads(world.evm, world.vaults, {
@@ -77,4 +77,4 @@ def test_stake_in_symbiotic_tells_what_it_takes() -> None:
     })  # fmt: skip
     listed = [world.evm.ok(world.vaults, "isBurner", b) for b in (symbiotic_world.BURNER, STRANGER)]
     assert listed == [True, False]
-    assert world.evm.ok(world.source, "unpaid", STRANGER, STRANGER) == 0
+    assert world.evm.ok(world.source, "unpaid", STRANGER, STRANGER, 1) == 0

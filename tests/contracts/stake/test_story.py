@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from functools import cache
 
 import pytest
+from eth_abi.abi import decode
+from eth_utils.crypto import keccak
 
 from tests.contracts.contract_tools import WAD
 from tests.contracts.evm_process import TREASURY
 from tests.contracts.stake.rewards_story import EpochPay
-from tests.contracts.stake.story_sources import KINDS, SOURCE_GAS, DelegatedPart, SymbioticPart
+from tests.contracts.stake.stake_world import DAY_S
+from tests.contracts.stake.story_sources import KINDS, SOURCE_GAS, DelegatedPart, EigenPart, SymbioticPart
 from tests.contracts.stake.story_world import (
     ARBITER,
     DEPOSIT,
@@ -28,6 +31,7 @@ from tests.contracts.stake.symbiotic_world import BURNER
 
 GROWN = GUILTY = OPERATORS[0]
 POT = 10 * WAD
+SUBMITTED = keccak(text="RewardSubmitted(address,address,uint256,uint256,uint256)")
 
 
 @cache
@@ -203,3 +207,26 @@ def test_an_epoch_s_rewards_reach_operator_and_restaker(world: StoryWorld, asset
         assert amount - own - 1 <= rest <= amount - own
     claimed = sum(leaf.amount for leaf in report.leaves if leaf.operator == bytes.fromhex(GROWN[2:]))
     assert world.ask(world.rewards, "potOf", epoch, token) == (POT, POT - claimed)
+
+
+@pytest.mark.parametrize("world", [kind for kind in KINDS if kind != "delegated"], indirect=True)
+def test_an_epoch_s_rewards_go_by_its_own_freeze_however_late_they_are_claimed(world: StoryWorld) -> None:
+    """What came after it, and was frozen for later epochs, has no part in it, where a protocol keeps a history."""
+    epoch = world.change()
+    pay = EpochPay(world, epoch)
+    pay.fund(world.token, POT)
+    for part in world.parts:
+        if isinstance(part, SymbioticPart):
+            part.put_in(RESTAKERS[1], GROWN, 3 * DEPOSIT)
+    for _ in range(4):
+        world.change()
+    report = pay.report()
+    assert pay.post(report, world.members(epoch)[0]) == ""
+    for source, part in enumerate(world.parts):
+        amount = pay.claim(report, GROWN, source, world.token)
+        if isinstance(part, EigenPart):
+            start, duration = decode(["uint256", "uint256"], world.evm.event(SUBMITTED)[32:])
+            assert (start, duration) == (world.frozen(epoch)[0] // DAY_S * DAY_S - DAY_S, DAY_S)
+        elif isinstance(part, SymbioticPart):
+            rest = part.claim_rewards(GROWN, RESTAKERS[0], world.token)[1]
+            assert amount - amount // 10 - 1 <= rest <= amount - amount // 10

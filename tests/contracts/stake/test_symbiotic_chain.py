@@ -28,7 +28,6 @@ from tests.contracts.stake.symbiotic_world import (
     DAY_S,
     DISPUTE_S,
     EPOCH_S,
-    LAG_S,
     LAST_STEP_S,
     MIN_VALUE,
     REACH_S,
@@ -90,7 +89,6 @@ class SymbioticChain:
             dispute_s=DISPUTE_S,
             min_value_wei=MIN_VALUE,
             last_step_s=LAST_STEP_S,
-            lag_s=LAG_S,
         )
         address = await self.play(symbiotic.deploy_source(self.core, terms, OWNER.address))
         self.source = self.chain.contract(contracts.load("SymbioticStake").abi, address)
@@ -167,14 +165,12 @@ async def penalised(made: SymbioticChain, case: int, veto_s: int | None, *, rest
 
 async def rewarded(made: SymbioticChain, vault: SymbioticVault) -> None:
     """Ann is rewarded with ten wdivETH; Ann and Rita claim, at Symbiotic's contracts."""
-    await made.act(OWNER, made.set, "freeze", ANN.address)
+    await made.act(OWNER, made.set, "freeze", 1, ANN.address)
     await made.jump(12)
-    for _ in ("it takes over", "and its epoch has ended"):
-        await made.act(OWNER, made.set, "begin")
     await made.chain.pay(REWARDS, made.wdiv.address, 20 * WAD)
     for step in ("`reward`, first of a vault", "`reward`"):
         await made.act(REWARDS, made.wdiv, "transfer", made.source.address, 10 * WAD)
-        await made.act(REWARDS, made.source, "reward", ANN.address, made.wdiv.address, 10 * WAD, step=step)
+        await made.act(REWARDS, made.source, "reward", 1, ANN.address, made.wdiv.address, 10 * WAD, step=step)
     published = await made.chain.send(OWNER, made.source, "publish", made.wdiv.address)
     await made.chain.settle()
     receipt = await made.chain.receipt(published)

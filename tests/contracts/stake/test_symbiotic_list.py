@@ -178,9 +178,9 @@ def test_times_of_the_set_the_dispute_and_the_vaults_are_checked(world: Symbioti
     assert world.refused(short, "connect", *args, sender=OWNER) == "BadSettings"
     assert KEEPS_S + ANSWER_S + DISPUTE_S + LAST_STEP_S + 1 == REACH_S
     bad: list[dict[str, Any]] = [{"shared_bps": 10_001}, {"max_commission_bps": 10_001}, {"wrapped_ether": ANYBODY}]
-    bad += [
-        {name: 0} for name in ("dispute_s", "min_reach_s", "min_value_wei", "max_counted", "last_step_s", "lag_s")
-    ] + [{"max_counted": 6}]
+    bad += [{name: 0} for name in ("dispute_s", "min_reach_s", "min_value_wei", "max_counted", "last_step_s")] + [
+        {"max_counted": 6}
+    ]
     for changes in (*bad, {"burners": [NOBODY]}, {"values": ANYBODY}):
         _not_made(world, world.core, changes)
     for factory in ("vault_factory", "staker_rewards_factory"):

@@ -10,17 +10,23 @@ from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from demo.world import npm
-from demo.world.symbiotic import DelegatorKind, SymbioticVault
+from demo.world.symbiotic import DelegatorKind
 from oracle.stake.claim_tree import CommissionTree
 from tests.contracts.contract_tools import compiled
+from tests.contracts.stake.symbiotic_payments import (
+    EPOCH,
+    frozen,
+    retire,
+    reward,
+    staker_claim,
+    staker_rewards,
+)
 from tests.contracts.stake.symbiotic_world import (
     ANN,
     ANYBODY,
     BOB,
     CURATOR,
     DAY_S,
-    LAG_S,
     MAX_COMMISSION_BPS,
     REWARDS,
     RITA,
@@ -46,18 +52,9 @@ def world() -> SymbioticWorld:
     return made
 
 
-def reward(world: SymbioticWorld, operator: str, amount: int, asset: str | None = None) -> None:
-    """As the rewards contract: the tokens first, then the call."""
-    token = asset or world.wdiv
-    world.know(token, npm.own("WdivETH"))
-    world.wrap(REWARDS, amount, token)
-    world.act(token, "transfer", world.source, amount, sender=REWARDS)
-    world.act(world.source, "reward", operator, token, amount, sender=REWARDS)
-
-
 def ether_reward(world: SymbioticWorld, operator: str, amount: int, value: int) -> None:
-    data = encode(["address", "address", "uint256"], [operator, ETHER, amount])
-    head = keccak(text="reward(address,address,uint256)")[:4]
+    data = encode(["uint48", "address", "address", "uint256"], [EPOCH, operator, ETHER, amount])
+    head = keccak(text="reward(uint48,address,address,uint256)")[:4]
     world.evm.evm.message_call(REWARDS, world.source, head + data, value=value)
 
 
@@ -77,24 +74,11 @@ def claim(world: SymbioticWorld, tree: CommissionTree, operator: str, asset: str
     return world.act(world.operator_rewards, "claimRewards", *args, sender=operator)
 
 
-def staker_rewards(world: SymbioticWorld, made: SymbioticVault) -> str:
-    at = to_checksum_address(world.ask(world.source, "stakerRewardsOf", made.vault))
-    return world.know(at, "DefaultStakerRewards")
-
-
-def staker_claim(world: SymbioticWorld, made: SymbioticVault, who: str, asset: str) -> int:
-    """What a restaker receives of all that its vault was paid."""
-    before = world.balance(who, asset)
-    data = encode(["address", "uint256", "bytes[]"], [world.source, 100, []])
-    world.act(staker_rewards(world, made), "claimRewards", who, asset, data, sender=who)
-    return world.balance(who, asset) - before
-
-
 def test_operator_and_restakers_claim_what_was_paid_to_the_wei(world: SymbioticWorld) -> None:
     """Two restakers, 3 to 1; the operator has a tenth. All of it in Symbiotic's own contracts."""
     made = world.counted({ANN: 1, BOB: 1}, 300 * WAD)
     world.deposit(SAM, made, 100 * WAD)
-    world.evm.jump(LAG_S + 1)
+    frozen(world, ANN, BOB)
     reward(world, ANN, 10 * WAD)
     tree = published(world, world.wdiv)
     claim(world, tree, ANN, world.wdiv)
@@ -121,16 +105,12 @@ def test_operator_and_restakers_claim_what_was_paid_to_the_wei(world: SymbioticW
     assert [world.balance(at) for at in (world.operator_rewards, staker_rewards(world, made))] == [0, 0]
 
 
-@pytest.mark.parametrize("frozen", [False, True])
-def test_vaults_share_by_what_counts_of_the_operator_in_them(world: SymbioticWorld, frozen: bool) -> None:
+def test_vaults_share_by_what_counts_of_the_operator_in_them(world: SymbioticWorld) -> None:
     shared = world.counted({ANN: 1, BOB: 3}, 200 * WAD)
     alone = world.counted({ANN: 1}, 75 * WAD, kind=DelegatorKind.OPERATOR_NETWORK, operator=ANN, network=world.source)
     other = world.counted({BOB: 1}, 100 * WAD)
-    world.evm.jump(LAG_S + 1)
     assert world.stake(ANN) == 100 * WAD
-    if frozen:
-        world.act(world.set, "freeze", ANN)
-        world.evm.jump(12)
+    frozen(world, ANN)
     reward(world, ANN, 10 * WAD)
     assert [world.balance(staker_rewards(world, one)) for one in (shared, alone)] == [
         9 * WAD // 4,
@@ -142,7 +122,7 @@ def test_vaults_share_by_what_counts_of_the_operator_in_them(world: SymbioticWor
 
 def test_ether_is_paid_wrapped(world: SymbioticWorld) -> None:
     made = world.counted({ANN: 1}, 100 * WAD)
-    world.evm.jump(LAG_S + 1)
+    frozen(world, ANN)
     with pytest.raises(RuntimeError):
         ether_reward(world, ANN, 10 * WAD, 9 * WAD)
     ether_reward(world, ANN, 10 * WAD, 10 * WAD)
@@ -151,38 +131,12 @@ def test_ether_is_paid_wrapped(world: SymbioticWorld) -> None:
     assert staker_claim(world, made, RITA, world.wrapped) == 9 * WAD
 
 
-def test_shares_of_before_count_and_a_deposit_of_now_takes_nothing(world: SymbioticWorld) -> None:
-    made = world.counted({ANN: 1}, 100 * WAD)
-    world.evm.jump(LAG_S)
-    world.deposit(SAM, made, 10_000 * WAD)
-    world.evm.jump(12)
-    reward(world, ANN, 10 * WAD)
-    assert staker_claim(world, made, RITA, world.wdiv) == 9 * WAD
-    assert staker_claim(world, made, SAM, world.wdiv) == 0
-
-
-def test_stakers_that_cannot_be_paid_yet_wait(world: SymbioticWorld) -> None:
-    """Nobody had a share so long ago: what is theirs stays here until their contract takes it."""
-    made = world.counted({ANN: 1}, 100 * WAD)
-    world.evm.jump(12)
-    reward(world, ANN, 10 * WAD)
-    assert len(world.logs("StakersWait")) == 1
-    assert world.ask(world.source, "unpaid", made.vault, world.wdiv) == 9 * WAD
-    world.act(world.source, "payStakers", made.vault, world.wdiv)
-    assert world.ask(world.source, "unpaid", made.vault, world.wdiv) == 9 * WAD
-    world.evm.jump(LAG_S)
-    world.act(world.source, "payStakers", made.vault, world.wdiv)
-    assert world.ask(world.source, "unpaid", made.vault, world.wdiv) == 0
-    assert staker_claim(world, made, RITA, world.wdiv) == 9 * WAD
-    assert world.balance(world.source) == WAD, "the commission, until a root is published"
-
-
 @pytest.mark.parametrize("way", ["a withdrawal", "a curator", "the operator", "a retired vault"])
 def test_what_was_earned_is_paid_after_all_stake_has_left(world: SymbioticWorld, way: str) -> None:
-    """To who had the stake when the operator was last frozen, and not to who came in that second or later."""
+    """To who had the stake when the operator was frozen, and not to who came in that second or later."""
     made = world.counted({ANN: 1}, 100 * WAD)
     world.evm.jump(100)
-    world.act(world.set, "freeze", ANN)
+    world.act(world.set, "freeze", EPOCH, ANN)
     if way != "a withdrawal":
         world.deposit(SAM, made, 10_000 * WAD, then_s=12)
         world.deposit(SAM, made, 10_000 * WAD)
@@ -193,11 +147,9 @@ def test_what_was_earned_is_paid_after_all_stake_has_left(world: SymbioticWorld,
     else:
         world.act(made.vault, "withdraw", RITA, 100 * WAD, sender=RITA)
     if way == "a retired vault":
-        world.act(made.delegator, "setNetworkLimit", world.subnetwork, 0, sender=CURATOR)
-        world.act(world.vaults, "retireVault", made.vault)
+        retire(world, made)
     world.evm.jump(DAY_S)
     assert world.stake(ANN) == 0
-    assert LAG_S < DAY_S
     reward(world, ANN, 10 * WAD)
     assert len(world.logs("StakersPaid")) == 1
     claim(world, published(world, world.wdiv), ANN, world.wdiv)
@@ -206,63 +158,47 @@ def test_what_was_earned_is_paid_after_all_stake_has_left(world: SymbioticWorld,
     assert world.balance(world.source) == 0
 
 
-@pytest.mark.parametrize("observed", [False, True])
-def test_a_reward_goes_to_the_stake_that_earned_it(world: SymbioticWorld, observed: bool) -> None:
-    """Of the epoch that ended: whatever left meanwhile, came, was frozen since or is looked at in a moment that suits somebody."""
-    large, small = world.counted({ANN: 1}, 270 * WAD), world.counted({ANN: 1}, 90 * WAD)
-    world.evm.jump(100)
-    world.act(world.set, "freeze", ANN)
-    world.deposit(SAM, small, 10_000 * WAD, then_s=0)
-    world.act(world.set, "begin")
-    world.evm.jump(12)
-    world.act(large.vault, "withdraw", RITA, 270 * WAD, sender=RITA)
-    world.deposit(SAM, small, 10_000 * WAD)
-    late = world.counted({ANN: 1}, 500 * WAD)
-    world.evm.jump(DAY_S)
-    world.act(world.set, "freeze", ANN)
-    world.act(world.set, "begin")
-    if observed:
-        world.act(world.set, "observe", ANN)
-    world.evm.jump(12)
-    reward(world, ANN, 10 * WAD)
-    assert staker_claim(world, large, RITA, world.wdiv) == 27 * WAD // 4
-    assert staker_claim(world, small, RITA, world.wdiv) == 9 * WAD // 4
-    assert staker_claim(world, small, SAM, world.wdiv) == 0
-    assert world.ask(world.source, "stakerRewardsOf", late.vault) == ETHER
-
-
-def test_who_was_never_frozen_with_stake_earns_nothing(world: SymbioticWorld) -> None:
+def test_who_was_not_frozen_with_stake_for_an_epoch_earns_nothing_of_it(world: SymbioticWorld) -> None:
+    """Nothing is paid by another epoch's stake instead: it stays where it is."""
     world.counted({ANN: 1}, 100 * WAD)
-    for _ in range(2):
-        assert world.refused(world.source, "reward", BOB, world.wdiv, WAD, sender=REWARDS) == "NothingStaked"
-        world.act(world.set, "freeze", BOB)
-        world.evm.jump(12)
+    frozen(world, ANN, BOB)
+    frozen(world, ANN, epoch=3)
+    for operator, epoch in ((BOB, EPOCH), (BOB, 3), (ANN, 2), (ANN, 4)):
+        error = world.refused(world.source, "reward", epoch, operator, world.wdiv, WAD, sender=REWARDS)
+        assert error == "NothingStaked"
 
 
-def test_what_waits_is_paid_though_the_vault_was_emptied(world: SymbioticWorld) -> None:
-    """Nobody had a share so long ago, and nobody has one now: it is theirs who had one at the reward."""
-    made = world.counted({ANN: 1}, 100 * WAD)
-    world.evm.jump(12)
-    reward(world, ANN, 10 * WAD)
-    assert len(world.logs("StakersWait")) == 1
-    world.evm.jump(1)
-    world.act(made.vault, "withdraw", RITA, 100 * WAD, sender=RITA)
-    world.evm.jump(30 * DAY_S)
-    world.act(world.source, "payStakers", made.vault, world.wdiv)
-    assert staker_claim(world, made, RITA, world.wdiv) == 9 * WAD
-
-
-def test_a_token_that_stops_takes_no_reward_along(world: SymbioticWorld) -> None:
-    made = world.counted({ANN: 1}, 100 * WAD)
-    token = world.evm.create(compiled(STAND_INS)["StoppingToken"])
-    world.evm.jump(LAG_S + 1)
-    world.act(token, "mint", world.source, 10 * WAD)
+def stopping(world: SymbioticWorld, amount: int) -> str:
+    """A token of which the network has so much, and that nobody can move now."""
+    token = str(world.evm.create(compiled(STAND_INS)["StoppingToken"]))
+    world.act(token, "mint", world.source, amount)
     world.act(token, "stop", True)
-    world.act(world.source, "reward", ANN, token, 10 * WAD, sender=REWARDS)
-    assert world.ask(world.source, "unpaid", made.vault, token) == 9 * WAD
+    return token
+
+
+def test_what_a_token_that_stops_keeps_back_is_paid_later_by_each_epoch_s_shares(world: SymbioticWorld) -> None:
+    """It takes no reward along; and nobody has a share any more when it goes on."""
+    made = world.counted({ANN: 1}, 100 * WAD)
+    token = stopping(world, 20 * WAD)
+    frozen(world, ANN)
+    world.deposit(SAM, made, 300 * WAD)
+    frozen(world, ANN, epoch=2)
+    for who, amount in ((RITA, 100 * WAD), (SAM, 300 * WAD)):
+        world.act(made.vault, "withdraw", who, amount, sender=who)
+    captures = [world.ask(world.set, "captureOf", epoch, ANN) for epoch in (1, 2)]
+    for epoch in (2, 1):
+        world.act(world.source, "reward", epoch, ANN, token, 10 * WAD, sender=REWARDS)
+        assert [waits[-2:] for waits in world.logs("StakersWait")] == [(captures[epoch - 1], 9 * WAD)]
+    for capture in captures:
+        assert world.ask(world.source, "unpaid", made.vault, token, capture) == 9 * WAD
+        world.act(world.source, "payStakers", made.vault, token, capture)
+        assert world.ask(world.source, "unpaid", made.vault, token, capture) == 9 * WAD
     world.act(token, "stop", False)
-    world.act(world.source, "payStakers", made.vault, token)
-    assert staker_claim(world, made, RITA, token) == 9 * WAD
+    for capture in reversed(captures):
+        world.act(world.source, "payStakers", made.vault, token, capture)
+        assert world.ask(world.source, "unpaid", made.vault, token, capture) == 0
+    assert staker_claim(world, made, RITA, token) == 9 * WAD + 9 * WAD // 4
+    assert staker_claim(world, made, SAM, token) == 27 * WAD // 4
 
 
 def test_a_commission_waits_a_week_and_has_a_bound(world: SymbioticWorld) -> None:
@@ -276,13 +212,15 @@ def test_a_commission_waits_a_week_and_has_a_bound(world: SymbioticWorld) -> Non
 
 
 def test_only_the_rewards_contract_rewards_and_only_who_has_stake(world: SymbioticWorld) -> None:
-    assert world.refused(world.source, "reward", ANN, world.wdiv, WAD) == "NotAllowed"
-    assert world.refused(world.source, "reward", ANN, world.wdiv, WAD, sender=REWARDS) == "NothingStaked"
-    assert world.refused(world.source, "distribute", ANN, world.wdiv, WAD) == "NotAllowed"
+    frozen(world, ANN)
+    assert world.refused(world.source, "reward", EPOCH, ANN, world.wdiv, WAD) == "NotAllowed"
+    assert world.refused(world.source, "reward", EPOCH, ANN, world.wdiv, WAD, sender=REWARDS) == "NothingStaked"
+    assert world.refused(world.source, "distribute", ANN, world.wdiv, 1, WAD) == "NotAllowed"
     assert world.refused(world.source, "publish", world.wdiv) == "BadAmount"
     world.counted({ANN: 1}, 100 * WAD)
+    frozen(world, ANN)
     # what is no token is nobody's: neither a root nor a vault gets any of it
-    world.act(world.source, "reward", ANN, ANYBODY, WAD, sender=REWARDS)
+    world.act(world.source, "reward", EPOCH, ANN, ANYBODY, WAD, sender=REWARDS)
     assert len(world.logs("StakersWait")) == 1
     assert world.refused(world.source, "publish", ANYBODY) == "TokenRefused"
 
@@ -296,7 +234,7 @@ def test_every_leaf_of_every_tree_is_proven_at_symbiotic_s_contract(world: Symbi
         world.act(world.source, "setCommission", MAX_COMMISSION_BPS, sender=operator)
     world.evm.jump(7 * DAY_S)
     world.counted(dict.fromkeys(operators, 1), 900 * WAD)
-    world.evm.jump(LAG_S + 1)
+    frozen(world, *operators)
     paid = 0
     for i, operator in enumerate(operators):
         amount = rng.randint(1, 9) * WAD
@@ -319,7 +257,7 @@ def test_beyond_the_most_that_a_root_holds_commissions_are_sent(world: Symbiotic
         world.act(world.source, "setCommission", MAX_COMMISSION_BPS, sender=operator)
     world.evm.jump(7 * DAY_S)
     world.counted(dict.fromkeys(operators, 1), 12_900 * WAD)
-    world.evm.jump(LAG_S + 1)
+    frozen(world, *operators)
     for operator in operators:
         reward(world, operator, WAD)
     assert [world.balance(who) for who in operators[-2:]] == [0, WAD * MAX_COMMISSION_BPS // 10_000]

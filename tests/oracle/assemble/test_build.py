@@ -20,8 +20,8 @@ from oracle.build import Components, build
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.network_sections import NetworkSection
 from oracle.config.tables.schema import ConfigError
+from oracle.sign.journal_form import JournalError
 from oracle.sign.keyfiles import save
-from oracle.sign.sign_journal import JournalError
 from oracle.storage import database
 from tests.oracle.assemble.open_files import left_open
 from tests.oracle.assemble.small_config import small_config

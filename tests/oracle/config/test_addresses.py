@@ -22,7 +22,7 @@ from oracle.config.check_addresses import (
 from oracle.config.reference import TABLES
 from oracle.config.resolve import resolve, with_secrets
 from oracle.config.sections import Config, parse
-from oracle.config.tables.forms import http_url, signer_url, websocket_url
+from oracle.config.tables.forms import http_url, raw_address, signer_url, websocket_url
 from oracle.config.tables.providers import domain_of, plain_host, provider_of, server_of
 from oracle.config.tables.schema import ConfigError
 from oracle.model.keys import key_of
@@ -336,3 +336,11 @@ def test_only_what_looks_apart_by_name_is_asked_on_the_network() -> None:
     assert pairs == [
         ("https://a.one.example", "https://c.two.example"), ("https://b.one.example", "https://c.two.example"),
     ]  # fmt: skip
+
+
+def test_an_address_of_mixed_case_has_its_checksum() -> None:
+    right = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+    for spelled in (right, right.lower(), "0x" + right[2:].upper()):
+        assert raw_address(spelled) == bytes.fromhex(right[2:])
+    with pytest.raises(ValueError, match=f"has a wrong checksum: write {right}"):
+        raw_address(right.replace("BeAed", "Beaed"))

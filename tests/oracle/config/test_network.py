@@ -13,7 +13,7 @@ from oracle.config.tables.forms import listen_at, sha256_hash
 from oracle.config.tables.network_sections import NetworkSection
 from tests.oracle.config.small_config import problems, table
 
-OWN, OTHER = "0x" + "aA" * 20, "0x" + "bb" * 20
+OWN, OTHER = "0x" + "AA" * 20, "0x" + "bb" * 20
 HASH = "ab" * 32
 
 

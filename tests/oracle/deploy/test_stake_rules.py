@@ -205,7 +205,7 @@ def test_a_vault_s_epoch_covers_a_penalty_to_the_second(ground: Ground) -> None:
     assert ground.refused(ground.symbiotic()) == ""
 
 
-VAULTS = [("max_vaults", 5, 6), ("max_commission_bps", 10_000, 10_001), ("lag_s", 1, 0), ("shared_bps", 10_000, 10_001)]
+VAULTS = [("max_vaults", 5, 6), ("max_commission_bps", 10_000, 10_001), ("shared_bps", 10_000, 10_001)]
 
 
 @pytest.mark.parametrize(("key", "taken", "refused"), VAULTS)

@@ -101,6 +101,8 @@ class TargetEvents:
     deferred: set[int] = field(default_factory=set)
     landed: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    looks_failed: list[str] = field(default_factory=list)
+    spent_wei: list[int] = field(default_factory=list)
     balances: list[tuple[int, int]] = field(default_factory=list)
     unpoked: list[str] = field(default_factory=list)
 
@@ -209,6 +211,8 @@ class FaultWorld:
             on_signatures=lambda _: None,
             on_landed=lambda row: events.landed.append(row.tx_hash),
             on_failed=events.failed.append,
+            on_look_failed=events.looks_failed.append,
+            on_spent=events.spent_wei.append,
             on_balance=lambda wei, pushes: events.balances.append((wei, pushes)),
             on_unpoked=events.unpoked.append,
             on_decision=decided,

@@ -26,7 +26,7 @@ async def test_an_expired_set_is_silent_and_the_next_one_takes_over_by_itself(tm
         last_s = max(r for r, _ in landed(here))
         assert ends_s - 4 <= last_s < ends_s
         (target,) = here.targets
-        assert [f for f in target.status().faults(here.now_s * MS) if f"epoch 1 expired at {ends_s}" in f] != []
+        assert [f for _, f in target.status().faults(here.now_s * MS) if f"epoch 1 expired at {ends_s}" in f] != []
         assert here.done is not None
         assert f"epoch 1 expired at {ends_s}" in here.done.unsealed
         assert here.done.agreements == ()
@@ -36,4 +36,4 @@ async def test_an_expired_set_is_silent_and_the_next_one_takes_over_by_itself(tm
         assert {e for _, e in later} == {2}
         assert from_s <= min(r for r, _ in later) <= from_s + 6
         assert here.events[0].failed == []
-        assert [f for f in target.status().faults(here.now_s * MS) if "expired" in f] == []
+        assert [f for _, f in target.status().faults(here.now_s * MS) if "expired" in f] == []

@@ -25,7 +25,7 @@ GRACE_S = 2 * RULES.bump_after_s + 10
 
 
 def faults(here: FaultWorld, place: int = 0) -> list[str]:
-    return list(here.targets[place].status().faults(here.now_s * MS))
+    return [text for _, text in here.targets[place].status().faults(here.now_s * MS)]
 
 
 async def test_all_is_well_once_every_feed_has_landed_and_not_before(tmp_path: Path) -> None:
@@ -107,11 +107,11 @@ async def test_a_hanging_endpoint_shows_and_a_look_at_nothing_is_no_look(tmp_pat
                         await here.targets[
                             0
                         ].tick()  # nothing is under way and nothing is new: nobody is asked at first
-                assert len(here.events[0].failed) >= 2
+                assert len(here.events[0].looks_failed) >= 2
                 assert len([line for line in logs if line["event"].startswith("no push this time")]) == 1
                 assert here.targets[0].status().looked_at_ms == looked
                 assert [f for f in faults(here) if "its chain was not seen for 32 s" in f]
-                assert here.events[0].failed, "no look waits without end"
+                assert here.events[0].looks_failed, "no look waits without end"
                 proxy.release()
                 await push_once(here)
                 assert faults(here) == []
@@ -142,7 +142,7 @@ async def test_an_endpoint_that_answers_each_request_late_can_not_hold_a_look_fo
         await here.round({"wdivETH/ETH": (10**18, 10**18), "ETH/USD": (2_000 * 10**18, 0)})
         async with asyncio.timeout(30):
             await target.tick()
-        assert (client.asked, here.events[0].failed) == (1, ["TimeoutError"])
+        assert (client.asked, here.events[0].looks_failed, here.events[0].failed) == (1, ["TimeoutError"], [])
         target.pace, client.stuck = usual, False
         await push_once(here)
         assert target.counts["landed"] >= 2, "what the limit cut short is taken up again"
@@ -158,3 +158,16 @@ async def test_a_paused_feed_is_late_and_says_why(tmp_path: Path) -> None:
         (text,) = faults(here)
         assert "ETH/USD is " in text
         assert text.endswith("the guardian paused the feed")
+
+
+async def test_what_transactions_cost_and_which_may_still_land_is_told(tmp_path: Path) -> None:
+    async with world_in(tmp_path) as here:
+        here.now_s += 2
+        await here.round({"wdivETH/ETH": (10**18, 10**18), "ETH/USD": (2_000 * 10**18, 0)})
+        before_wei = await here.clients[0].balance_wei()
+        await here.targets[0].tick()
+        assert (here.targets[0].status().pending, here.events[0].spent_wei) == (1, [])
+        await here.mine()
+        await here.targets[0].tick()
+        assert here.targets[0].status().pending == 0
+        assert here.events[0].spent_wei == [before_wei - await here.clients[0].balance_wei()] != [0]

@@ -16,11 +16,10 @@ from oracle.runtime.round_timer import RoundTimer
 from oracle.serve.metrics import Metrics
 from oracle.storage.database import Database
 from oracle.storage.housekeeping import Housekeeping
-from tests.oracle.storage.stored_rounds import SHORT, keep
+from tests.oracle.storage.stored_rounds import SHORT, WEEK, keep
 
 T0_MS = 1_700_000_000_000
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
-KEEP_DAYS = 7
 
 
 class Machine:
@@ -160,7 +159,7 @@ async def test_nothing_is_dropped_by_a_clock_that_nobody_confirms_or_that_others
     at_ms = T0_MS + 8 * DAY_MS
 
     async def left(clock: Clock) -> int:
-        await Housekeeping(database, clock, keep_days=KEEP_DAYS).run()
+        await Housekeeping(database, clock, WEEK).run()
         return database.counts()["rounds"]
 
     clock = Clock(lambda: at_ms, lambda: 0)

@@ -1,4 +1,4 @@
-"""The rules of docs/alerts.yml held against an exposition: enough of their language for what they say. Prometheus itself is not here."""
+"""The rules of alarms of stake held against an exposition: enough of their language for what they say. Prometheus itself is not here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.docs import plain_yaml
 
-PATH = Path(__file__).parents[3] / "docs" / "alerts.yml"
+PATH = Path(__file__).parents[3] / "packaging" / "prometheus" / "rules" / "stake.yml"
 OVER_TIME = "max_over_time"
 """Rules with it need a history."""
 _SIDES = {">": operator.gt, "<": operator.lt, "==": operator.eq}

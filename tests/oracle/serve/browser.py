@@ -19,6 +19,7 @@ _FLAGS = (
     "--no-first-run", "--disable-extensions", "--hide-scrollbars", "--remote-debugging-port=0",
 )  # fmt: skip
 _WAIT_S = 60.0
+_CODES = {"Tab": 9, "Enter": 13, "Escape": 27}
 
 
 class Tab:
@@ -76,9 +77,16 @@ class Tab:
     async def text(self) -> str:
         return str(await self.value("document.body.innerText"))
 
-    async def shoot(self) -> bytes:
-        """The whole page as PNG."""
-        shot = await self.call("Page.captureScreenshot", captureBeyondViewport=True)
+    async def key(self, key: str) -> None:
+        """Press one key."""
+        text = {"text": key} if len(key) == 1 else {"windowsVirtualKeyCode": _CODES[key]}
+        for kind in ("keyDown" if len(key) == 1 else "rawKeyDown", "keyUp"):
+            await self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, **text)
+
+    async def shoot(self, *, width: int, height: int) -> bytes:
+        """The top of the page as PNG."""
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        shot = await self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         return base64.b64decode(shot["data"])
 
 

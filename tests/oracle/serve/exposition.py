@@ -9,5 +9,5 @@ def samples(metrics: Metrics) -> dict[str, float]:
     """Every sample by its name and labels."""
     text = metrics.render().decode()
     rows = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
-    assert all(name.startswith("lrt_oracle_") for name, _ in rows)
+    assert all(name.startswith(("lrt_oracle_", "process_")) for name, _ in rows)
     return {name: float(value) for name, value in rows}

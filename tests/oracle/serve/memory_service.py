@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from feeds.types import Pair
 from feeds.units import MS, Bps, Wad, deviation_bps_away
-from oracle.model.publication import Absent, Explanation, OnChain, Record, Seal
+from oracle.model.publication import Absent, Explanation, OnChain, Record, Seal, Transition
 from oracle.model.risk import FeedRisk, LiveRisk, LiveRiskCode, RiskCode, RiskFact, TokenProfile
+from oracle.model.roll_up import RollUp
 from oracle.model.spec import FeedSpec, Mode
 from oracle.model.state import FeedState
 from oracle.model.status import Reason, Status, Why
@@ -26,6 +27,8 @@ from oracle.serve.operators import OperatorsView
 from oracle.sign.eip712 import Domain, address_of, sealed_digest, sign_compact
 from oracle.sign.messages import Agreement, SignedBatch
 from oracle.stake.follow import StakeView
+from oracle.storage.outbox_rows import OutboxRow
+from oracle.storage.shown_rows import FeedPush
 from tests.oracle.oracle_build import T0, outcomes, spec, wad
 from tests.oracle.sign.sign_world import KEYS, SIGNERS
 
@@ -110,6 +113,9 @@ class MemoryService:
         self.live_risks: dict[str, LiveRisk] = {}
         self.seen: OperatorsView | None = None
         self.staked: StakeView | None = None
+        self.rolled_up: dict[str, list[tuple[int, RollUp]]] = {}
+        self.transitions: list[Transition] = []
+        self.pushed: dict[str, list[FeedPush]] = {}
         self.sealed: dict[tuple[int, str], Agreement] = {}
 
     def put(self, *records: Record) -> None:
@@ -126,8 +132,9 @@ class MemoryService:
     def specs(self) -> Mapping[str, FeedSpec]:
         return self.feeds
 
-    def record(self, feed: str) -> Record | None:
-        return self.rounds[feed][-1] if self.rounds[feed] else None
+    def record(self, feed: str, round_s: int | None = None) -> Record | None:
+        kept = [r for r in self.rounds[feed] if round_s in {None, r.report.round_time_s}]
+        return kept[-1] if kept else None
 
     def abstaining(self, feed: str) -> Abstaining | None:
         return self.abstentions.get(feed)
@@ -158,11 +165,20 @@ class MemoryService:
         kept = [r for r in self.rounds[feed] if since_ms <= r.report.round_time_s * MS <= until_ms]
         return kept[-limit:]
 
+    def roll_ups(self, feed: str, since_ms: int, until_ms: int, limit: int) -> Sequence[tuple[int, RollUp]]:
+        kept = [r for r in self.rolled_up.get(feed, ()) if since_ms <= r[1].start_s(r[0]) * MS <= until_ms]
+        return kept[-limit:]
+
+    def full_rate_since_s(self, feed: str) -> int:
+        return max((r.start_s(step_s) + step_s for step_s, r in self.rolled_up.get(feed, ())), default=0)
+
     def explain(self, feed: str, round_s: int | None) -> Explanation | None:
         last = self.record(feed)
         if last is None or round_s not in {None, last.report.round_time_s}:
             return None
         base = self.feeds[feed]
+        if base.legs:
+            return Explanation(record=last, rounds=(), values=(), legs=base.legs)
         computed, _ = step(base, FeedState(), outcomes("1.04"), {}, T0)
         abstained, _ = step(replace(base, min_groups=4), FeedState(), outcomes("1.04"), {}, T0)
         assert isinstance(computed, FeedRound)
@@ -175,6 +191,29 @@ class MemoryService:
 
     def newest_sealed_s(self, target: str | None = None) -> int | None:
         return max((at for at, name in self.sealed if target in {None, name}), default=None)
+
+    def at_times(self, feed: str, times_s: Sequence[int], step_s: int) -> list[Record | None]:
+        rounds = {r.report.round_time_s: r for r in self.rounds[feed]}
+        newest = (max((at for at in rounds if t - step_s < at <= t), default=None) for t in times_s)
+        return [None if at is None else rounds[at] for at in newest]
+
+    def changes(self, feed: str, limit: int) -> list[Transition]:
+        return [t for t in reversed(self.transitions) if t.feed == feed][:limit]
+
+    def pushes_of(self, feed: str, target: str, limit: int) -> list[FeedPush]:
+        return [p for p in reversed(self.pushed.get(feed, [])) if p.target == target][:limit]
+
+    def sealed_after(self, target: str, sequence: int, limit: int) -> list[OutboxRow]:
+        rounds = list(dict.fromkeys(at for at, name in self.sealed if name == target))
+        rows = [OutboxRow(sequence=i, round_time_s=r, silent=()) for i, r in enumerate(rounds, 1)]
+        return rows[sequence : sequence + limit]
+
+    def sequence_of(self, target: str, round_s: int) -> int:
+        rows = self.sealed_after(target, 0, 1 << 30)
+        return next((r.sequence for r in rows if r.round_time_s == round_s), 0)
+
+    def newest_sequence(self, target: str) -> int:
+        return len(self.sealed_after(target, 0, 1 << 30))
 
     def operators(self) -> OperatorsView | None:
         return self.seen

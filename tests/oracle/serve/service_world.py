@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import coincurve
+
 from feeds.units import MS
 from oracle.model.publication import OnChain
 from oracle.model.target_status import SignerQuorum, TargetStatus
@@ -14,6 +16,7 @@ from oracle.push.attestation import Attesters, CollectCut
 from oracle.round.live import Live
 from oracle.round.rounds import Round, Rounds
 from oracle.round.seat import HomeStore, SignerSeat
+from oracle.round.silent import silent_feeds
 from oracle.serve.history import HistoryReaders
 from oracle.serve.service import PriceService
 from oracle.sign.eip712 import address_of
@@ -72,20 +75,22 @@ class ServiceWorld:
         started: bool = True,
         reports: bool = True,
         readers: HistoryReaders | None = None,
+        keys: Sequence[coincurve.PrivateKey] = KEYS,
+        signers: SignerSet = SIGNERS,
     ) -> None:
         self.at_ms = ROUND_S * MS
         self.operators = [
             Operator(f"op{i}", k, SignJournal(folder / f"{i}.db", address_of(k), now_ms=0, mute_ms=0), bound_bps=100)
-            for i, k in enumerate(KEYS)
+            for i, k in enumerate(keys)
         ]
-        other = replace(SIGNERS, domain=replace(DOMAIN, chain_id=10))
+        other = replace(signers, domain=replace(DOMAIN, chain_id=10))
         self.agreements = agreements_here(self.operators, now_ms=lambda: self.at_ms)
-        sets = {"main": SIGNERS, "side": other}
+        sets = {"main": signers, "side": other}
         self.targets = {n: CountingTarget(n, self.operators, s, self.agreements.cut) for n, s in sets.items()}
         members = [replace(member(name=o.name), signer=o) for o in self.operators]
         self.rounds = Rounds(SPECS, members, HomeStore(target="main", feeds=frozenset(INDEXES)))
-        for name, signers in sets.items():
-            self.rounds.take_seat(SignerSeat(target=name, signers=signers, indexes=INDEXES))
+        for name, of_target in sets.items():
+            self.rounds.take_seat(SignerSeat(target=name, signers=of_target, indexes=INDEXES))
         self.database = database or Database(":memory:")
         self.service = PriceService(
             SPECS, self.database, Live(SPECS, self.rounds.members[0].states.__getitem__, lambda *_: []), self.targets,
@@ -95,11 +100,12 @@ class ServiceWorld:
         if started:
             self.round(ROUND_S)
 
-    def round(self, round_s: int) -> Round:
+    def round(self, round_s: int, price: str = "1.04") -> Round:
         """A round as a process makes it, shown and offered to the targets."""
         self.at_ms = round_s * MS
-        done = in_own_loop(agreed_round(self.rounds, self.agreements, round_s, observed(round_s * MS)))
-        self.database.save_round(done.feeds, done.agreements, done.records, done.transitions)
+        done = in_own_loop(agreed_round(self.rounds, self.agreements, round_s, observed(round_s * MS, price)))
+        silent = silent_feeds(done, SPECS)
+        self.database.save_round(done.feeds, done.agreements, done.records, done.transitions, silent)
         self.rounds.commit(done)
         for target in self.targets.values():
             target.newest = done

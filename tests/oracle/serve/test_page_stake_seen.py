@@ -9,7 +9,7 @@ import pytest
 
 from feeds.units import MS
 from oracle.serve.interface import Update
-from tests.oracle.serve.browser import CHROMIUM, Tab
+from tests.oracle.serve.browser import CHROMIUM
 from tests.oracle.serve.memory_service import ROUND_S, STRANGE, MemoryService, half_an_hour
 from tests.oracle.serve.operators_world import seen
 from tests.oracle.serve.page_world import has, now_ms, shown
@@ -43,7 +43,9 @@ async def test_what_secures_a_price_opens_at_the_price(tmp_path: Path) -> None:
     async with shown(service, tmp_path) as (_, page):
         await has(page, "secured by 104 ETH")
         assert "To seal one false price" not in await page.text(), "folded"
-        await page.value("document.querySelectorAll('#rows .secured')[1].click()")
+        await page.value("document.querySelectorAll('#rows a')[1].click()")
+        await page.until(f"document.getElementById('detail-title').textContent === {STRANGE!r}")
+        await page.value("document.querySelector('#secured button').click()")
         text = await has(page, "nothing is taken for it")
         assert await page.value("document.getElementById('detail-title').textContent") == STRANGE
         assert "who signed the last record is not kept" in text
@@ -58,11 +60,12 @@ async def test_stake_is_no_wider_than_the_screen(tmp_path: Path, width: int) -> 
     service.seen, service.staked = seen(), stake_view(read_ms=now_ms())
     async with shown(service, tmp_path, width=width, height=844) as (_, page):
         await has(page, "104 ETH can be slashed")
-        await page.value("document.getElementById('security').open = true")
-        await has(page, "To stop it")
-        assert await page.value("document.documentElement.scrollWidth") <= width
         card = "document.querySelector('#stake .card')"
         assert await page.value(f"{card}.scrollWidth <= {card}.clientWidth")
+        assert await page.value("document.documentElement.scrollWidth") <= width
+        await page.value("location.hash = '/feed/wdivETH/ETH'; document.getElementById('security').open = true")
+        await has(page, "To stop it")
+        assert await page.value("document.documentElement.scrollWidth") <= width
 
 
 def in_wei() -> MemoryService:
@@ -118,18 +121,13 @@ async def test_what_is_focused_stays_focused_over_an_update(tmp_path: Path) -> N
     focused = "document.activeElement.textContent"
     async with shown(service, tmp_path) as (_, page):
         await has(page, "secured by 104 ETH")
-        await page.value("document.querySelectorAll('#rows .secured')[1].focus()")
+        await page.value("document.querySelector('#secured button').focus()")
         service.staked = stake_view(found(by_stake=False), read_ms=now_ms())
         service.notify(Update(round_time_s=now_ms() // MS))
         await has(page, "not secured by stake")
         assert await page.until(f"{focused} === 'not secured by stake'")
-        await tab_key(page)
-        assert await page.value(focused) == "ETH/USD"
-
-
-async def tab_key(page: Tab) -> None:
-    for kind in ("rawKeyDown", "keyUp"):
-        await page.call("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
+        await page.key("Tab")
+        assert await page.value(focused) == "5 min"
 
 
 async def test_a_price_that_nobody_signed_is_secured_by_nobody(tmp_path: Path) -> None:
@@ -138,5 +136,7 @@ async def test_a_price_that_nobody_signed_is_secured_by_nobody(tmp_path: Path) -
     service.seen, service.staked = seen(), stake_view(read_ms=now_ms())
     async with shown(service, tmp_path) as (_, page):
         await has(page, "secured by 104 ETH")
-        told = await page.value("[...document.querySelectorAll('#rows .secured')].map((b) => b.textContent)")
-        assert told == ["secured by 104 ETH", "secured by 104 ETH", "signed by nobody", "secured by 104 ETH"]
+        told = "document.querySelector('#secured button').textContent"
+        assert await page.value(told) == "secured by 104 ETH"
+        await page.value("[...document.querySelectorAll('#rows a')].find((a) => a.textContent === 'ETH/USD').click()")
+        assert await page.until(f"{told} === 'signed by nobody'")

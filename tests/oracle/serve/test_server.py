@@ -61,7 +61,7 @@ async def test_one_feed_is_described_as_among_all(client: Client) -> None:
 
 async def test_every_described_path_answers(client: Client) -> None:
     for path in DOCUMENT["paths"]:
-        if path != "/v1/stream":
+        if path not in {"/v1/stream", "/v1/rounds/stream"}:
             status, _, _ = await client.get(
                 path.replace("{base}", "wdivETH").replace("{quote}", "ETH").replace("{round}", "newest")
             )

@@ -96,5 +96,6 @@ def test_an_older_journal_gets_what_was_added(tmp_path: Path) -> None:
         cast(who, vote())
     with sqlite3.connect(tmp_path / "j.db") as db:
         db.execute("DROP TABLE epoch_votes")
+        db.execute("PRAGMA user_version = 0")
     with operator(tmp_path / "j.db") as who:
         assert isinstance(cast(who, vote()), Signature)

@@ -11,7 +11,8 @@ import pytest
 
 from oracle.sign import sign_journal
 from oracle.sign.eip712 import Domain
-from oracle.sign.sign_journal import EquivocationRefused, ForgottenRefused, JournalPlace, SignJournal
+from oracle.sign.round_lines import JournalPlace
+from oracle.sign.sign_journal import EquivocationRefused, ForgottenRefused, SignJournal
 
 ADDRESS, STORE = b"\7" * 20, b"\5" * 20
 LOCAL, ELSEWHERE = Domain(chain_id=1, store=STORE), Domain(chain_id=2, store=STORE)

@@ -16,9 +16,10 @@ from oracle.agree.outcome import RoundOutcome
 from oracle.model.types import Report
 from oracle.push.attestation import Attesters
 from oracle.sign.eip712 import Domain, address_of
+from oracle.sign.journal_form import JournalError
 from oracle.sign.journal_witness import JournalWitness, WitnessError, WitnessNote, witness_folder
 from oracle.sign.operator import Operator
-from oracle.sign.sign_journal import JournalError, SignJournal
+from oracle.sign.sign_journal import SignJournal
 from oracle.sign.signed_batch import CollectedSignatures
 from tests.oracle.sign.sign_world import KEYS, SIGNERS, views
 

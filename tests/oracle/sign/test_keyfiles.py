@@ -88,3 +88,26 @@ def test_a_file_system_without_hard_links_is_served_by_a_rename(
     assert [p.name for p in tmp_path.iterdir()] == ["key.json"]
     with pytest.raises(KeyfileError, match="never overwritten"):
         save(tmp_path / "key.json", OTHER)
+
+
+def test_a_passphrase_may_be_the_first_line_of_a_file(tmp_path: Path) -> None:
+    path, word = tmp_path / "key.json", tmp_path / "word"
+    save(path)
+    word.write_text("open\nnot this\n")
+    by_file = {"PHRASE_FILE": str(word)}
+    assert keyfiles.load(path, "PHRASE", by_file).secret == KEY.secret
+    assert keyfiles.load(path, "PHRASE", {**by_file, "PHRASE": "open"}).secret == KEY.secret
+    with pytest.raises(KeyfileError, match="wrong passphrase"):
+        keyfiles.load(path, "PHRASE", {**by_file, "PHRASE": "another"})
+    with pytest.raises(KeyfileError, match=r"PHRASE_FILE\) cannot be read"):
+        keyfiles.load(path, "PHRASE", {"PHRASE_FILE": str(tmp_path / "none")})
+    assert keyfiles.has_passphrase("PHRASE", by_file)
+    assert not keyfiles.has_passphrase("PHRASE", {})
+
+
+def test_a_keyfile_that_others_could_read_is_narrowed(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    save(path)
+    path.chmod(0o644)
+    keyfiles.load(path, "PHRASE", {"PHRASE": "open"})
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -23,10 +23,11 @@ from oracle.sign.eip712 import (
     sealed_digest,
     sign_compact,
 )
+from oracle.sign.journal_form import JournalError
 from oracle.sign.messages import Refusal, RefusalCode, Signature
 from oracle.sign.operator import Operator
 from oracle.sign.own_view import within_bound
-from oracle.sign.sign_journal import EquivocationRefused, JournalError, SignJournal
+from oracle.sign.sign_journal import EquivocationRefused, SignJournal
 from tests.oracle.network.agreement_world import agreements_here, ask_of
 from tests.oracle.report.reports import report
 from tests.oracle.sign.sign_world import (

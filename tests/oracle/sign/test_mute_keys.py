@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.sign.eip712 import Domain
+from oracle.sign.journal_form import JournalError
 from oracle.sign.journal_witness import JournalWitness, WitnessNote
-from oracle.sign.sign_journal import EquivocationRefused, JournalError, LostRefused, SignJournal
+from oracle.sign.sign_journal import EquivocationRefused, LostRefused, SignJournal
 
 ADDRESS = b"\7" * 20
 LOCAL = Domain(chain_id=1, store=b"\5" * 20)

@@ -9,27 +9,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import coincurve
 import pytest
 
 from oracle.audit.recompute import verify, verify_fold
-from oracle.model.publication import PushRow, PushState
+from oracle.model.publication import PushState
 from oracle.model.state import FeedState
 from oracle.model.types import FoldedFeed
 from oracle.round.step import step
-from oracle.sign.eip712 import Domain, address_of
-from oracle.sign.messages import Agreement, SignedValues, SignerSet
 from oracle.storage.database import Database
 from oracle.storage.limits import DatabaseLimits
-from oracle.storage.prune import PUSHED_KEPT_S, Pruner
+from oracle.storage.packs import Packs
+from oracle.storage.prune import Pruner
 from oracle.storage.round_rows import blocks_used
 from tests.oracle.oracle_build import T0, outcomes
-from tests.oracle.storage.stored_rounds import FEED, S0, SHORT
+from tests.oracle.storage.stored_rounds import FEED, S0, SHORT, agreement, pushed, until
 
-SIGNERS = SignerSet(
-    domain=Domain(chain_id=1, store=bytes(20)), epoch=1, threshold=1, weights=(1,),
-    signers=(address_of(coincurve.PrivateKey(b"\1" * 32)),),
-)  # fmt: skip
 CHAIN, BLOCK0 = 5, 1_000
 WIDE = re.compile(
     r"SCAN (rounds|r|agreements|a|pushes|p|not_pushed)\b|USE TEMP B-TREE FOR ORDER BY|SEARCH (rounds|r) USING PRIMARY KEY$"
@@ -47,32 +41,9 @@ def kept(database: Database, i: int, operator: str = "a", *, block: int | None =
     return FoldedFeed(operator=operator, spec=FEED, before=state, after=after, result=result)
 
 
-def agreement(i: int, target: str = "t") -> Agreement:
-    values = (SignedValues(operator="a", address=bytes(20), round_time_s=S0 + i, items=b"", signature=bytes(65)),)
-    return Agreement(
-        target=target, round_time_s=S0 + i, signers=SIGNERS, feeds=(FEED.feed,), indexes=(0,), values=values
-    )
-
-
 def save(database: Database, i: int, *operators: str, block: int | None = None) -> None:
     rounds = [kept(database, i, name, block=block) for name in operators or ("a",)]
     database.save_round(rounds, [agreement(i)], [], [])
-
-
-def pushed(database: Database, i: int, state: PushState) -> None:
-    row = PushRow(
-        id=0,
-        target="t",
-        chain_id=1,
-        round_s=S0 + i,
-        items=b"",
-        nonce=i,
-        tx_hash=f"0x{i}",
-        raw=b"",
-        state=state,
-        made_ms=1,
-    )
-    database.add_push(row)
 
 
 def left(database: Database, table: str) -> list[int]:
@@ -100,7 +71,7 @@ def plans(database: Database) -> Iterator[list[str]]:
         lambda s: s.last_round_s(),
         lambda s: s.agreement(S0 + 2),
         lambda s: s.operators(FEED.feed),
-        lambda s: s.prune(S0 + 2),
+        lambda s: s.prune(until(2)),
         lambda s: s.pushes("t", (PushState.LANDED,), newest=2),
         lambda s: s.pushes("t", (PushState.LANDED,), S0, newest=2),
         lambda s: s.gas_spent("t", 5),
@@ -200,22 +171,22 @@ def test_signed_values_go_with_their_rounds_but_for_what_landed(tmp_path: Path) 
         save(database, i)
     pushed(database, 1, PushState.LANDED)
     pushed(database, 2, PushState.REPLACED)
-    assert database.prune(S0 + 9) == 8
+    assert database.prune(until(9)) == 8
     assert left(database, "rounds") == [*left(database, "checkpoints"), 9, 10] == [8, 9, 10]
-    assert left(database, "agreements") == [1, 8, 9, 10]
+    assert (left(database, "agreements"), left(database, "kept_agreements")) == ([8, 9, 10], [1])
     assert database.agreement(S0 + 1) == agreement(1)
     assert all(c.ok for c in verify(database, FEED.feed, S0 + 10) if c.what != "signed values")
-    database.prune(S0 + 9 + PUSHED_KEPT_S - 9)
-    assert 1 in left(database, "agreements")
-    database.prune(S0 + 2 + PUSHED_KEPT_S)
-    assert 1 not in left(database, "agreements")
+    database.prune(until(10, pushed=1))
+    assert database.agreement(S0 + 1) == agreement(1)
+    database.prune(until(10, pushed=2))
+    assert database.agreement(S0 + 1) is None
 
 
 def test_a_feed_that_ended_keeps_the_signed_values_of_its_last_rounds_alone(tmp_path: Path) -> None:
     database = Database(tmp_path / "o.db", SHORT)
     for i in range(12):
         save(database, i, *("a", "gone")[: 2 if i < 2 else 1])
-    database.prune(S0 + 9)
+    database.prune(until(9))
     assert left(database, "agreements") == [0, 1, 8, 9, 10, 11]
 
 
@@ -223,29 +194,33 @@ def test_after_a_long_rest_what_still_recomputes_has_its_signed_values(tmp_path:
     database = Database(tmp_path / "o.db", SHORT)
     for i in range(11):
         save(database, i)
-    assert database.prune(S0 + 10_000) == 8
+    assert database.prune(until(10_000)) == 8
     assert left(database, "rounds") == left(database, "agreements") == [8, 9, 10]
 
 
-def test_a_backlog_goes_a_little_with_each_round_and_what_is_left_recomputes(tmp_path: Path) -> None:
-    limits = DatabaseLimits(checkpoint_every=10, pruned_at_once=3, pruned_a_round=2)
+def test_a_backlog_goes_a_little_at_a_time_and_what_is_left_recomputes(tmp_path: Path) -> None:
+    limits = DatabaseLimits(checkpoint_every=10)
     database = Database(tmp_path / "o.db", limits)
     for i in range(31):
         save(database, i)
-    assert database.prune(S0 + 25) == 3
+    database.pruner.aim(until(25))
+    assert database.pruner.step(3) == 3
     assert left(database, "rounds")[0] == 3
     assert database.checkpoint("a", FEED.feed, S0 + 19) is None, "no fold starts where its rounds are going"
     for i in range(31, 38):
         before = left(database, "rounds")[0]
         save(database, i)
+        assert left(database, "rounds")[0] == before, "what is made is not held up by what goes"
+        database.pruner.step(2)
         assert left(database, "rounds")[0] - before == 2
         assert verify_fold(database, "a", FEED.feed, S0 + i).ok
     database.close()
     again = Database(tmp_path / "o.db", limits)  # a crash loses the aim, the next housekeeping has it again
     assert left(again, "rounds")[0] == 17
-    again.prune(S0 + 25)
+    again.pruner.aim(until(25))
     for i in range(38, 50):
         save(again, i)
+        again.pruner.step(3)
     assert left(again, "rounds") == list(range(20, 50))
     assert left(again, "agreements") == list(range(20, 50))
     assert not again.pruner.busy
@@ -253,10 +228,9 @@ def test_a_backlog_goes_a_little_with_each_round_and_what_is_left_recomputes(tmp
 
 
 def test_a_step_that_fails_drops_nothing_and_the_round_stays(tmp_path: Path) -> None:
-    database = Database(tmp_path / "o.db", DatabaseLimits(checkpoint_every=4, pruned_at_once=1))
+    database = Database(tmp_path / "o.db", SHORT)
     for i in range(11):
         save(database, i)
-    database.prune(S0 + 9)
     database.connection.execute(
         "CREATE TRIGGER full BEFORE DELETE ON agreements BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
     )
@@ -264,14 +238,15 @@ def test_a_step_that_fails_drops_nothing_and_the_round_stays(tmp_path: Path) -> 
     save(database, 11)
     assert (left(database, "rounds"), left(database, "agreements")) == tuple([*x, 11] for x in there)
     with pytest.raises(sqlite3.IntegrityError):
-        database.prune(S0 + 9)
+        database.prune(until(9))
+    assert (left(database, "rounds"), left(database, "agreements")) == tuple([*x, 11] for x in there)
     database.connection.execute("DROP TRIGGER full")
-    save(database, 12)
-    assert left(database, "rounds") == [8, 9, 10, 11, 12]
+    database.prune(until(9))
+    assert left(database, "rounds") == [8, 9, 10, 11]
 
 
 def test_an_idle_pruner_touches_nothing(tmp_path: Path) -> None:
     database = Database(tmp_path / "o.db")
     save(database, 0)
-    assert Pruner(database.connection).step(10) == 0
+    assert Pruner(database.connection, Packs(database.connection)).step(10) == 0
     assert database.state("a", FEED.feed) != FeedState()

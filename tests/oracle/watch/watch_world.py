@@ -10,6 +10,7 @@ import coincurve
 
 from oracle.report.wire import encode_item
 from oracle.sign.eip712 import Domain, address_of, sign_compact
+from oracle.storage.migrations.migrate import migrate
 from oracle.watch.kept import WatchRows
 from oracle.watch.words import SignedWord, WordKind
 from tests.oracle.report.reports import report
@@ -64,9 +65,15 @@ def push_signatures(words: Sequence[SignedWord], keys: Sequence[bytes] = ADDRESS
 
 def memory_rows() -> WatchRows:
     """On no disk."""
-    return WatchRows(sqlite3.connect(":memory:", isolation_level=None))
+    return _rows(":memory:")
 
 
 def file_rows(path: Path) -> WatchRows:
     """In a file that outlives a process."""
-    return WatchRows(sqlite3.connect(path, isolation_level=None))
+    return _rows(path)
+
+
+def _rows(path: Path | str) -> WatchRows:
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection, path)
+    return WatchRows(connection)

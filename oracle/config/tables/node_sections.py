@@ -1,0 +1,52 @@
+"""[node] and [nats]: a process that only serves what operators sealed, and the stream server that carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from oracle.config.tables.forms import http_url, nats_url
+from oracle.model.keys import key
+
+_DOC = "[nodes](nodes.md)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSection:
+    """[node]: what `lrt-oracle serve` follows."""
+
+    operators: tuple[str, ...] = key(
+        (),
+        "public endpoints (the API) of operators or of other nodes, e.g. `https://oracle.example`, with `?target=NAME` where the"
+        " store is not their first. Each may lie: what does not verify is not served. The words of a round (texts of reasons,"
+        " who was late) are those of the first of them that tells it: list them in the same order on all nodes",
+        form=http_url,
+        see=_DOC,
+    )
+    keep_hours: int = key(
+        24,
+        "how far back rounds are kept in memory, and asked for at the start: all of the last hour, before that one a minute",
+        least=1,
+        most=168,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NatsSection:
+    """[nats]: a NATS server with JetStream. An operator's process hands every sealed round to it, a node takes them from it."""
+
+    servers: tuple[str, ...] = key(
+        (),
+        "addresses of one server or cluster, `nats://host:4222` or `tls://...`; a user, password or token as `${NAME}`. None:"
+        " rounds go to readers of the endpoint alone",
+        form=nats_url,
+        see=_DOC,
+    )
+    stream: str = key("LRT_ORACLE_ROUNDS", "name of the stream, made where there is none")
+    max_age_hours: int = key(168, "how long the stream keeps rounds", least=1)
+    max_megabytes: int = key(2_048, "how much of them it keeps; the oldest go first", least=1)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What is wrong with the keys: the key, and what to write."""
+        if not self.stream or not self.stream.isascii() or any(c in ".*>/\\" or c.isspace() for c in self.stream):
+            yield "stream", "a stream's name has no spaces, dots, slashes or wildcards: write letters, digits, - and _"

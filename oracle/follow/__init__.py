@@ -1,0 +1,1 @@
+"""Following operators from outside: their sealed rounds, each verified against the store's own signer set before anybody sees it."""

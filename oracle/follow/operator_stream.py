@@ -1,0 +1,106 @@
+"""The stream of sealed rounds of one operator, or of another node: read for ever, from where it was left."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import aiohttp
+import structlog
+from aiohttp import hdrs
+from yarl import URL
+
+from feeds.secret_refs import host_and_port
+from feeds.secret_values import filled
+from oracle.follow.sources import Hear, SourceFault, SourceState
+from oracle.follow.store_sets import SetUnknown
+from oracle.follow.told_round import MOST_BYTES
+from oracle.runtime.log_limit import LogBudget
+
+_OK = 200
+_FIRST_S, _LONGEST_S = 0.25, 30.0
+_SILENT_S, _CONNECT_S = 60.0, 10.0
+"""A stream has a comment every quarter of a minute."""
+_MOST_BAD = 20
+"""Rounds of one connection in a row that count for nothing: then it is left alone for a while."""
+_log = structlog.get_logger("oracle.follow.operator_stream")
+
+
+class OperatorStream:
+    """One operator's endpoint.
+
+    Args:
+        url: of it, with ?target=NAME where the store is not its first; secrets as ${NAME}.
+        rank: its place in the config.
+        session: to connect with.
+    """
+
+    def __init__(self, url: str, rank: int, session: aiohttp.ClientSession) -> None:
+        address = filled(url)
+        self.state = SourceState(name=host_and_port(url, address.text), rank=rank)
+        self._url, self._session = URL(address.text), session
+        self._last_s: int | None = None
+        self._told = LogBudget()
+
+    async def run(self, hear: Hear, after_s: int) -> None:
+        """Read it for ever."""
+        pause_s = _FIRST_S
+        while True:
+            before = self.state.heard
+            try:
+                await self._read(hear, after_s)
+                self.state.error = ""
+            except (aiohttp.ClientError, OSError, TimeoutError, SourceFault, SetUnknown) as e:
+                self._fail(e)
+            finally:
+                self.state.connected = False
+            pause_s = _FIRST_S if self.state.heard > before else min(_LONGEST_S, 2 * pause_s)
+            await asyncio.sleep(pause_s * (0.5 + random.random() / 2))  # noqa: S311 - so that not all come at once
+
+    def _fail(self, error: Exception) -> None:
+        self.state.breaks += 1
+        self.state.error = f"{type(error).__name__}: {str(error)[:200]}"
+        if (more := self._told.more(type(error).__name__)) is not None:
+            _log.warning("a source of rounds broke", source=self.state.name, why=self.state.error,
+                         more_since_the_last_line=more)  # fmt: skip
+
+    async def _read(self, hear: Hear, after_s: int) -> None:
+        url = self._url / "v1" / "rounds" / "stream"
+        url = url.with_query({**self._url.query, "after": str(after_s)})
+        headers = {} if self._last_s is None else {"Last-Event-ID": str(self._last_s)}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENT_S)
+        bad = 0
+        async with self._session.get(url, headers=headers, timeout=timeout, allow_redirects=False) as reply:
+            kind = reply.headers.get(hdrs.CONTENT_TYPE, "")
+            if reply.status != _OK or not kind.startswith("text/event-stream"):
+                raise SourceFault(
+                    f"it answers with status {reply.status} and {kind[:60] or 'no type'}: is it an operator?"
+                )
+            self.state.connected = True
+            async for event_id, data in _events(reply.content):
+                bad = 0 if await hear(self.state, event_id, data) else bad + 1
+                self._last_s = event_id
+                if bad >= _MOST_BAD:
+                    raise SourceFault(f"{bad} rounds in a row count for nothing")
+
+
+async def _events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[int, bytes]]:
+    """Id and data of each event; comments are passed over."""
+    rest = bytearray()
+    async for part in content.iter_any():
+        rest += part
+        if len(rest) > MOST_BYTES and b"\n\n" not in rest:
+            raise SourceFault(f"an event of more than {MOST_BYTES} bytes")
+        while (end := rest.find(b"\n\n")) >= 0:
+            block, rest = bytes(rest[:end]), rest[end + 2 :]
+            if not block.startswith(b":"):
+                yield _event(block)
+
+
+def _event(block: bytes) -> tuple[int, bytes]:
+    fields = dict(line.split(b": ", 1) for line in block.split(b"\n") if b": " in line)
+    number, data = fields.get(b"id", b""), fields.get(b"data")
+    if fields.get(b"event") != b"round" or data is None or not number.isdigit() or len(number) > 10:  # noqa: PLR2004
+        raise SourceFault("an event that is no sealed round")
+    return int(number), data

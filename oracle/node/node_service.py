@@ -1,0 +1,212 @@
+"""What a node serves: the same as an operator's process, of what it has verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from feeds.units import MS
+from oracle.follow.follower import RoundFollower, VerifiedRound
+from oracle.follow.sources import SourceState
+from oracle.model.publication import OnChain, Record, Silent, Transition
+from oracle.model.risk import FeedRisk, LiveRisk
+from oracle.model.spec import FeedSpec
+from oracle.model.status import Why
+from oracle.node.kept_rounds import KeptRounds
+from oracle.serve.documents import Abstaining
+from oracle.serve.error_codes import ErrorCode
+from oracle.serve.interface import Health, NoReport, StoredRounds, Update
+from oracle.serve.operators import OperatorsView
+from oracle.sign.messages import SignedBatch
+from oracle.stake.follow import StakeView
+
+T = TypeVar("T")
+_LATE_ROUNDS = 3
+_NO_RISK, _NO_ROUND = FeedRisk(), LiveRisk()
+
+
+class NodeService:
+    """What one node serves. It knows what was sealed and what was told of it: not what is on chain, nor any input.
+
+    Args:
+        target: name of the store.
+        specs: feeds that are shown.
+        follower: where rounds come from; the service takes each.
+        interval_s: between rounds.
+        keep_s: how far back rounds are kept.
+        now_ms: the clock.
+        risks: what a lender must know of each feed, as far as no round changes it.
+    """
+
+    def __init__(
+        self, target: str, specs: Mapping[str, FeedSpec], follower: RoundFollower, *, interval_s: int, keep_s: int,
+        now_ms: Callable[[], int], risks: Mapping[str, FeedRisk],
+    ) -> None:  # fmt: skip
+        self._target, self._specs, self._follower = target, specs, follower
+        self._interval_s, self._now_ms, self._risks = interval_s, now_ms, risks
+        self.kept = KeptRounds(target, keep_s, [s.name for s in follower.states])
+        self._records: dict[str, Record] = {}
+        self._abstaining: dict[str, Abstaining] = {}
+        self._listeners: list[Callable[[Update], None]] = []
+        self._started_ms = now_ms()
+        self._round_s: int | None = None
+        follower.takers.append(self.take)
+
+    async def take(self, verified: VerifiedRound) -> None:
+        """A round was verified, or is told in other words: show it."""
+        self.kept.put(verified)
+        round_s = verified.round_time_s
+        if self._round_s is not None and round_s < self._round_s:
+            self._take_older(verified)
+            return
+        self._round_s = round_s
+        before = {r.feed: self._records.get(r.feed) for r in verified.records}
+        self._records |= {r.feed: r for r in verified.records}
+        self._abstaining = {s.feed: self._since(s, round_s) for s in verified.silent}
+        changes = [
+            Transition(
+                feed=r.feed, at_ms=r.computed_at_ms, before=b.report.status, after=r.report.status, reasons=r.reasons
+            )
+            for r in verified.records
+            if (b := before[r.feed]) is not None and b.report.status is not r.report.status
+        ]
+        self._notify(Update(round_time_s=round_s, transitions=tuple(changes)))
+
+    def _take_older(self, verified: VerifiedRound) -> None:
+        """Of a round that is not the newest the records of feeds that have none since are shown."""
+        newer = {r.feed: r for r in verified.records if self._is_newest(r)}
+        self._records |= newer
+        self._notify(Update(round_time_s=self._round_s) if newer else Update(stored=True))
+
+    def _is_newest(self, record: Record) -> bool:
+        held = self._records.get(record.feed)
+        return held is None or held.report.round_time_s <= record.report.round_time_s
+
+    def _since(self, silent: Silent, round_s: int) -> Abstaining:
+        before = self._abstaining.get(silent.feed)
+        return Abstaining(why=silent.why, text=silent.text, since_ms=before.since_ms if before else round_s * MS)
+
+    def _notify(self, update: Update) -> None:
+        for listener in self._listeners:
+            listener(update)
+
+    # --- what the endpoint asks for ---------------------------------------------------------------------------------------
+
+    def specs(self) -> Mapping[str, FeedSpec]:
+        """All feeds."""
+        return self._specs
+
+    def record(self, feed: str) -> Record | None:
+        """The last record."""
+        return self._records.get(feed)
+
+    def abstaining(self, feed: str) -> Abstaining | None:
+        """Why the newest round brought no price; every feed abstains while there is no current round."""
+        return self._abstaining.get(feed) or self._without_round()
+
+    def _without_round(self) -> Abstaining | None:
+        if self._round_s is None:
+            text = "this node has verified no round yet"
+            return Abstaining(why=Why.STALE, text=text, since_ms=self._started_ms)
+        if self._is_late():
+            text = f"no round that verifies since {self._round_s}: this node is behind, or nobody seals"
+            return Abstaining(why=Why.STALE, text=text, since_ms=(self._round_s + self._interval_s) * MS)
+        return None
+
+    def _is_late(self) -> bool:
+        lag_ms = self._now_ms() - (self._round_s or 0) * MS
+        return abs(lag_ms) >= _LATE_ROUNDS * (self._interval_s + 1) * MS
+
+    def indication(self, feed: str) -> Record | None:
+        """None: there is no live lane here."""
+        del feed
+        return None
+
+    def onchain(self, feed: str) -> tuple[OnChain, ...]:
+        """Nothing: a node does not look at what is pushed."""
+        del feed
+        return ()
+
+    def missing_targets(self, feed: str) -> tuple[str, ...]:
+        """None: see `onchain`."""
+        del feed
+        return ()
+
+    def risk(self, feed: str) -> FeedRisk:
+        """What a lender must know of a feed, as far as no round changes it."""
+        return self._risks.get(feed, _NO_RISK)
+
+    def live_risk(self, feed: str) -> LiveRisk:
+        """Not known: it follows from inputs."""
+        del feed
+        return _NO_ROUND
+
+    def newest_round_s(self, feed: str) -> int | None:
+        """The newest round for a feed that abstains, else that of its last record."""
+        record = self._records.get(feed)
+        return self._round_s if record is None or feed in self._abstaining else record.report.round_time_s
+
+    async def read_stored(self, read: Callable[[StoredRounds], T]) -> T:
+        """Result of a function of the rounds that are kept."""
+        return read(self.kept)
+
+    def targets(self) -> tuple[str, ...]:
+        """The store that is followed."""
+        return (self._target,)
+
+    async def report(self, feed: str, target: str | None = None) -> SignedBatch | NoReport:
+        """None: there is no key here."""
+        text = f"a node signs nothing, {feed} of {target or self._target} either: {self.kept.hint}"
+        return NoReport(code=ErrorCode.NOT_HERE, text=text)
+
+    def operators(self) -> OperatorsView | None:
+        """Not known: how operators reach each other is theirs to say."""
+        return None
+
+    def stake(self) -> StakeView | None:
+        """Not read here."""
+        return None
+
+    def health(self) -> Health:
+        """Live while it runs; ready while its newest verified round is current and has a price for every feed."""
+        now_ms = self._now_ms()
+        reasons = [] if self._round_s is not None else ["this node has verified no round yet"]
+        if self._round_s is not None and self._is_late():
+            reasons.append(f"this node is {self._behind(self._round_s)} behind")
+        reasons += [f"{f} has had no price yet" for f in self._specs if f not in self._records]
+        reasons += [f"{f} abstains: {a.text}" for f, a in self._abstaining.items()]
+        if self._follower.sets.error:
+            reasons.append(f"the store's chain cannot be read: {self._follower.sets.error}")
+        warnings = [text for s in self._follower.states for text in self._faults(s)]
+        return Health(
+            live=True,
+            ready=not reasons,
+            degraded=bool(warnings),
+            reasons=tuple(reasons),
+            warnings=tuple(warnings),
+            started_at_ms=self._started_ms,
+            round=self._round_s,
+            round_lag_ms=None if self._round_s is None else now_ms - self._round_s * MS,
+            clock_offset_ms=0,
+            feeds=len(self._specs),
+            feeds_abstaining=len(self._abstaining),
+        )
+
+    def _behind(self, round_s: int) -> str:
+        lag_s = self._now_ms() // MS - round_s
+        return f"{lag_s // self._interval_s} rounds ({lag_s} s)"
+
+    def _faults(self, source: SourceState) -> list[str]:
+        faults = []
+        if not source.connected:
+            faults.append(f"source {source.name} is not connected: {source.error or 'it was not reached yet'}")
+        if source.newest_s and self._now_ms() // MS - source.newest_s >= _LATE_ROUNDS * (self._interval_s + 1):
+            faults.append(f"source {source.name} is {self._behind(source.newest_s)} behind")
+        if source.refused:
+            whys = ", ".join(f"{why} {count}" for why, count in sorted(source.refused.items()))
+            faults.append(f"source {source.name} told rounds that do not verify: {whys}")
+        return faults
+
+    def subscribe(self, listener: Callable[[Update], None]) -> None:
+        """Call ``listener`` with every update from now on."""
+        self._listeners.append(listener)
