@@ -16,6 +16,7 @@ from oracle.cli import (
     earnings,
     inspect,
     moving,
+    reloading,
     repair,
     run,
     seats,
@@ -48,6 +49,7 @@ def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None
 
 for _command in (
     *run.COMMANDS,
+    *reloading.COMMANDS,
     *inspect.COMMANDS,
     *catalog.COMMANDS,
     *setup.COMMANDS,
