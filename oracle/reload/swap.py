@@ -20,8 +20,7 @@ from oracle.config.feed_risks import risks_of
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.schema import ConfigError, Problem
-from oracle.model.spec import FeedSpec
-from oracle.push.preflight import check_presence, indexes_of
+from oracle.push.preflight import check_presence, indexes_of, read_limits
 from oracle.push.target import Target
 from oracle.push.target_loops import TargetLoops
 from oracle.reload.outcome import ReloadRefused
@@ -124,16 +123,18 @@ async def _check_fit(
         ConfigError: one does not.
     """
     asked = [t for n, t in targets.items() if _pushes_other(before, after) or old.get(n) is not t]
-    told = await asyncio.gather(*(_misfit(t, after.pushed, after.specs) for t in asked))
+    told = await asyncio.gather(*(_misfit(t, after) for t in asked))
     problems = [Problem(f"targets.{t.name}", text) for t, text in zip(asked, told, strict=True) if text]
     if problems:
         raise ConfigError(problems)
 
 
-async def _misfit(target: Target, feeds: tuple[str, ...], specs: Mapping[str, FeedSpec]) -> str:
+async def _misfit(target: Target, after: ResolvedConfig) -> str:
     try:
         async with asyncio.timeout(_FIT_S):
-            await check_presence(target.client, indexes_of(feeds, await target.client.feeds()), specs)
+            indexes = indexes_of(after.pushed, await target.client.feeds())
+            await check_presence(target.client, indexes, after.specs)
+            await read_limits(target.client, indexes, after.config.targets[target.name].max_push_age_s)
     except Unfit as e:
         return str(e)
     except _NO_ANSWER as e:
