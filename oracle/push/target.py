@@ -204,10 +204,9 @@ class Target:
     async def collect_signatures(self, feeds: Sequence[str]) -> CollectedSignatures | None:
         """Have a batch of these feeds signed for the newest round; None before the first round or without a seat."""
         newest = self._newest
-        indexes = [self.indexes[f] for f in feeds if f in self.indexes]
         if newest is None or not self._attesters.reports(newest):
             return None
-        return await self._batches.collect_signatures(newest, indexes)
+        return await self._batches.collect_signatures(newest, [self.indexes[f] for f in feeds if f in self.indexes])
 
     def change_feeds(self, feeds: Sequence[str]) -> None:
         """Push these from now on: the next tick takes the seats anew."""

@@ -12,7 +12,7 @@ from oracle.config.resolve import ResolvedConfig
 from oracle.config.sections import Config
 from oracle.config.tables.network_sections import NetworkSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
-from oracle.reload.outcome import Change
+from oracle.reload.outcome import ConfigChange
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 Path = tuple[str, ...]
@@ -37,8 +37,8 @@ class Difference:
         after: the other config with all in its place that needs a restart as it is now.
     """
 
-    changed: tuple[Change, ...]
-    restart: tuple[Change, ...]
+    changed: tuple[ConfigChange, ...]
+    restart: tuple[ConfigChange, ...]
     after: Config
 
 
@@ -46,9 +46,9 @@ def difference(now: ResolvedConfig, other: ResolvedConfig) -> Difference:
     """What another config would change."""
     mine, theirs = now.config, other.config
     home = home_target(mine) if mine.operators else None
-    changed, restart = list[Change](), list[Change]()
+    changed, restart = list[ConfigChange](), list[ConfigChange]()
     for path, text in _walk((), mine, theirs):
-        (restart if _needs_restart(path, home) else changed).append(Change(key=_key(path), text=text))
+        (restart if _needs_restart(path, home) else changed).append(ConfigChange(key=_key(path), text=text))
     changed += _by_catalog(now, other, {c.key for c in changed})
     restart += _bound_to_start(mine, changed)
     return Difference(changed=tuple(changed), restart=tuple(restart), after=_with_fixed(mine, theirs, home))
@@ -103,17 +103,17 @@ def _targets(
     return {home: kept, **{n: t for n, t in theirs.items() if n != home}}
 
 
-def _bound_to_start(mine: Config, changed: Sequence[Change]) -> Iterator[Change]:
+def _bound_to_start(mine: Config, changed: Sequence[ConfigChange]) -> Iterator[ConfigChange]:
     """What has taken from the config at the start what is changed now."""
     targets = any(c.key.startswith("targets.") for c in changed)
     users = {"watch": mine.watch.on, "keeper": mine.keeper.on, "rewards": mine.rewards.contract is not None}
     for table in (t for t, is_on in users.items() if is_on and targets and mine.targets):
-        yield Change(key=table, text="goes on with the targets of before")
+        yield ConfigChange(key=table, text="goes on with the targets of before")
     if mine.nats.servers and (targets or any(c.key.startswith("feeds.") for c in changed)):
-        yield Change(key="nats", text="goes on with the feeds and stores of before")
+        yield ConfigChange(key="nats", text="goes on with the feeds and stores of before")
 
 
-def _by_catalog(now: ResolvedConfig, other: ResolvedConfig, told: set[str]) -> Iterator[Change]:
+def _by_catalog(now: ResolvedConfig, other: ResolvedConfig, told: set[str]) -> Iterator[ConfigChange]:
     """Feeds whose sources mean something else, though the config says the same of them."""
     for feed in other.specs:
         key = _key(("feeds", feed))
@@ -121,7 +121,7 @@ def _by_catalog(now: ResolvedConfig, other: ResolvedConfig, told: set[str]) -> I
             continue
         mine, theirs = ([s for s in each.sources if s.feed == feed] for each in (now, other))
         if mine != theirs or now.specs[feed] != other.specs[feed]:
-            yield Change(key=key, text="what the catalogue says of it is changed")
+            yield ConfigChange(key=key, text="what the catalogue says of it is changed")
 
 
 def _walk(path: Path, mine: Any, theirs: Any) -> Iterator[tuple[Path, str]]:

@@ -26,7 +26,7 @@ class ReloadResult(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ConfigChange:
     """One key of the config, and what is different about it."""
 
     key: str
@@ -51,8 +51,8 @@ class ReloadOutcome:
     """
 
     result: ReloadResult
-    changed: Sequence[Change] = ()
-    restart: Sequence[Change] = ()
+    changed: Sequence[ConfigChange] = ()
+    restart: Sequence[ConfigChange] = ()
     waits: str = ""
     rules: tuple[str, str] = ("", "")
     problems: Sequence[Problem] = ()

@@ -92,17 +92,13 @@ class Rounds:
     """
 
     def __init__(self, specs: Mapping[str, FeedSpec], members: Sequence[Member], home: HomeStore | None = None) -> None:
-        self._specs = dict(specs)
+        self.specs = dict(specs)
+        """The same mapping for good: a change of feeds fills it anew."""
         self.members = tuple(members)
         self._home = home
         self._seats: dict[str, SignerSeat] = {}
         self._last: dict[str, Record] = {}
         self._published: dict[str, Published] = {}
-
-    @property
-    def specs(self) -> Mapping[str, FeedSpec]:
-        """All feeds, legs before what needs them: the same mapping for good, which a change of feeds fills anew."""
-        return self._specs
 
     def change(
         self, specs: Mapping[str, FeedSpec], members: Sequence[Member], home: HomeStore | None, targets: Iterable[str]
@@ -111,7 +107,7 @@ class Rounds:
 
         ``members``: the same operators, each with its feeds and their states. ``home``: as before, with the feeds signed there now.
         """
-        before = dict(self._specs), self.members, self._home, self._seats
+        before = dict(self.specs), self.members, self._home, self._seats
         self._take(specs, members, home, {name: seat for name, seat in self._seats.items() if name in set(targets)})
         return partial(self._take, *before)
 
@@ -123,8 +119,8 @@ class Rounds:
         seats: dict[str, SignerSeat],
     ) -> None:
         listed = dict(specs)
-        self._specs.clear()
-        self._specs.update(listed)
+        self.specs.clear()
+        self.specs.update(listed)
         self.members, self._home, self._seats = tuple(members), home, seats
 
     def fold(self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int) -> FoldedRound:
@@ -224,7 +220,8 @@ class Rounds:
         for folded in done.feeds:
             by_name[folded.operator].states[folded.spec.feed] = folded.after
         records = {r.feed: r for r in done.records}
-        self._last |= {f: r for f, r in records.items() if f not in self._last or _is_newer(r, self._last[f])}
+        last_s = {f: r.report.round_time_s for f, r in self._last.items()}
+        self._last |= {f: r for f, r in records.items() if r.report.round_time_s > last_s.get(f, -1)}
         for feed, spec in self.specs.items():
             before = self._published.get(feed)
             after = None if spec.is_cross else published_after_record(before, records.get(feed), done.round_time_s)
@@ -351,7 +348,3 @@ class Rounds:
         if unsealed:
             return dict.fromkeys(sorted(feeds), unsealed)
         return missing_feeds(sealed, sorted(feeds)) if sealed is not None else {}
-
-
-def _is_newer(record: Record, than: Record) -> bool:
-    return record.report.round_time_s > than.report.round_time_s

@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 import pytest
@@ -39,6 +39,12 @@ class Operated:
         for old, new in changes:
             assert old in text, old
             text = text.replace(old, new)
+        self.stand.config.write_text(text)
+
+    def written(self) -> str:
+        return self.stand.config.read_text()
+
+    def put(self, text: str) -> None:
         self.stand.config.write_text(text)
 
     async def reload(self, *flags: str) -> dict[str, Any]:
@@ -72,7 +78,7 @@ class Operated:
         """Until a feed has a price of a round that comes after now."""
         first = await self.round_s()
         async with asyncio.timeout(PATIENCE_S):
-            while await self.round_s(feed) <= first:
+            while await self.round_s(feed) <= first:  # noqa: ASYNC110 - a process has no events here
                 await asyncio.sleep(0.1)
 
     def streams(self) -> dict[str, int]:
@@ -82,7 +88,7 @@ class Operated:
 @asynccontextmanager
 async def operated(folder: Path, endpoints: Callable[[str], tuple[str, ...]]) -> AsyncIterator[Operated]:
     async with stand_with_market(folder, endpoints) as (stand, _), aiohttp.ClientSession() as session:
-        with (folder / "log").open("wb") as log:
+        with opened(folder / "log") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "oracle", "--config", str(stand.config), "run",
                 env={**os.environ, **stand.environ}, stdout=log, stderr=log,
@@ -111,8 +117,8 @@ async def test_a_reload_changes_what_is_different_and_nothing_else(tmp_path: Pat
         last_s = await it.round_s()
         it.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE_S):
-            assert await it.process.wait() == 0, (tmp_path / "log").read_text()
-        assert not socket_path(tmp_path / "oracle.db").exists()
+            assert await it.process.wait() == 0, log_of(tmp_path)
+        assert not is_there(socket_path(tmp_path / "oracle.db"))
     made = [r.report.round_time_s for r in stored(tmp_path, FEED) if first_s <= r.report.round_time_s <= last_s]
     assert sorted(made) == list(range(first_s, last_s + 1)), "no round is lost over a reload"
 
@@ -157,10 +163,10 @@ async def a_bad_file_changes_nothing(it: Operated) -> None:
     assert any("markt" in e["text"] for e in refused["errors"])
     it.process.send_signal(signal.SIGHUP)
     async with asyncio.timeout(PATIENCE_S):
-        while await it.metric('lrt_oracle_reloads_total{result="refused"}') < 2:
+        while await it.metric('lrt_oracle_reloads_total{result="refused"}') < 2:  # noqa: ASYNC110 - as well
             await asyncio.sleep(0.1)
     assert await it.metric("lrt_oracle_config_last_reload_successful") == 0
-    log = (it.stand.folder / "log").read_text()
+    log = log_of(it.stand.folder)
     assert "the config is not taken over" in log
     assert "markt" in log
     await it.later()
@@ -180,19 +186,19 @@ async def endpoints_are_replaced(it: Operated, other: Proxy) -> None:
 
 async def targets_come_and_go(it: Operated) -> None:
     added = f'[targets.second]\nchain = "local"\nstore = "{it.stand.deployment.store}"\n'
-    now = it.stand.config.read_text()
-    it.stand.config.write_text(f"{now}\n{added}")
+    now = it.written()
+    it.put(f"{now}\n{added}")
     (error,) = (await it.reload())["errors"]
     assert (error["key"], "write max_push_age_s = 20" in error["text"]) == ("targets.second", True), "as at a start"
     added += "max_push_age_s = 20\n"
-    it.stand.config.write_text(f"{now}\n{added}")
+    it.put(f"{now}\n{added}")
     assert [c["key"] for c in (await it.reload())["changed"]] == ["targets.second"]
     async with asyncio.timeout(PATIENCE_S):
-        while await it.metric('lrt_oracle_target_connected{target="second"}') != 1:
+        while await it.metric('lrt_oracle_target_connected{target="second"}') != 1:  # noqa: ASYNC110 - as well
             await asyncio.sleep(0.1)
-    it.stand.config.write_text(f"{now}\n{added.replace('second', 'third')}")
+    it.put(f"{now}\n{added.replace('second', 'third')}")
     assert [c["text"] for c in (await it.reload())["changed"]] == ["removed", "added"]
-    it.stand.config.write_text(now.replace("bump_after_s = 5", "bump_after_s = 6"))
+    it.put(now.replace("bump_after_s = 5", "bump_after_s = 6"))
     assert {c["key"] for c in (await it.reload())["changed"]} == {"targets.third", "targets.local.bump_after_s"}
     pushes = landed(it.stand.folder)
     await until(lambda: landed(it.stand.folder) > pushes + 1, "pushes of the target that was made anew")
@@ -200,11 +206,23 @@ async def targets_come_and_go(it: Operated) -> None:
 
 
 async def what_needs_a_restart_is_named(it: Operated) -> None:
-    now = it.stand.config.read_text()
-    it.stand.config.write_text(now.replace("round_interval_s = 1", "round_interval_s = 2"))
+    now = it.written()
+    it.put(now.replace("round_interval_s = 1", "round_interval_s = 2"))
     said = await it.reload()
     assert (said["result"], [c["key"] for c in said["restart"]]) == ("unchanged", ["oracle.round_interval_s"])
     assert await it.metric("lrt_oracle_config_restart_needed") == 1
+
+
+def log_of(folder: Path) -> str:
+    return (folder / "log").read_text()
+
+
+def opened(path: Path) -> BinaryIO:
+    return path.open("wb")
+
+
+def is_there(path: Path) -> bool:
+    return path.exists()
 
 
 def landed(folder: Path) -> int:
