@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
@@ -11,6 +13,11 @@ import pytest
 import structlog
 
 from demo.world import anvil
+from oracle.sign import curve
+
+if find_spec("coincurve") is None:  # no wheel for this Python: tests use its names, of what stands in for it
+    os.environ["ECC_BACKEND_CLASS"] = "eth_keys.backends.NativeECCBackend"
+    sys.modules["coincurve"] = curve
 
 EXAMPLES = int(os.environ.get("LRT_ORACLE_EXAMPLES", "100"))
 """Of each property; `make laws` asks for 10,000."""
