@@ -1,7 +1,7 @@
 """Start and stop anvil, the local Ethereum node of the demo and of the tests.
 
-The binary comes from npm (``@foundry-rs/anvil-linux-amd64``, put into ``node_modules`` by ``npm ci``); on other platforms
-the one on PATH is used.
+The binary comes from npm (``@foundry-rs/anvil-*`` of this machine, put into ``node_modules`` by ``npm ci``); elsewhere the one on PATH is
+used.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_ds
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from eth_keys.backends.native.jacobian import from_jacobian, jacobian_add, jacobian_double
-from eth_keys.constants import SECPK1_G
-from eth_keys.constants import SECPK1_N as ORDER
-from eth_keys.constants import SECPK1_P as FIELD
+from eth_keys.constants import SECPK1_G, SECPK1_N, SECPK1_P
 
+ORDER: int = SECPK1_N
+FIELD: int = SECPK1_P
 _CURVE = ec.SECP256K1()
 _SECRET = 32
 _SIGNATURE = 65
