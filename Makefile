@@ -48,6 +48,7 @@ lint: setup     ## ruff, mypy, import layers, compiled artifacts
 
 docs: setup     ## rewrite the generated parts of docs/: keys, schemas, rules, rooms
 	$(PY) -m oracle.config.reference
+	$(PY) -m oracle.start.shipped_feeds
 	$(PY) -m lab.rules_table
 	$(PY) docs/rooms.py
 
