@@ -15,6 +15,9 @@ import structlog
 
 from demo.world import anvil
 from oracle.sign import curve
+from tests.open_databases import track_databases
+
+track_databases()
 
 if find_spec("coincurve") is None:  # no wheel for this Python: tests use its names, of what stands in for it
     os.environ["ECC_BACKEND_CLASS"] = "eth_keys.backends.NativeECCBackend"
