@@ -141,12 +141,13 @@ class MainnetStandIn:
         data = bytes.fromhex(call.get("data", call.get("input", "0x"))[2:])
         to = bytes.fromhex(call["to"][2:])
         if to == address(multicall.ADDRESS) and data[:4] == SELECTOR:
-            replies = [self._reply(c) for c in asked_calls(data)]
+            replies = [self.reply(c) for c in asked_calls(data)]
             return encoded([CallResult(isinstance(r, bytes), r if isinstance(r, bytes) else b"") for r in replies])
-        reply = self._reply(Call(to=to, data=data))
+        reply = self.reply(Call(to=to, data=data))
         return reply if isinstance(reply, bytes) else b""
 
-    def _reply(self, call: Call) -> Reply:
+    def reply(self, call: Call) -> Reply:
+        """What a contract answers."""
         contract = self.contracts.get((call.to, call.data[:4])) or self.contracts.get((call.to, b""))
         if contract is None:
             self.unknown.add(f"{call.to.hex()} {call.data[:4].hex()}")
