@@ -20,8 +20,8 @@ from oracle.storage.carried import carried_state
 from oracle.storage.database import Database, last_published
 from oracle.storage.errors import OtherRules
 from tests.oracle.oracle_build import BANDS, T0, outcomes, spec
+from tests.oracle.storage.query_plans import WIDE, plans
 from tests.oracle.storage.released_files import write_released
-from tests.oracle.storage.test_database_bounds import WIDE, plans
 from tests.oracle.storage.stored_rounds import FEED, keep, record_of
 
 S0 = T0 // 1_000
