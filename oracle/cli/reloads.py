@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,11 @@ from feeds.units import MS
 from oracle.assemble.network import common_rules
 from oracle.cli.switching import Course, course_of, switch_note
 from oracle.config.resolve import ResolvedConfig, resolve
+from oracle.config.sections import Config
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.reload.control import ControlSocket, socket_path
 from oracle.reload.difference import Difference, difference
+from oracle.reload.files import missing_files
 from oracle.reload.outcome import ReloadOutcome, ReloadRefused, ReloadResult
 from oracle.reload.swap import swap
 
@@ -36,10 +39,19 @@ class Reloads:
     Args:
         path: of the config file, as the process was started with it.
         load: reads and resolves a config file, with all that a start checks.
+        on_config: called with the config that holds from now on.
+        environ: where passphrases are.
     """
 
-    def __init__(self, path: Path, load: Callable[[Path], ResolvedConfig]) -> None:
-        self._path, self._load = path, load
+    def __init__(
+        self,
+        path: Path,
+        load: Callable[[Path], ResolvedConfig],
+        *,
+        on_config: Callable[[Config], None] = lambda _: None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._path, self._load, self._on_config, self._environ = path, load, on_config, environ
         self._one_at_a_time = asyncio.Lock()
         self._app: App | None = None
         self._course: Course | None = None
@@ -101,7 +113,7 @@ class Reloads:
     async def _attempt(self, app: App, course: Course, *, dry: bool) -> ReloadOutcome:
         rules = _digest(app.resolved)
         try:
-            read = await asyncio.to_thread(course_of, self._path, self._load)
+            read = await asyncio.to_thread(self._read)
             found = difference(app.resolved, read.resolved)
             after = await asyncio.to_thread(_resolved, found)
             outcome = _planned(app, read, found, after)
@@ -110,6 +122,7 @@ class Reloads:
             if found.changed:
                 await swap(app, after)
             course.switch = read.switch
+            self._on_config(app.resolved.config)
         except ConfigError as e:
             return _refused(rules, e.problems, dry=dry)
         except LrtOracleError as e:
@@ -119,6 +132,18 @@ class Reloads:
             problem = Problem("reload", f"a fault of this program, all is as it was: {type(e).__name__}: {e}")
             return replace(_refused(rules, [problem], dry=dry), result=ReloadResult.FAILED)
         return outcome
+
+    def _read(self) -> Course:
+        """What the file means now.
+
+        Raises:
+            ConfigError: something is wrong with it, or a file that it names is not there.
+        """
+        read = course_of(self._path, self._load)
+        missing = list(missing_files(read.resolved.config, self._environ))
+        if missing:
+            raise ConfigError(missing)
+        return read
 
     def _tell(self, app: App, outcome: ReloadOutcome) -> None:
         """The log and the metrics have it, whoever asked."""

@@ -16,7 +16,7 @@ from oracle.build import build
 from oracle.cli.reloads import Reloads
 from oracle.cli.switching import course_of
 from oracle.config.resolve import ResolvedConfig, resolve
-from oracle.config.sections import load
+from oracle.config.sections import Config, load
 from oracle.reload.control import NoProcess, ask, socket_path
 from oracle.reload.outcome import ReloadResult
 from oracle.serve.metrics import Metrics
@@ -64,7 +64,8 @@ class Attended:
     """A process that is held in the state in which it runs, and what reads its config anew."""
 
     def __init__(self) -> None:
-        self.reloads = Reloads(FILE, read)
+        self.told: list[Config] = []
+        self.reloads = Reloads(FILE, read, on_config=self.told.append, environ=ENVIRON)
         self.course = course_of(FILE, read)
         self.app = App(build(self.course.resolved, environ=ENVIRON))
 
@@ -119,6 +120,7 @@ async def test_reloads_come_one_after_the_other(it: Attended) -> None:
     say(WIDER)
     outcomes = await asyncio.gather(it.reloads.reload(), it.reloads.reload(), it.reloads.reload(dry=True))
     assert [o.result for o in outcomes] == [ReloadResult.APPLIED, ReloadResult.UNCHANGED, ReloadResult.UNCHANGED]
+    assert it.told == [it.app.resolved.config] * 2
     assert outcomes[0].rules[0] != outcomes[0].rules[1] == outcomes[1].rules[0]
     assert counted(it.app.metrics, 'lrt_oracle_reloads_total{result="applied"}') == 1
 
@@ -155,6 +157,7 @@ async def test_a_dry_one_changes_nothing(it: Attended) -> None:
         ("x =", "is not TOML"),
         (TEXT.replace("kraken", "krakn"), "krakn"),
         (TEXT.replace('["http://127.0.0.1:1"]', "[]"), "is empty"),
+        (TEXT.replace("a.json", "b.json"), "b.json does not exist"),
         (TEXT + '[targets.more]\nchain = "nowhere"\nstore = "0x6666666666666666666666666666666666666666"\n', "nowhere"),
     ],
 )
@@ -165,6 +168,7 @@ async def test_a_bad_file_changes_nothing_and_says_why(it: Attended, text: str, 
     assert outcome.result is ReloadResult.REFUSED
     assert any(says in str(p) for p in outcome.problems), outcome.problems
     assert it.app.resolved is before
+    assert it.told == []
     assert counted(it.app.metrics, 'lrt_oracle_reloads_total{result="refused"}') == 1
     assert counted(it.app.metrics, "lrt_oracle_config_last_reload_successful") == 0
 
