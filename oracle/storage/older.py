@@ -53,7 +53,11 @@ class OlderRounds:
         if not self._is_there:
             return None
         ends = [
-            int(self._db.execute(f"SELECT {end}(round_s) FROM older_rounds WHERE operator = ? AND feed = ?", key).fetchone()[0])  # noqa: S608 - our own text
+            int(
+                self._db.execute(
+                    f"SELECT {end}(round_s) FROM older_rounds WHERE operator = ? AND feed = ?", key
+                ).fetchone()[0]
+            )  # noqa: S608 - our own text
             for key in series_in(self._db, "older_rounds", _SERIES["older_rounds"])
             for end in ("min", "max")
         ]
