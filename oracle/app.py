@@ -18,7 +18,7 @@ from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
 from feeds.types import Kind, Outcome
 from feeds.units import MS, wad_text
-from oracle.assemble.handing_on import round_publisher
+from oracle.assemble.handing_on import round_publisher, show_publisher
 from oracle.assemble.learned_rounds import LearnedRounds
 from oracle.build import Components, build_ingest
 from oracle.chain.store_client import Unfit
@@ -100,6 +100,7 @@ class App:
         )  # fmt: skip
         components.agreements.sealed.on_learned = self._learned.take
         self._publisher = round_publisher(self.resolved, self.database, components.readers)
+        show_publisher(self._publisher, self.metrics, self.service)
         self._sources: Resubscriber | None = None
         self._server: Server | None = None
 

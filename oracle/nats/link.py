@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from feeds.errors import LrtOracleError
-from feeds.secret_values import filled
+from feeds.secret_values import SecretMissing, filled
 from oracle.sign.eip712 import Domain
 
 ROUND_HEADER = "Lrt-Round"
@@ -15,10 +20,31 @@ ROUND_HEADER = "Lrt-Round"
 SUBJECTS = "lrt.>"
 """All subjects of a stream of rounds."""
 TIMEOUT_S = 10
+_WILD = ".*> %"
 
 
 class NatsFault(LrtOracleError, RuntimeError):
     """NATS does not do what it is asked to: what is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NatsAccess:
+    """Where the servers are, and who one is there.
+
+    Attributes:
+        servers: of one cluster; user, password or token in them as ${NAME}.
+        credentials: file with a user's JWT and seed.
+        nkey: file with a user's seed.
+        authority: file with the certificates that a server's is held against.
+        certificate, private_key: files of this client's own.
+    """
+
+    servers: tuple[str, ...]
+    credentials: str | None = None
+    nkey: str | None = None
+    authority: str | None = None
+    certificate: str | None = None
+    private_key: str | None = None
 
 
 def is_installed() -> bool:
@@ -26,31 +52,94 @@ def is_installed() -> bool:
     return find_spec("nats") is not None
 
 
+def can_sign() -> bool:
+    """Whether the library of nkeys is there, which files of credentials and of seeds need."""
+    return find_spec("nkeys") is not None
+
+
 def subject_of(domain: Domain) -> str:
     """Where the sealed rounds of a store are published."""
-    return f"lrt.{domain.chain_id}.0x{domain.store.hex()}.rounds"
+    return f"{_place(domain)}.rounds"
 
 
-def message_id(domain: Domain, round_time_s: int) -> str:
-    """By which the server tells a round that comes twice."""
-    return f"{domain.chain_id}-0x{domain.store.hex()}-{round_time_s}"
+def feed_subject(domain: Domain, feed: str) -> str:
+    """Where a feed of it is published by itself: what a subject gives another meaning is written as %XX there."""
+    return f"{_place(domain)}.feeds.{''.join(f'%{ord(c):02X}' if c in _WILD else c for c in feed)}"
 
 
-async def connected(servers: Sequence[str]) -> Any:
-    """A connection to one of these servers. It does not mend itself: whoever uses it makes another one.
+def _place(domain: Domain) -> str:
+    return f"lrt.{domain.chain_id}.0x{domain.store.hex()}"
+
+
+def message_id(domain: Domain, round_time_s: int, feed: str = "") -> str:
+    """By which the server tells a round, or a feed of a round, that comes twice."""
+    return f"{domain.chain_id}-0x{domain.store.hex()}-{round_time_s}{'-' if feed else ''}{feed}"
+
+
+async def connected(access: NatsAccess) -> Any:
+    """A connection to one of the servers. It does not mend itself: whoever uses it makes another one.
 
     Raises:
-        NatsFault: none of them answers.
+        NatsFault: none of them answers, or a file that access needs cannot be used.
     """
     import nats  # noqa: PLC0415 - an optional part
 
-    urls = [filled(s).text for s in servers]
+    urls, who = _who(access.servers)
+    files = {"user_credentials": access.credentials, "nkeys_seed": access.nkey}
     try:
-        return await nats.connect(
-            urls, connect_timeout=TIMEOUT_S, allow_reconnect=False, error_cb=_told_where_it_was_asked, name="lrt-oracle"
-        )
+        return await asyncio.wait_for(
+            nats.connect(
+                urls, connect_timeout=TIMEOUT_S, allow_reconnect=False, error_cb=_told_where_it_was_asked,
+                name="lrt-oracle", tls=_tls(access), **who, **{k: v for k, v in files.items() if v is not None},
+            ),
+            TIMEOUT_S * (len(urls) + 1),
+        )  # fmt: skip
+    except NatsFault:
+        raise
     except Exception as e:  # noqa: BLE001 - the library lets through what sockets, TLS and its own protocol raise
         raise NatsFault(f"no server answers: {fault_text(e)}") from None
+
+
+def _who(servers: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Addresses without anybody in them, and who one is there: a secret is taken as it is, whatever signs it has."""
+    urls, who = [], dict[str, str]()
+    try:
+        for server in servers:
+            scheme, _, rest = server.partition("://")
+            person, at, place = rest.rpartition("@")
+            urls.append(filled(f"{scheme}://{place}" if at else server).text)
+            if at and not who:
+                user, colon, password = (
+                    unquote(filled(p).text) if "${" not in p else filled(p).text for p in _parts(person)
+                )
+                who = {"user": user, "password": password} if colon else {"token": user}
+    except SecretMissing as e:
+        raise NatsFault(str(e)) from None
+    return urls, who
+
+
+def _parts(person: str) -> tuple[str, str, str]:
+    """User, colon and password; a colon in the name of a file parts nothing."""
+    depth = 0
+    for i, sign in enumerate(person):
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        if sign == ":" and not depth:
+            return person[:i], sign, person[i + 1 :]
+    return person, "", ""
+
+
+def _tls(access: NatsAccess) -> ssl.SSLContext | None:
+    """What a server's certificate is held against; None where none of the servers has one."""
+    if not any(s.startswith("tls://") for s in access.servers) and access.authority is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=access.authority)
+        if access.certificate is not None:
+            context.load_cert_chain(access.certificate, access.private_key)
+    except (OSError, ValueError) as e:
+        files = ", ".join(str(Path(f)) for f in (access.authority, access.certificate, access.private_key) if f)
+        raise NatsFault(f"{files}: no certificate that can be used: {fault_text(e)}") from None
+    return context
 
 
 async def _told_where_it_was_asked(_: Exception) -> None:

@@ -34,6 +34,7 @@ _AFTER = "SELECT sequence, round_s, silent FROM outbox WHERE target = ? AND sequ
 _OF_ROUND = "SELECT sequence FROM outbox WHERE target = ? AND round_s = ?"
 _BEFORE_LATER = "SELECT min(sequence) - 1 FROM outbox WHERE target = ? AND round_s > ?"
 _NEWEST = "SELECT coalesce(max(sequence), 0) FROM outbox WHERE target = ?"
+_FORGET = "DELETE FROM outbox_readers WHERE name = ?"
 _MOVE = "INSERT INTO outbox_readers VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET sequence = max(sequence, excluded.sequence)"
 
 
@@ -86,6 +87,10 @@ class OutboxRows:
         """How far a reader of this process has come; None where it has not begun."""
         row = self.connection.execute("SELECT sequence FROM outbox_readers WHERE name = ?", (name,)).fetchone()
         return None if row is None else int(row[0])
+
+    def forget_reader(self, name: str) -> None:
+        """A reader begins anew: what it had is gone."""
+        self.connection.execute(_FORGET, (name,))
 
     def move_reader(self, name: str, sequence: int) -> None:
         """A reader has all up to this number: on disk when this returns."""
