@@ -54,8 +54,8 @@ class Cursors(Protocol):
     def forget_reader(self, name: str) -> None:
         """It has nothing any more."""
 
-    def newest_sequence(self, target: str) -> int:
-        """The number of the newest sealed round, 0 if there is none."""
+    def waiting_after(self, target: str, sequence: int) -> int:
+        """How many rounds of a target come after a number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +119,9 @@ class RoundPublisher:
         return (f"{text}: {self.error}",) if self.error else ()
 
     def waiting(self) -> int:
-        """Numbers of the outbox that are not acknowledged yet, of all stores."""
-        newest = {t: self._cursors.newest_sequence(t) for t in self._domains}
-        return sum(n - min(n, self._cursors.read_up_to(self._reader(t)) or 0) for t, n in newest.items())
+        """Sealed rounds that are not acknowledged yet, of all stores."""
+        cursors = self._cursors
+        return sum(cursors.waiting_after(t, cursors.read_up_to(self._reader(t)) or 0) for t in self._domains)
 
     def _reader(self, target: str) -> str:
         return f"nats {self._plan.name} {target}"

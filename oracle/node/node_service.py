@@ -13,6 +13,7 @@ from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Why
 from oracle.node.kept_rounds import KeptRounds
+from oracle.node.known_risks import known_risks
 from oracle.node.signed_rounds import SignedRounds
 from oracle.node.store_looks import StoreLooks
 from oracle.serve.documents import Abstaining
@@ -58,6 +59,7 @@ class NodeService:
         self.kept = KeptRounds(target, keep_s, [s.name for s in follower.states if s.is_operator])
         self._records: dict[str, Record] = {}
         self._abstaining: dict[str, Abstaining] = {}
+        self._live_risks: Mapping[str, LiveRisk] = {}
         self._listeners: list[Callable[[Update], None]] = []
         self._started_ms = now_ms()
         self._round_s: int | None = None
@@ -74,6 +76,7 @@ class NodeService:
         self._round_s = round_s
         before = {r.feed: self._records.get(r.feed) for r in verified.records}
         self._records |= {r.feed: r for r in verified.records}
+        self._live_risks = known_risks(round_s, verified.records, self._specs, self._risks)
         self._abstaining = {s.feed: self._since(s, round_s) for s in verified.silent}
         changes = [
             Transition(
@@ -148,9 +151,8 @@ class NodeService:
         return self._risks.get(feed, _NO_RISK)
 
     def live_risk(self, feed: str) -> LiveRisk:
-        """Not known: it follows from inputs."""
-        del feed
-        return _NO_ROUND
+        """What the newest round showed of that, as far as it is known without inputs."""
+        return self._live_risks.get(feed, _NO_ROUND)
 
     def newest_round_s(self, feed: str) -> int | None:
         """The newest round for a feed that abstains, else that of its last record."""

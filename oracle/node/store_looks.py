@@ -22,7 +22,8 @@ from oracle.push.feed_status import feed_on_target
 from oracle.push.onchain_view import Grace, OnchainView
 from oracle.sign.eip712 import Domain
 
-_PACE_S, _LOOK_S = 12.0, 30.0
+_LEAST_S, _MOST_S, _LOOK_S = 2, 12, 30.0
+"""Pause between two looks: a round, within these bounds. How long one may take."""
 
 
 class StoreLook:
@@ -115,16 +116,18 @@ class StoreLooks:
 
     Args:
         looks: one of each.
+        round_s: between rounds.
     """
 
-    def __init__(self, looks: Mapping[str, StoreLook]) -> None:
+    def __init__(self, looks: Mapping[str, StoreLook], round_s: int = _MOST_S) -> None:
         self.looks = looks
+        self._pause_s = min(_MOST_S, max(_LEAST_S, round_s))
 
     async def run(self) -> None:
         """Look for ever."""
         while True:
             await asyncio.gather(*(look.look() for look in self.looks.values()))
-            await asyncio.sleep(_PACE_S)
+            await asyncio.sleep(self._pause_s)
 
     def onchain(self, feed: str) -> tuple[OnChain, ...]:
         """What each store holds of a feed."""
@@ -141,4 +144,4 @@ def store_looks(
         domain = Domain(chain_id=chain.chain_id, store=raw_address(section.store))
         stores.append(store := StoreReads(chain.endpoints, domain, agree=section.agree))
         looks[name] = StoreLook(name, store, section, specs, round_s=config.oracle.round_interval_s, now_ms=now_ms)
-    return StoreLooks(looks), tuple(stores)
+    return StoreLooks(looks, config.oracle.round_interval_s), tuple(stores)
