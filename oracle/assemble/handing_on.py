@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.node_sections import NatsSection
 from oracle.config.tables.schema import ConfigError, Problem
-from oracle.nats.link import NatsAccess, can_sign, is_installed
+from oracle.nats.link import can_sign, is_installed, nats_access
 from oracle.nats.publisher import RoundPublisher, StreamPlan
 from oracle.serve.history import HistoryReaders
 from oracle.serve.metrics import Metrics
@@ -43,11 +41,6 @@ def show_publisher(publisher: RoundPublisher | None, metrics: Metrics, service: 
         return
     metrics.outbox.publisher, found = publisher, service.found
     service.found = lambda: (*found(), *publisher.warnings())
-
-
-def nats_access(section: NatsSection) -> NatsAccess:
-    """Where [nats] says that the servers are, and who this process is there."""
-    return NatsAccess(**{f.name: getattr(section, f.name) for f in fields(NatsAccess)})
 
 
 def check_nats_installed(section: NatsSection) -> None:

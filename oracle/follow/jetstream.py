@@ -11,7 +11,7 @@ import structlog
 from feeds.secret_refs import host_and_port
 from feeds.secret_values import filled
 from oracle.follow.sources import Hear, SourceState
-from oracle.nats.link import ROUND_HEADER, TIMEOUT_S, NatsAccess, NatsFault, connected, fault_text, subject_of
+from oracle.nats.link import ROUND_HEADER, TIMEOUT_S, NatsAccess, NatsFault, ServerWords, connected, subject_of
 from oracle.runtime.log_limit import LogBudget
 from oracle.sign.eip712 import Domain
 
@@ -38,7 +38,7 @@ class JetStreamSource:
         self._access, self._stream, self._subject = access, stream, subject_of(domain)
         self._sequence = 0
         self._made_at: datetime | None = None
-        self._told = LogBudget()
+        self._words, self._told = ServerWords(), LogBudget()
 
     async def run(self, hear: Hear, after_s: int) -> None:
         """Read it for ever."""
@@ -56,13 +56,13 @@ class JetStreamSource:
 
     def _fail(self, error: Exception) -> None:
         self.state.breaks += 1
-        self.state.error = fault_text(error)
+        self.state.error = self._words.fault(error)
         if (more := self._told.more(type(error).__name__)) is not None:
             _log.warning("a source of rounds broke", source=self.state.name, why=self.state.error,
                          more_since_the_last_line=more)  # fmt: skip
 
     async def _read(self, hear: Hear, after_s: int) -> None:
-        client = await connected(self._access)
+        client = await connected(self._access, self._words.hear)
         try:
             pull = await self._pull(client.jetstream(timeout=TIMEOUT_S), after_s)
             self.state.connected, self.state.error = True, ""

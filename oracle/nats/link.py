@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from feeds.errors import LrtOracleError
 from feeds.secret_values import SecretMissing, filled
+from oracle.config.tables.node_sections import NatsSection
 from oracle.sign.eip712 import Domain
 
 ROUND_HEADER = "Lrt-Round"
@@ -20,7 +21,9 @@ ROUND_HEADER = "Lrt-Round"
 SUBJECTS = "lrt.>"
 """All subjects of a stream of rounds."""
 TIMEOUT_S = 10
+_TRIES, _PAUSE_S = 1, 0
 _WILD = ".*> %"
+OnError = Callable[[Exception], Awaitable[None]]
 
 
 class NatsFault(LrtOracleError, RuntimeError):
@@ -45,6 +48,11 @@ class NatsAccess:
     authority: str | None = None
     certificate: str | None = None
     private_key: str | None = None
+
+
+def nats_access(section: NatsSection) -> NatsAccess:
+    """Where [nats] says that the servers are, and who this process is there."""
+    return NatsAccess(**{f.name: getattr(section, f.name) for f in fields(NatsAccess)})
 
 
 def is_installed() -> bool:
@@ -76,33 +84,41 @@ def message_id(domain: Domain, round_time_s: int, feed: str = "") -> str:
     return f"{domain.chain_id}-0x{domain.store.hex()}-{round_time_s}{'-' if feed else ''}{feed}"
 
 
-async def connected(access: NatsAccess) -> Any:
+async def _told_where_it_was_asked(_: Exception) -> None:
+    """The library would write it to a log of its own."""
+
+
+async def connected(access: NatsAccess, on_error: OnError = _told_where_it_was_asked) -> Any:
     """A connection to one of the servers. It does not mend itself: whoever uses it makes another one.
+
+    Args:
+        access: where they are, and who one is there.
+        on_error: gets what the server says against what is asked: that a right is missing.
 
     Raises:
         NatsFault: none of them answers, or a file that access needs cannot be used.
     """
-    import nats  # noqa: PLC0415 - an optional part
+    from nats.aio.client import Client  # noqa: PLC0415 - an optional part
 
     urls, who = _who(access.servers)
-    files = {"user_credentials": access.credentials, "nkeys_seed": access.nkey}
+    files: dict[str, Any] = {"user_credentials": access.credentials, "nkeys_seed": access.nkey}
+    client = Client()
+    connecting = client.connect(
+        urls, connect_timeout=TIMEOUT_S, allow_reconnect=False, max_reconnect_attempts=_TRIES, reconnect_time_wait=_PAUSE_S,
+        error_cb=on_error, name="lrt-oracle", tls=_tls(access), **who,
+        **{k: v for k, v in files.items() if v is not None},
+    )  # fmt: skip
     try:
-        return await asyncio.wait_for(
-            nats.connect(
-                urls, connect_timeout=TIMEOUT_S, allow_reconnect=False, error_cb=_told_where_it_was_asked,
-                name="lrt-oracle", tls=_tls(access), **who, **{k: v for k, v in files.items() if v is not None},
-            ),
-            TIMEOUT_S * (len(urls) + 1),
-        )  # fmt: skip
-    except NatsFault:
-        raise
+        await asyncio.wait_for(connecting, TIMEOUT_S * (len(urls) + 1))
     except Exception as e:  # noqa: BLE001 - the library lets through what sockets, TLS and its own protocol raise
+        await client.close()
         raise NatsFault(f"no server answers: {fault_text(e)}") from None
+    return client
 
 
-def _who(servers: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+def _who(servers: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     """Addresses without anybody in them, and who one is there: a secret is taken as it is, whatever signs it has."""
-    urls, who = [], dict[str, str]()
+    urls, who = list[str](), dict[str, Any]()
     try:
         for server in servers:
             scheme, _, rest = server.partition("://")
@@ -142,8 +158,20 @@ def _tls(access: NatsAccess) -> ssl.SSLContext | None:
     return context
 
 
-async def _told_where_it_was_asked(_: Exception) -> None:
-    """The library would write it to a log of its own."""
+class ServerWords:
+    """What a server says against what is asked of it: the library then waits until its patience is over, and tells only that."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    async def hear(self, error: Exception) -> None:
+        """The server said something."""
+        self._last = fault_text(error)
+
+    def fault(self, error: BaseException) -> str:
+        """What went wrong, with what the server said of it; that is forgotten then."""
+        said, self._last = self._last, ""
+        return f"{fault_text(error)}; the server says: {said}" if said else fault_text(error)
 
 
 def fault_text(error: BaseException) -> str:

@@ -21,8 +21,8 @@ from oracle.nats.link import (
     TIMEOUT_S,
     NatsAccess,
     NatsFault,
+    ServerWords,
     connected,
-    fault_text,
     feed_subject,
     message_id,
     subject_of,
@@ -99,7 +99,7 @@ class RoundPublisher:
         self._read, self._cursors = read, cursors
         self.published = self.breaks = self.newest_s = 0
         self.error = ""
-        self._told = LogBudget()
+        self._words, self._told = ServerWords(), LogBudget()
 
     async def run(self) -> None:
         """Hand on for ever."""
@@ -127,12 +127,12 @@ class RoundPublisher:
         return f"nats {self._plan.name} {target}"
 
     def _fail(self, error: Exception) -> None:
-        self.error, self.breaks = fault_text(error), self.breaks + 1
+        self.error, self.breaks = self._words.fault(error), self.breaks + 1
         if (more := self._told.more(type(error).__name__)) is not None:
             _log.warning("sealed rounds are not handed on to NATS", why=self.error, more_since_the_last_line=more)
 
     async def _connected(self) -> None:
-        client = await connected(self._access)
+        client = await connected(self._access, self._words.hear)
         try:
             stream = client.jetstream(timeout=TIMEOUT_S)
             await self._make(stream)

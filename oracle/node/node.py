@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 import structlog
 
-from oracle.assemble.handing_on import check_nats_installed, nats_access
+from oracle.assemble.handing_on import check_nats_installed
 from oracle.assemble.network import configured_peers, home_target
 from oracle.assemble.staking import stake_follower
 from oracle.chain.store_reads import StoreReads
@@ -23,6 +23,7 @@ from oracle.follow.operator_stream import OperatorStream
 from oracle.follow.sources import RoundSource
 from oracle.follow.store_sets import StoreSets
 from oracle.model.spec import FeedSpec
+from oracle.nats.link import nats_access
 from oracle.node.follow_gauges import FollowGauges
 from oracle.node.node_service import NodeService
 from oracle.node.relay import Relay, relaying

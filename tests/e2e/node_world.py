@@ -138,7 +138,7 @@ class NodeWorld:
 @asynccontextmanager
 async def node_world(folder: Path, *, nats: bool = False, start: bool = True) -> AsyncIterator[NodeWorld]:
     """An oracle that runs; with NATS where it is installed."""
-    folder.mkdir(exist_ok=True, parents=True)
+    folder.mkdir(exist_ok=True, parents=True)  # noqa: ASYNC240 - once, before anything runs
     async with stand_with_market(folder) as (stand, _), aiohttp.ClientSession() as session:
         server = NatsProcess(folder / "nats") if nats and server_path() else None
         port = int(next(x for x in stand.config.read_text().splitlines() if x.startswith("port = ")).split()[2])
@@ -161,10 +161,10 @@ async def node_world(folder: Path, *, nats: bool = False, start: bool = True) ->
 
 @asynccontextmanager
 async def balancer(folder: Path, ports: Sequence[int]) -> AsyncIterator[str]:
-    """nginx in front of nodes; its address."""
+    """Nginx in front of nodes; its address."""
     path = shutil.which("nginx")
     assert path is not None
-    folder.mkdir()
+    folder.mkdir()  # noqa: ASYNC240 - once
     port, servers = free_port(), " ".join(f"server 127.0.0.1:{p} max_fails=1 fail_timeout=1s;" for p in ports)
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, servers=servers, port=port), encoding="utf-8")

@@ -35,10 +35,11 @@ class NatsProcess:
     Args:
         folder: where its streams are kept.
         config: lines of its own config, for who may do what.
+        jetstream: whether it keeps streams.
     """
 
-    def __init__(self, folder: Path, config: str = "") -> None:
-        self._folder, self._config = folder, config
+    def __init__(self, folder: Path, config: str = "", *, jetstream: bool = True) -> None:
+        self._folder, self._config, self._jetstream = folder, config, jetstream
         with socket.socket() as found:
             found.bind(("127.0.0.1", 0))
             self._port = int(found.getsockname()[1])
@@ -57,7 +58,7 @@ class NatsProcess:
         settings = self._folder / "server.conf"
         settings.write_text(self._config)
         self._process = await asyncio.create_subprocess_exec(
-            path, "-c", str(settings), "-js", "-sd", str(self._folder), "-a", "127.0.0.1", "-p", str(self._port),
+            path, "-c", str(settings), *(["-js", "-sd", str(self._folder)] if self._jetstream else []), "-a", "127.0.0.1", "-p", str(self._port),
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         for _ in range(6_000):
