@@ -11,7 +11,7 @@ import structlog
 from feeds.secret_refs import host_and_port
 from feeds.secret_values import filled
 from oracle.follow.sources import Hear, SourceState
-from oracle.nats.link import ROUND_HEADER, TIMEOUT_S, NatsAccess, NatsFault, ServerWords, connected, subject_of
+from oracle.nats.link import ROUND_HEADER, TIMEOUT_S, NatsAccess, NatsFault, ServerWords, closed, connected, subject_of
 from oracle.runtime.log_limit import LogBudget
 from oracle.sign.eip712 import Domain
 
@@ -70,7 +70,7 @@ class JetStreamSource:
                 await self._fetch(pull, hear)
             raise NatsFault("the connection is closed")
         finally:
-            await client.close()
+            await closed(client)
 
     async def _pull(self, stream: Any, after_s: int) -> Any:
         """A consumer that the server forgets: how far this one has come is kept here."""

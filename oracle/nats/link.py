@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +22,7 @@ ROUND_HEADER = "Lrt-Round"
 SUBJECTS = "lrt.>"
 """All subjects of a stream of rounds."""
 TIMEOUT_S = 10
-_TRIES, _PAUSE_S = 1, 0
+_TRIES, _PAUSE_S, _CLOSE_S = 1, 0, 2.0
 _WILD = ".*> %"
 OnError = Callable[[Exception], Awaitable[None]]
 
@@ -111,9 +112,15 @@ async def connected(access: NatsAccess, on_error: OnError = _told_where_it_was_a
     try:
         await asyncio.wait_for(connecting, TIMEOUT_S * (len(urls) + 1))
     except Exception as e:  # noqa: BLE001 - the library lets through what sockets, TLS and its own protocol raise
-        await client.close()
+        await closed(client)
         raise NatsFault(f"no server answers: {fault_text(e)}") from None
     return client
+
+
+async def closed(client: Any) -> None:
+    """Close a connection. After TLS that came to nothing the library would wait for ever for an end that has been."""
+    with suppress(Exception):
+        await asyncio.wait_for(client.close(), _CLOSE_S)
 
 
 def _who(servers: Sequence[str]) -> tuple[list[str], dict[str, Any]]:

@@ -22,6 +22,7 @@ from oracle.nats.link import (
     NatsAccess,
     NatsFault,
     ServerWords,
+    closed,
     connected,
     feed_subject,
     message_id,
@@ -143,7 +144,7 @@ class RoundPublisher:
                     await asyncio.sleep(_LOOK_S)
             raise NatsFault("the connection is closed")
         finally:
-            await client.close()
+            await closed(client)
 
     async def _make(self, stream: Any) -> None:
         """Make the stream where there is none; one that is there stays as it is."""

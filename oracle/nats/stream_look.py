@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from oracle.nats.link import NatsAccess, NatsFault, connected, fault_text
+from oracle.nats.link import NatsAccess, NatsFault, closed, connected, fault_text
 
 _PATIENCE_S = 5
 _OF_ANOTHER = {"Nats-Expected-Stream": "-"}
@@ -68,7 +68,7 @@ async def look_at_stream(access: NatsAccess, stream: str, *, publish_to: str = "
     except Exception as e:  # noqa: BLE001 - the library lets through what its own protocol raises; it is what is told
         return StreamLook(error=fault_text(e))
     finally:
-        await client.close()
+        await closed(client)
 
 
 async def _looked(client: Any, stream: str, refused: asyncio.Future[str], tried: tuple[str, str]) -> StreamLook:

@@ -11,7 +11,9 @@ from oracle.serve.interface import Health
 
 def health_document(health: Health, now_ms: int) -> Document:
     """How the process is, and how each target is."""
-    plain = {name: getattr(health, name) for name in type(health).__slots__ if name not in {"targets", "unready", "node"}}
+    plain = {
+        name: getattr(health, name) for name in type(health).__slots__ if name not in {"targets", "unready", "node"}
+    }
     node = None if health.node is None else asdict(health.node)
     return {**plain, "targets": [_target_document(t, now_ms) for t in health.targets], "node": node}
 
