@@ -79,7 +79,7 @@ async def _looked(client: Any, stream: str, refused: asyncio.Future[str], tried:
         answer = await _unless(refused, asking)
     except NoRespondersError:
         return StreamLook(error="JetStream is off, or this user has no right to it")
-    except (_NotAllowedError, TimeoutError) as e:
+    except (NatsFault, TimeoutError) as e:
         return StreamLook(error=f"what streams there are is not told: this user has no right to ask {e}".rstrip())
     told = orjson.loads(answer.data)
     if "error" in told:
@@ -102,19 +102,15 @@ def _unix_s(text: str) -> float:
     return max(0.0, datetime.fromisoformat(text[:19] + "+00:00").timestamp())
 
 
-class _NotAllowedError(Exception):
-    """What the server says against it."""
-
-
 async def _unless(refused: asyncio.Future[str], asking: Coroutine[Any, Any, Any]) -> Any:
-    """What is asked; _NotAllowedError as soon as the server refuses it, for a right that is missing is silence else."""
+    """What is asked; NatsFault as soon as the server refuses it, for a right that is missing is silence else."""
     task = asyncio.ensure_future(asking)
     await asyncio.wait({task, refused}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         return task.result()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    raise _NotAllowedError(refused.result())
+    raise NatsFault(refused.result())
 
 
 async def _publishing(jetstream: Any, subject: str, refused: asyncio.Future[str]) -> str:

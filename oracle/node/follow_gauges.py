@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from feeds.units import MS
 from oracle.follow.follower import RoundFollower
 from oracle.follow.told_round import RefusedWhy
-from oracle.node.relay import RELAY_ENDS, Relay
+from oracle.node.relay import RELAY_ENDS, OperatorRelay
 
 _PREFIX = "lrt_oracle_follow_"
 
@@ -28,7 +28,11 @@ class FollowGauges(Collector):
     """
 
     def __init__(
-        self, follower: RoundFollower, now_ms: Callable[[], int], streams: Callable[[], int], relay: Relay | None = None
+        self,
+        follower: RoundFollower,
+        now_ms: Callable[[], int],
+        streams: Callable[[], int],
+        relay: OperatorRelay | None = None,
     ) -> None:
         self._follower, self._now_ms, self._streams, self._relay = follower, now_ms, streams, relay
         self._registry = CollectorRegistry()

@@ -26,7 +26,7 @@ from oracle.model.spec import FeedSpec
 from oracle.nats.link import nats_access
 from oracle.node.follow_gauges import FollowGauges
 from oracle.node.node_service import NodeService
-from oracle.node.relay import Relay, relaying
+from oracle.node.relay import OperatorRelay, relaying
 from oracle.node.report_check import ReportCheck
 from oracle.node.store_looks import store_looks
 from oracle.runtime.listening import cannot_listen
@@ -155,7 +155,7 @@ class ServingNode:
         )  # fmt: skip
         return follower, service
 
-    def _relay(self, session: aiohttp.ClientSession, follower: RoundFollower) -> Relay | None:
+    def _relay(self, session: aiohttp.ClientSession, follower: RoundFollower) -> OperatorRelay | None:
         node = self._resolved.config.node
         if not node.relay:
             return None
@@ -163,9 +163,9 @@ class ServingNode:
         def is_up(name: str) -> bool:
             return any(s.name == name and s.connected for s in follower.states)
 
-        return Relay(node.operators, session, is_up, ReportCheck(follower.sets).check)
+        return OperatorRelay(node.operators, session, is_up, ReportCheck(follower.sets).check)
 
-    async def _serve(self, service: NodeService, gauges: FollowGauges, relay: Relay | None) -> Server:
+    async def _serve(self, service: NodeService, gauges: FollowGauges, relay: OperatorRelay | None) -> Server:
         api = self._resolved.config.api
         elsewhere = relaying(relay, service.kept.hint, service.targets()[0], service.specs())
         try:

@@ -82,7 +82,7 @@ def is_elsewhere(path: str, query: str) -> bool:
     return _ELSEWHERE.fullmatch(path) is not None
 
 
-class Relay:
+class OperatorRelay:
     """Asks operators.
 
     Args:
@@ -195,7 +195,7 @@ def _operator(url: str) -> _Operator:
     return _Operator(host_and_port(url, address.text), URL(address.text), address.secrets)
 
 
-def relaying(relay: Relay | None, hint: str, target: str, specs: Mapping[str, FeedSpec]) -> Middleware:
+def relaying(relay: OperatorRelay | None, hint: str, target: str, specs: Mapping[str, FeedSpec]) -> Middleware:
     """Answers what a node has not.
 
     Args:
