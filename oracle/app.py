@@ -18,7 +18,7 @@ from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
 from feeds.types import Outcome
 from feeds.units import MS, wad_text
-from oracle.assemble.handing_on import round_publisher
+from oracle.assemble.handing_on import round_publisher, show_publisher
 from oracle.assemble.learned_rounds import LearnedRounds
 from oracle.build import Components, build_ingest
 from oracle.config.resolve import ResolvedConfig
@@ -106,6 +106,7 @@ class App:
         self._supervisor: Supervisor | None = None
         self.is_running = self.has_ended = False
         self._lasting: Mapping[str, Task] = {}
+        show_publisher(self._publisher, self.metrics, self.service)
         self._sources: Resubscriber | None = None
         self._server: Server | None = None
 

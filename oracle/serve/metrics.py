@@ -26,6 +26,7 @@ from oracle.serve.gauges import ChainGauges
 from oracle.serve.health_gauges import HealthGauges
 from oracle.serve.keeper_gauges import KeeperGauges
 from oracle.serve.operator_gauges import OperatorGauges
+from oracle.serve.outbox_gauges import OutboxGauges
 from oracle.serve.process_gauges import ProcessGauges
 from oracle.serve.push_gauges import REFUSALS, PushGauges
 from oracle.serve.registry import ForgettingRegistry
@@ -70,7 +71,8 @@ class Metrics:
         self._reference = self._gauge(
             "reference_drift_bps", "another oracle's feed from ours, negative below", reference
         )
-        self.health, self._live = (
+        self.outbox, self.health, self._live = (
+            OutboxGauges(registry),
             HealthGauges(registry),
             self._histogram("live_latency_seconds", "from a tick to its indication", _LIVE_S),
         )
