@@ -146,9 +146,10 @@ async def _finish(target: Target, follower: Target | None) -> None:
     """A push is not cut in two: who follows with the same key at the same store goes on with it, else it is awaited.
 
     Raises:
-        TargetBusy: it does not land.
+        ReloadRefused: it does not land.
     """
-    if follower is not None and _place(follower) == _place(target):
+    follows = follower is not None and _place(follower) == _place(target)
+    if follows or not target.client.pays:  # without its key nobody here can do anything for a push
         return
     with suppress(TimeoutError):
         async with asyncio.timeout(_FINISH_S):
