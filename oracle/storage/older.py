@@ -52,11 +52,9 @@ class OlderRounds:
         """Oldest and newest round_time that is kept so; None where there are none."""
         if not self._is_there:
             return None
-        ends = [
-            int(self._db.execute(f"SELECT {end}(round_s) FROM older_rounds WHERE operator = ? AND feed = ?", key).fetchone()[0])  # noqa: S608 - our own text
-            for key in series_in(self._db, "older_rounds", _SERIES["older_rounds"])
-            for end in ("min", "max")
-        ]
+        sql = "SELECT {}(round_s) FROM older_rounds WHERE operator = ? AND feed = ?"
+        series = series_in(self._db, "older_rounds", _SERIES["older_rounds"])
+        ends = [int(self._db.execute(sql.format(end), key).fetchone()[0]) for key in series for end in ("min", "max")]
         return (min(ends), max(ends)) if ends else None
 
     def prune(self, before_s: int, limit: int) -> int:
