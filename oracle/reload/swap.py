@@ -63,7 +63,7 @@ async def swap(process: Running, after: ResolvedConfig) -> None:
     Raises:
         ConfigError: a store does not take what the config says of it, or a key has two uses.
         KeyfileError: a key does not open.
-        TargetBusy, ReloadRefused: not now.
+        ReloadRefused: not now.
     """
     before = process.resolved
     async with AsyncExitStack() as opened:
