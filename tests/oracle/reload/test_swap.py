@@ -12,7 +12,8 @@ from typing import Any
 import coincurve
 import pytest
 
-from feeds.units import MS
+from feeds.types import Quote, Tick
+from feeds.units import MS, WAD, Wad
 from oracle.app import App
 from oracle.build import build
 from oracle.chain.quorum_rpc import QuorumRpc
@@ -24,6 +25,7 @@ from oracle.reload.outcome import ReloadRefused
 from oracle.reload.swap import swap
 from oracle.sign import keyfiles
 from tests.oracle.assemble.keyed_config import ENVIRON, FEED, hear, keyed_config
+from tests.oracle.assemble.small_config import small_config
 
 pytestmark = pytest.mark.loopback
 NEW = "BTC/USD"
@@ -149,6 +151,28 @@ async def test_a_look_at_a_target_that_lasts_is_not_cut_in_two(app: App) -> None
         assert "other" in app.targets
     await changing
     assert "other" not in app.targets
+
+
+async def test_a_feed_that_comes_back_begins_with_what_is_stored_of_it(tmp_path: Path) -> None:
+    alone = small_config(tmp_path / "o.db")
+    both = resolve(replace(alone.config, feeds={**alone.config.feeds, NEW: _renamed(alone.config.feeds[FEED])}))
+    shown = []
+    for first, then in ((both, alone), (alone, both)):
+        components = build(first, environ={})
+        app = App(components)
+        app.is_running = True
+        try:
+            if NEW in first.specs:
+                for venue, symbol in (("coinbase", "BTC-USD"), ("kraken", "BTC/USD")):
+                    tick = Tick(symbol=symbol, result=Quote(price_wad=Wad(60_000 * WAD)))
+                    app.observer.latest.put(venue, tick, app.clock.now_ms() - 60_000)
+                await make_round(app)
+            shown.append((app.rounds.published(NEW) is None, app.service.specs().get(NEW) is None))
+            await swap(app, then)
+            shown.append((app.rounds.published(NEW) is None, app.service.record(NEW) is None))
+        finally:
+            await components.close()
+    assert shown == [(False, False), (False, True), (True, True), (False, False)]
 
 
 def clients() -> list[QuorumRpc]:
