@@ -61,8 +61,11 @@ def _renamed(feed: Any) -> Any:
 
 def picture(app: App) -> list[object]:
     """All that a round, an indication, a push and a reader go by."""
-    rounds = app.rounds
+    rounds, faults = app.rounds, list[str]()
+    app.live.on_fault = lambda feed, _: faults.append(feed)
+    indicated = [r.feed for r in app.live.refresh((FEED, NEW), app.clock.now_ms())]
     return [
+        indicated, faults,
         app.resolved, dict(rounds.specs), list(rounds.specs),
         [(m.name, dict(m.specs), {f: id(s) for f, s in m.states.items()}) for m in rounds.members],
         rounds.published(FEED), app.live.get(FEED), dict(app.service.specs()), app.service.record(FEED),
