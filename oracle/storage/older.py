@@ -15,6 +15,7 @@ _SERIES = {
     "older_agreements": ("target",),
 }
 """Each table, and whose rows in it follow each other in time: every look goes along these, for gigabytes may lie there."""
+_OF_SERIES = "FROM older_rounds WHERE operator = ? AND feed = ?"
 _VERSION = "json_extract(CAST(body AS TEXT), '$.rules_version')"
 
 
@@ -52,9 +53,11 @@ class OlderRounds:
         """Oldest and newest round_time that is kept so; None where there are none."""
         if not self._is_there:
             return None
-        sql = "SELECT {}(round_s) FROM older_rounds WHERE operator = ? AND feed = ?"
-        series = series_in(self._db, "older_rounds", _SERIES["older_rounds"])
-        ends = [int(self._db.execute(sql.format(end), key).fetchone()[0]) for key in series for end in ("min", "max")]
+        ends = [
+            int(self._db.execute(f"SELECT {end}(round_s) {_OF_SERIES}", key).fetchone()[0])
+            for key in series_in(self._db, "older_rounds", _SERIES["older_rounds"])
+            for end in ("min", "max")
+        ]
         return (min(ends), max(ends)) if ends else None
 
     def prune(self, before_s: int, limit: int) -> int:
