@@ -75,7 +75,7 @@ def test_a_node_is_as_hardened_and_has_neither_keys_nor_a_place_to_write(tmp_pat
 
 def hardening(text: str) -> set[str]:
     """What a unit forbids."""
-    part = text.split("# no rights")[1].split("[Install]")[0]
+    part = text.split("# no rights")[1].split("[Install]", maxsplit=1)[0]
     return {line for line in part.splitlines() if line and not line.startswith("#")}
 
 
