@@ -18,7 +18,13 @@ from tests.oracle.nats.nats_process import NatsProcess, needs_nats
 from tests.oracle.nats.test_nats import PLAN, following, publishing, times
 from tests.oracle.serve.service_world import ROUND_S
 
-pytestmark = [pytest.mark.chain, pytest.mark.loopback, needs_nats]
+pytestmark = [
+    pytest.mark.chain,
+    pytest.mark.loopback,
+    needs_nats,
+    # readers are threads here, which end with their databases as processes do elsewhere
+    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
+]
 
 
 @pytest.fixture
@@ -97,7 +103,7 @@ async def test_a_right_that_is_missing_is_told_in_the_servers_own_words(
     here: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oracle.nats.publisher.TIMEOUT_S", 0.5)
-    config = 'authorization { user: a, password: b, permissions: { publish: ["$JS.API.>"] } }'
+    config = 'authorization { users: [ { user: a, password: b, permissions: { publish: ["$JS.API.>"] } } ] }'
     nats = NatsProcess(tmp_path / "strict", config)
     await nats.start()
     nats.access = replace(nats.access, servers=(nats.url.replace("//", "//a:b@"),))
