@@ -24,13 +24,7 @@ from tests.oracle.round.round_world import SPECS
 from tests.oracle.serve.reader_work import in_threads
 from tests.oracle.serve.service_world import ROUND_S
 
-pytestmark = [
-    pytest.mark.chain,
-    pytest.mark.loopback,
-    needs_nats,
-    # readers are threads here, which end with their databases as processes do elsewhere
-    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
-]
+pytestmark = [pytest.mark.chain, pytest.mark.loopback, needs_nats]
 PLAN = StreamPlan(name="ROUNDS", hours=168, megabytes=64)
 
 

@@ -18,13 +18,7 @@ from tests.oracle.nats.nats_process import NatsProcess, needs_nats
 from tests.oracle.nats.test_nats import PLAN, following, publishing, times
 from tests.oracle.serve.service_world import ROUND_S
 
-pytestmark = [
-    pytest.mark.chain,
-    pytest.mark.loopback,
-    needs_nats,
-    # readers are threads here, which end with their databases as processes do elsewhere
-    pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning"),
-]
+pytestmark = [pytest.mark.chain, pytest.mark.loopback, needs_nats]
 
 
 @pytest.fixture
