@@ -23,7 +23,9 @@ _FIRST_S, _LONGEST_S = 0.25, 30.0
 _SILENT_S, _CONNECT_S = 60.0, 10.0
 """A stream has a comment every quarter of a minute."""
 _MOST_BAD = 20
-"""Rounds of one connection in a row that count for nothing: then it is left alone for a while."""
+"""Rounds of one connection in a row that count for nothing, or come again: then it is left alone for a while."""
+_MOST_COMMENTS, _MOST_ROUNDS = 10_000, 50_000
+"""Of one connection: an operator says a comment four times a minute, and ends a stream of ten thousand rounds itself."""
 _log = structlog.get_logger("oracle.follow.operator_stream")
 
 
@@ -47,7 +49,7 @@ class OperatorStream:
         """Read it for ever."""
         pause_s = _FIRST_S
         while True:
-            before = self.state.heard
+            before = self.state.good
             try:
                 await self._read(hear, after_s)
                 self.state.error = ""
@@ -55,7 +57,7 @@ class OperatorStream:
                 self._fail(e)
             finally:
                 self.state.connected = False
-            pause_s = _FIRST_S if self.state.heard > before else min(_LONGEST_S, 2 * pause_s)
+            pause_s = _FIRST_S if self.state.good > before else min(_LONGEST_S, 2 * pause_s)
             await asyncio.sleep(pause_s * (0.5 + random.random() / 2))  # noqa: S311 - so that not all come at once
 
     def _fail(self, error: Exception) -> None:
@@ -68,34 +70,45 @@ class OperatorStream:
     async def _read(self, hear: Hear, after_s: int) -> None:
         url = self._url / "v1" / "rounds" / "stream"
         url = url.with_query({**self._url.query, "after": str(after_s)})
-        headers = {} if self._last_s is None else {"Last-Event-ID": str(self._last_s)}
+        headers: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity"}
+        if self._last_s is not None:
+            headers["Last-Event-ID"] = str(self._last_s)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENT_S)
-        bad = 0
+        bad, heard = 0, set[int]()
         async with self._session.get(url, headers=headers, timeout=timeout, allow_redirects=False) as reply:
             kind = reply.headers.get(hdrs.CONTENT_TYPE, "")
             if reply.status != _OK or not kind.startswith("text/event-stream"):
                 raise SourceFault(
                     f"it answers with status {reply.status} and {kind[:60] or 'no type'}: is it an operator?"
                 )
+            if hdrs.CONTENT_ENCODING in reply.headers:
+                raise SourceFault("it packs what nobody asked it to pack")
             self.state.connected = True
             async for event_id, data in _events(reply.content):
-                bad = 0 if await hear(self.state, event_id, data) else bad + 1
+                is_new = event_id not in heard and await hear(self.state, event_id, data)
+                heard.add(event_id)
+                bad = 0 if is_new else bad + 1
                 self._last_s = event_id
+                if len(heard) > _MOST_ROUNDS:
+                    raise SourceFault(f"more than {_MOST_ROUNDS} rounds without an end")
                 if bad >= _MOST_BAD:
                     raise SourceFault(f"{bad} rounds in a row count for nothing")
 
 
 async def _events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[int, bytes]]:
     """Id and data of each event; comments are passed over."""
-    rest = bytearray()
+    rest, comments = bytearray(), 0
     async for part in content.iter_any():
         rest += part
-        if len(rest) > MOST_BYTES and b"\n\n" not in rest:
+        *blocks, rest = rest.split(b"\n\n")  # all at once: a part may hold ten thousand of them
+        if len(rest) > MOST_BYTES:
             raise SourceFault(f"an event of more than {MOST_BYTES} bytes")
-        while (end := rest.find(b"\n\n")) >= 0:
-            block, rest = bytes(rest[:end]), rest[end + 2 :]
+        for block in blocks:
             if not block.startswith(b":"):
-                yield _event(block)
+                yield _event(bytes(block))
+                comments = 0
+            elif (comments := comments + 1) > _MOST_COMMENTS:
+                raise SourceFault(f"{_MOST_COMMENTS} comments and no round")
 
 
 def _event(block: bytes) -> tuple[int, bytes]:

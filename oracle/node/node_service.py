@@ -234,6 +234,8 @@ class NodeService:
         faults = []
         if not source.connected:
             faults.append(f"source {source.name} is not connected: {source.error or 'it was not reached yet'}")
+        elif not source.newest_s and self._round_s is not None:
+            faults.append(f"source {source.name} has told no round that verifies: others have")
         if source.newest_s and self._now_ms() // MS - source.newest_s >= _LATE_ROUNDS * (self._interval_s + 1):
             faults.append(f"source {source.name} is {self._behind(source.newest_s)} behind")
         if source.refused:
