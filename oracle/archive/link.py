@@ -62,12 +62,21 @@ async def connected(dsn: str, *, read_only: bool = False, statement_s: int = _ST
 
 
 def faults() -> tuple[type[BaseException], ...]:
-    """What a server that is gone, restarts or refuses makes the library raise."""
+    """What a server that is gone, restarts or refuses makes this raise."""
     import asyncpg  # noqa: PLC0415 - an optional part
 
-    return (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, asyncio.IncompleteReadError)
+    return (
+        ArchiveFault,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        OSError,
+        TimeoutError,
+        asyncio.IncompleteReadError,
+    )
 
 
 def fault_text(error: BaseException) -> str:
     """What went wrong, short and on one line."""
+    if isinstance(error, ArchiveFault):
+        return str(error)
     return " ".join(f"{type(error).__name__}: {str(error)[:200]}".rstrip(": ").split())

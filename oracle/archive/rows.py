@@ -109,7 +109,14 @@ def transition_of(row: Mapping[str, Any]) -> Transition:
 
 def roll_up_of(row: Mapping[str, Any]) -> RollUp:
     """What is left of the records of a step."""
-    names = {"open_wad": "open", "high_wad": "high", "low_wad": "low", "close_wad": "close", "market_wad": "market", "redemption_wad": "redemption"}
+    names = {
+        "open_wad": "open",
+        "high_wad": "high",
+        "low_wad": "low",
+        "close_wad": "close",
+        "market_wad": "market",
+        "redemption_wad": "redemption",
+    }
     return RollUp(
         first_s=row["first_s"], last_s=row["last_s"], rounds=row["rounds"], worst=_status(row["worst"]),
         status=_status(row["status"]), **{field: wad_of(row[column]) for field, column in names.items()},
@@ -130,9 +137,7 @@ def _reasons_text(reasons: Sequence[Reason]) -> str | None:
 
 
 def _absent_text(absent: Sequence[Absent]) -> str | None:
-    return (
-        json.dumps([{"operator": _words(a.operator), "why": _words(a.why)} for a in absent]) if absent else None
-    )
+    return json.dumps([{"operator": _words(a.operator), "why": _words(a.why)} for a in absent]) if absent else None
 
 
 def _absent(text: str | None) -> tuple[Absent, ...]:

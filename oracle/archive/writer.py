@@ -35,21 +35,7 @@ _FIRST_S, _LONGEST_S = 0.25, 15.0
 DAY_S, _DAYS_AHEAD = 86_400, 3
 _LOCK = 0x6C72746F
 """So that one archive alone writes for a store: a second one waits until the first is gone."""
-_STAGES = {
-    "staged_rounds": (
-        ROUND_COLUMNS,
-        "round_s bigint, epoch numeric, step bigint, weight numeric, threshold numeric, total numeric, items bytea, sealed bytea,"
-        " source text, rank smallint, received_ms bigint",
-    ),
-    "staged_prices": (
-        PRICE_COLUMNS,
-        "feed text, round_s bigint, mode text, price numeric(38, 18), market numeric(38, 18), redemption numeric(38, 18),"
-        " deviation_bps bigint, spread_bps integer, status text, why text, status_only boolean, market_age_s integer,"
-        " redemption_age_h integer, observed_at_ms bigint, computed_at_ms bigint, signed_at_ms bigint, sealed_ms bigint,"
-        " ramp_ppm integer, operators text[], legs text[], reasons jsonb, missing jsonb, refused jsonb",
-    ),
-    "staged_abstentions": (ABSTENTION_COLUMNS, "feed text, round_s bigint, why text, text text"),
-}
+_STAGES = {"staged_rounds": ROUND_COLUMNS, "staged_prices": PRICE_COLUMNS, "staged_abstentions": ABSTENTION_COLUMNS}
 _log = structlog.get_logger("oracle.archive.writer")
 
 
@@ -105,14 +91,14 @@ class ArchiveWriter:
             before = self.written + self.reworded
             try:
                 await self._connected()
-            except (*faults(), ArchiveFault) as e:
+            except faults() as e:
                 self._fail(e)
             pause_s = _FIRST_S if self.written + self.reworded > before else min(_LONGEST_S, 2 * pause_s)
             await asyncio.sleep(pause_s)
 
     def _fail(self, error: BaseException) -> None:
         self.breaks += 1
-        self.error = str(error) if isinstance(error, ArchiveFault) else fault_text(error)
+        self.error = fault_text(error)
         if (more := self._told.more(type(error).__name__)) is not None:
             _log.warning("rounds are not written to PostgreSQL", why=self.error, waiting=self.waiting,
                          more_since_the_last_line=more)  # fmt: skip
@@ -140,9 +126,10 @@ class ArchiveWriter:
         self.domain_id, newest_s = await self._own_domain(connection)
         self.newest_s = newest_s or 0
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _LOCK, self.domain_id):
-            raise ArchiveFault("another archive writes the rounds of this store here: this one waits until it has ended")
-        for name, (_, columns) in _STAGES.items():
-            await connection.execute(f"CREATE TEMP TABLE {name} ({columns}) ON COMMIT DELETE ROWS")
+            raise ArchiveFault(
+                "another archive writes the rounds of this store here: this one waits until it has ended"
+            )
+        await connection.execute("SELECT make_stages()")
 
     async def _own_domain(self, connection: Any) -> tuple[int, int | None]:
         """Id of the store in the archive and its newest round."""
@@ -187,7 +174,7 @@ class ArchiveWriter:
         }
         await self._make_days(connection, kept)
         async with connection.transaction():
-            for name, (columns, _) in _STAGES.items():
+            for name, columns in _STAGES.items():
                 if rows[name]:
                     await connection.copy_records_to_table(
                         name, schema_name="pg_temp", columns=columns, records=rows[name]

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from feeds.units import MS
+from oracle.archive.reading import ArchiveReader
 from oracle.follow.follower import RoundFollower, VerifiedRound
 from oracle.follow.sources import SourceState
 from oracle.model.publication import OnChain, Record, Silent, Transition
 from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Why
+from oracle.node.further_rounds import read_further
 from oracle.node.kept_rounds import KeptRounds
 from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
@@ -36,15 +38,17 @@ class NodeService:
         keep_s: how far back rounds are kept.
         now_ms: the clock.
         risks: what a lender must know of each feed, as far as no round changes it.
+        archive: where older rounds are; None: nowhere.
     """
 
     def __init__(
         self, target: str, specs: Mapping[str, FeedSpec], follower: RoundFollower, *, interval_s: int, keep_s: int,
-        now_ms: Callable[[], int], risks: Mapping[str, FeedRisk],
+        now_ms: Callable[[], int], risks: Mapping[str, FeedRisk], archive: ArchiveReader | None = None,
     ) -> None:  # fmt: skip
         self._target, self._specs, self._follower = target, specs, follower
         self._interval_s, self._now_ms, self._risks = interval_s, now_ms, risks
         self.kept = KeptRounds(target, keep_s, [s.name for s in follower.states])
+        self._archive = archive
         self._records: dict[str, Record] = {}
         self._abstaining: dict[str, Abstaining] = {}
         self._listeners: list[Callable[[Update], None]] = []
@@ -147,8 +151,8 @@ class NodeService:
         return self._round_s if record is None or feed in self._abstaining else record.report.round_time_s
 
     async def read_stored(self, read: Callable[[StoredRounds], T]) -> T:
-        """Result of a function of the rounds that are kept."""
-        return read(self.kept)
+        """Result of a function of the rounds that are kept, here and in the archive."""
+        return read(self.kept) if self._archive is None else await read_further(read, self.kept, self._archive)
 
     def targets(self) -> tuple[str, ...]:
         """The store that is followed."""
@@ -178,6 +182,8 @@ class NodeService:
         if self._follower.sets.error:
             reasons.append(f"the store's chain cannot be read: {self._follower.sets.error}")
         warnings = [text for s in self._follower.states for text in self._faults(s)]
+        if self._archive is not None and self._archive.error:
+            warnings.append(f"the archive does not answer: {self._archive.error}")
         return Health(
             live=True,
             ready=not reasons,

@@ -26,6 +26,23 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION make_partitions IS 'Make the partitions of all days of a time range that are not there; how many were made.';
 
+CREATE FUNCTION make_stages() RETURNS void
+LANGUAGE plpgsql SET search_path = lrt_oracle, pg_temp AS $$
+BEGIN
+  CREATE TEMP TABLE staged_rounds (
+    round_s bigint, epoch numeric, step bigint, weight numeric, threshold numeric, total numeric, items bytea, sealed bytea,
+    source text, rank smallint, received_ms bigint
+  ) ON COMMIT DELETE ROWS;
+  CREATE TEMP TABLE staged_prices (
+    feed text, round_s bigint, mode text, price numeric(38, 18), market numeric(38, 18), redemption numeric(38, 18),
+    deviation_bps bigint, spread_bps integer, status text, why text, status_only boolean, market_age_s integer,
+    redemption_age_h integer, observed_at_ms bigint, computed_at_ms bigint, signed_at_ms bigint, sealed_ms bigint,
+    ramp_ppm integer, operators text[], legs text[], reasons jsonb, missing jsonb, refused jsonb
+  ) ON COMMIT DELETE ROWS;
+  CREATE TEMP TABLE staged_abstentions (feed text, round_s bigint, why text, text text) ON COMMIT DELETE ROWS;
+END $$;
+COMMENT ON FUNCTION make_stages IS 'Temporary tables of this session, which COPY fills and take_staged empties.';
+
 CREATE FUNCTION take_staged(of_domain smallint) RETURNS TABLE (fresh integer, reworded integer, conflicts bigint[])
 LANGUAGE plpgsql SET search_path = lrt_oracle, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 DECLARE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,5 +19,5 @@ def postgres() -> Iterator[PostgresProcess]:
 
 
 @pytest.fixture
-async def dsn(postgres: PostgresProcess) -> AsyncIterator[str]:
-    yield await postgres.new_database()
+async def dsn(postgres: PostgresProcess) -> str:
+    return await postgres.new_database()

@@ -69,16 +69,19 @@ class PostgresProcess:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
 
-    async def start(self) -> None:
-        """Start it, also after a kill: what was left of it may be there for a moment."""
+    def _spawn(self) -> None:
         folder = server_folder()
         assert folder is not None
+        self._process = subprocess.Popen(
+            [str(folder / "postgres"), "-D", str(self._data), "-p", str(self._port), "-k", str(self._folder), *_UNSAFE],
+            cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self._as_user,  # type: ignore[call-overload]
+        )  # fmt: skip
+
+    async def start(self) -> None:
+        """Start it, also after a kill: what was left of it may be there for a moment."""
         for _ in range(600):
             if self._process is None or self._process.poll() is not None:
-                self._process = subprocess.Popen(
-                    [str(folder / "postgres"), "-D", str(self._data), "-p", str(self._port), "-k", str(self._folder), *_UNSAFE],
-                    cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self._as_user,  # type: ignore[call-overload]
-                )  # fmt: skip
+                self._spawn()
             try:
                 connection = await asyncpg.connect(self.dsn(), timeout=30)
             except (OSError, asyncpg.PostgresError):
@@ -100,8 +103,7 @@ class PostgresProcess:
         """Without a word, as a machine that loses its power."""
         if self._process is not None:
             self._process.kill()
-            while self._process.poll() is None:
-                await asyncio.sleep(0.005)
+            await asyncio.to_thread(self._process.wait)
 
     async def end(self) -> None:
         """For good."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,34 +12,12 @@ import pytest
 from oracle.archive.link import ArchiveFault, connected
 from oracle.archive.migrations import VERSION, bring_up_to_date
 from oracle.archive.rows import agreement_of, decimal_of, record_of, wad_of
-from oracle.archive.writer import ArchiveWriter
-from oracle.follow.follower import VerifiedRound
-from tests.oracle.archive.archive_world import DOMAIN, NOON_S, OWN, verified
+from tests.oracle.archive.archive_world import NOON_S, verified
 from tests.oracle.archive.postgres_process import needs_postgres
+from tests.oracle.archive.writing import writing, written
+from tests.oracle.follow.follow_world import until
 
 pytestmark = [pytest.mark.loopback, needs_postgres]
-
-
-@asynccontextmanager
-async def writing(dsn: str, oldest_s: int = 0) -> AsyncIterator[ArchiveWriter]:
-    made = ArchiveWriter(dsn, DOMAIN, interval_s=10, ranks={"one": 0, "two": 1}, oldest_s=lambda: oldest_s)
-    running = asyncio.create_task(made.run())
-    try:
-        yield made
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
-
-
-async def written(dsn: str, rounds: Sequence[VerifiedRound], **how: Any) -> ArchiveWriter:
-    """All of them, on disk."""
-    async with writing(dsn, **how) as writer:
-        for each in rounds:
-            await writer.take(each)
-        while writer.waiting:
-            await asyncio.sleep(0.01)
-        return writer
 
 
 async def rows(dsn: str, sql: str, *args: Any) -> list[asyncpg.Record]:
@@ -62,12 +37,16 @@ async def test_what_is_written_is_what_was_verified(dsn: str) -> None:
     assert (writer.written, writer.newest_s, writer.conflicts) == (5, NOON_S + 40, 0)
     assert [record_of(r, "home") for r in await rows(dsn, JOINED)] == [v.records[0] for v in told]
     sealed = await rows(dsn, "SELECT * FROM rounds ORDER BY round_s")
-    assert [agreement_of(r, v.agreement.target) for r, v in zip(sealed, told, strict=True)] == [v.agreement for v in told]
+    assert [agreement_of(r, v.agreement.target) for r, v in zip(sealed, told, strict=True)] == [
+        v.agreement for v in told
+    ]
 
 
 async def test_rounds_that_are_told_again_are_kept_once_with_the_words_of_the_first_in_the_config(dsn: str) -> None:
     first = verified(NOON_S, source="two")
-    better = replace(verified(NOON_S, source="one"), records=(replace(first.records[0], computed_at_ms=7),), is_first=False)
+    better = replace(
+        verified(NOON_S, source="one"), records=(replace(first.records[0], computed_at_ms=7),), is_first=False
+    )
     await written(dsn, [first])
     await written(dsn, [better])
     again = await written(dsn, [first, better])
@@ -82,7 +61,9 @@ async def test_a_round_with_something_else_sealed_stays_as_it_was(dsn: str) -> N
     await written(dsn, [verified(NOON_S)])
     writer = await written(dsn, [verified(NOON_S, price=2 * 10**18), verified(NOON_S + 10)])
     assert (writer.conflicts, writer.written) == (1, 1)
-    assert [r["price"] for r in await rows(dsn, "SELECT price FROM prices ORDER BY round_s")] == [decimal_of(10**18)] * 2
+    assert [r["price"] for r in await rows(dsn, "SELECT price FROM prices ORDER BY round_s")] == [
+        decimal_of(10**18)
+    ] * 2
 
 
 async def test_words_that_postgresql_does_not_take_hold_nothing_up(dsn: str) -> None:
@@ -125,8 +106,7 @@ async def test_one_archive_alone_writes_for_a_store_and_the_second_goes_on_after
         await first.ready.wait()
         async with writing(dsn) as second:
             await second.take(verified(NOON_S))
-            while not second.error:
-                await asyncio.sleep(0.01)
+            await until(lambda: second.error, "it is told")
             assert "another archive" in second.error
             assert not await rows(dsn, "SELECT 1 FROM rounds")
     await written(dsn, [verified(NOON_S)])
