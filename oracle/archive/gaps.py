@@ -26,7 +26,7 @@ _log = structlog.get_logger("oracle.archive.gaps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
+class RoundGap:
     """Round times without a round. ``asked``: how often all operators were asked for it."""
 
     first_s: int
@@ -62,7 +62,7 @@ class GapFiller:
     ) -> None:  # fmt: skip
         self._dsn, self._writer, self._follower, self._streams = dsn, writer, follower, tuple(streams)
         self._since_s, self._every_s = since_s, every_s
-        self.gaps: tuple[Gap, ...] = ()
+        self.gaps: tuple[RoundGap, ...] = ()
         self.missing = 0
         self._told: set[int] = set()
 
@@ -98,14 +98,14 @@ class GapFiller:
     async def _note(self, connection: Any, domain: int, since_s: int) -> None:
         await connection.fetchval("SELECT note_gaps($1::smallint, $2::bigint)", domain, since_s)
         found = await connection.fetch(_OPEN, domain, since_s)
-        self.gaps = tuple(Gap(**dict(row)) for row in found)
+        self.gaps = tuple(RoundGap(**dict(row)) for row in found)
         self.missing = sum(g.rounds for g in self.gaps)
         news = [g for g in self.gaps if g.first_s not in self._told][:_SHOWN]
         self._told = {g.first_s for g in self.gaps}
         for gap in news:
             _log.warning("rounds are missing in the archive", first=gap.first_s, last=gap.last_s, rounds=gap.rounds)
 
-    async def _ask(self, stream: OperatorStream, gap: Gap) -> bool:
+    async def _ask(self, stream: OperatorStream, gap: RoundGap) -> bool:
         """Whether an operator answered to the end."""
         try:
             await stream.ask(self._follower.hear, gap.first_s, gap.last_s)
