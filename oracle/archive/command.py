@@ -59,13 +59,14 @@ async def queried(resolved: ResolvedConfig, sql: str) -> tuple[list[str], list[l
             statement = await connection.prepare(sql)
             cursor = await statement.cursor()
             rows = await cursor.fetch(_MOST_ROWS + 1)
+        columns = [a.name for a in statement.get_attributes()]
     except faults() as e:
         raise ArchiveFault(fault_text(e)) from None
     finally:
         connection.terminate()
     if len(rows) > _MOST_ROWS:
         raise ArchiveFault(f"more than {_MOST_ROWS} rows: ask for less, or with psql")
-    return [a.name for a in statement.get_attributes()], [[_plain(v) for v in row] for row in rows]
+    return columns, [[_plain(v) for v in row] for row in rows]
 
 
 def _dsn(resolved: ResolvedConfig) -> str:

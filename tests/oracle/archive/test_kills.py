@@ -36,6 +36,7 @@ pytestmark = [pytest.mark.chain, pytest.mark.loopback, needs_postgres, needs_nat
 KILLS = int(os.environ.get("LRT_ORACLE_KILLS", "1"))
 SEED = int(os.environ.get("LRT_ORACLE_KILL_SEED", "7"))
 FEED = "ETH/USD"
+LONGEST_S = 2 if KILLS == 1 else 5
 PAST_S = 3_640
 FEEDS = """
 [feeds."ETH/USD"]
@@ -212,7 +213,7 @@ async def kill(here: World) -> dict[int, set[str]]:
     order = [name for name in here.victims for _ in range(KILLS)]
     here.rng.shuffle(order)
     for name in order:
-        await asyncio.sleep(here.rng.random() * 2)
+        await asyncio.sleep(here.rng.random() * LONGEST_S)
         victim = here.victims[name]
         await victim.kill()
         await asyncio.sleep(here.rng.random())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import replace
 from typing import Any
@@ -12,8 +13,9 @@ import pytest
 from oracle.archive.link import ArchiveFault, connected
 from oracle.archive.migrations import VERSION, bring_up_to_date
 from oracle.archive.rows import agreement_of, decimal_of, record_of, wad_of
+from oracle.archive.writer import MOST_WAITING, ArchiveWriter
 from tests.oracle.archive.archive_world import NOON_S, verified
-from tests.oracle.archive.postgres_process import needs_postgres
+from tests.oracle.archive.postgres_process import PostgresProcess, needs_postgres
 from tests.oracle.archive.writing import writing, written
 from tests.oracle.follow.follow_world import until
 
@@ -111,3 +113,27 @@ async def test_one_archive_alone_writes_for_a_store_and_the_second_goes_on_after
             assert not await rows(dsn, "SELECT 1 FROM rounds")
     await written(dsn, [verified(NOON_S)])
     assert len(await rows(dsn, "SELECT 1 FROM rounds")) == 1
+
+
+async def test_while_postgresql_is_away_so_many_rounds_wait_and_who_brings_more_waits_too() -> None:
+    server = PostgresProcess()
+    await server.start()
+    dsn = await server.new_database()
+    async with writing(dsn) as writer:
+        await writer.take(verified(NOON_S))
+        await until(lambda: writer.written, "the first")
+        await server.kill()
+        bringing = asyncio.create_task(bring(writer, MOST_WAITING + 20))
+        await until(lambda: writer.waiting == MOST_WAITING and writer.error, "memory is full, and it is told")
+        assert not bringing.done()
+        await server.start()
+        await bringing
+        await until(lambda: not writer.waiting, "all is written")
+        assert (writer.written, writer.error) == (MOST_WAITING + 21, "")
+    assert len(await rows(dsn, "SELECT 1 FROM rounds")) == MOST_WAITING + 21
+    await server.end()
+
+
+async def bring(writer: ArchiveWriter, count: int) -> None:
+    for n in range(1, count + 1):
+        await writer.take(verified(NOON_S + 10 * n))
