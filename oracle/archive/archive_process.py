@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,9 @@ class ArchiveProcess:
             problems.append(
                 Problem("archive.dsn", "is missing: write the PostgreSQL database that the archive writes to")
             )
+        if config.archive.parquet is not None and find_spec("pyarrow") is None:
+            text = "needs the library of Parquet: pip install 'lrt-oracle[archive]', or leave it out"
+            problems.append(Problem("archive.parquet", text))
         if problems:
             raise ConfigError(problems)
         self._resolved, self._now_ms, self._pace = resolved, now_ms, pace or ArchivePace()

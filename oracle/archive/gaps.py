@@ -68,10 +68,10 @@ class GapFiller:
 
     async def run(self) -> None:
         """Look for ever."""
-        await self._writer.ready.wait()
         is_first = True
         while True:
             await asyncio.sleep(self._every_s)
+            await self._writer.ready.wait()
             try:
                 connection = await connected(self._dsn)
                 try:

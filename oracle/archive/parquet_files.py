@@ -103,8 +103,8 @@ class ParquetFiles:
 
     async def run(self) -> None:
         """Write for ever."""
-        await self._writer.ready.wait()
         while True:
+            await self._writer.ready.wait()
             try:
                 connection = await connected(self._dsn)
                 try:

@@ -31,8 +31,8 @@ class SeenOnChain:
 
     async def run(self) -> None:
         """Look for ever."""
-        await self._writer.ready.wait()
         while True:
+            await self._writer.ready.wait()
             try:
                 await self.look()
             except ChainError as e:

@@ -51,8 +51,8 @@ class Upkeep:
 
     async def run(self) -> None:
         """Look for ever."""
-        await self._writer.ready.wait()
         while True:
+            await self._writer.ready.wait()
             try:
                 connection = await connected(self._dsn)
                 try:

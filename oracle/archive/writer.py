@@ -36,6 +36,8 @@ DAY_S, _DAYS_AHEAD = 86_400, 3
 _LOCK = 0x6C72746F
 """So that one archive alone writes for a store: a second one waits until the first is gone."""
 _STAGES = {"staged_rounds": ROUND_COLUMNS, "staged_prices": PRICE_COLUMNS, "staged_abstentions": ABSTENTION_COLUMNS}
+_FIND = "SELECT id, newest_s FROM domains WHERE (chain_id, store) = ($1, $2)"
+_MAKE = "INSERT INTO domains (chain_id, store, interval_s) VALUES ($1, $2, $3) RETURNING id, newest_s"
 _log = structlog.get_logger("oracle.archive.writer")
 
 
@@ -55,7 +57,7 @@ class ArchiveWriter:
         written: rounds since the start; ``reworded``: other words of one that was there; ``conflicts``: sealed with something
             else than what is there; ``unwritable``: that PostgreSQL does not take.
         error: what is wrong; "" while nothing is.
-        ready: set once the archive could be reached.
+        ready: set while this archive is the one that writes, as far as is known.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class ArchiveWriter:
 
     def _fail(self, error: BaseException) -> None:
         self.breaks += 1
+        self.ready.clear()
         self.error = fault_text(error)
         if (more := self._told.more(type(error).__name__)) is not None:
             _log.warning("rounds are not written to PostgreSQL", why=self.error, waiting=self.waiting,
@@ -133,12 +136,9 @@ class ArchiveWriter:
 
     async def _own_domain(self, connection: Any) -> tuple[int, int | None]:
         """Id of the store in the archive and its newest round."""
-        key = (Decimal(self._domain.chain_id), self._domain.store, self._interval_s)
-        row = await connection.fetchrow(
-            "INSERT INTO domains (chain_id, store, interval_s) VALUES ($1::numeric, $2, $3)"
-            " ON CONFLICT (chain_id, store) DO UPDATE SET interval_s = excluded.interval_s RETURNING id, newest_s",
-            *key,
-        )
+        key = (Decimal(self._domain.chain_id), self._domain.store)
+        row = await connection.fetchrow(_FIND, *key) or await connection.fetchrow(_MAKE, *key, self._interval_s)
+        await connection.execute("UPDATE domains SET interval_s = $2 WHERE id = $1", row["id"], self._interval_s)
         return int(row["id"]), row["newest_s"]
 
     async def _batch(self) -> list[VerifiedRound]:
