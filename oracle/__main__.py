@@ -21,6 +21,7 @@ from oracle.cli import (
     seats,
     setup,
     staking,
+    starting,
     storing,
     upgrade,
     watching,
@@ -47,6 +48,7 @@ def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None
 
 
 for _command in (
+    *starting.COMMANDS,
     *run.COMMANDS,
     *inspect.COMMANDS,
     *catalog.COMMANDS,
