@@ -20,6 +20,7 @@ from oracle.follow.operator_stream import OperatorStream
 from oracle.follow.sources import RoundSource
 from oracle.follow.store_sets import StoreSets
 from oracle.model.spec import FeedSpec
+from oracle.nats.link import nats_access
 from oracle.sign.eip712 import Domain
 
 
@@ -80,8 +81,8 @@ def followed(
     streams = tuple(OperatorStream(u, i, session) for i, u in enumerate(operators))
     sources: list[RoundSource] = [*streams]
     if config.nats.servers:
-        check_nats_installed()
-        sources.append(JetStreamSource(config.nats.servers, config.nats.stream, domain, len(sources)))
+        check_nats_installed(config.nats)
+        sources.append(JetStreamSource(nats_access(config.nats), config.nats.stream, domain, len(sources)))
     specs = sealed_specs(resolved)
     follower = RoundFollower(
         name, StoreSets(store, now_ms), specs, sources, now_ms=now_ms, keep_s=keep_s, most_known=most_known
