@@ -106,6 +106,7 @@ async def test_a_crash_at_any_step_doubles_nothing_and_is_made_good_by_the_next_
         await written(dsn, [verified(late.pop())])
     assert crashes[0] > 3
     monkeypatch.undo()
+    await written(dsn, [verified(r) for r in late])
     await brought_up(dsn, tmp_path, writer, EVENING_S + 20_000)
     assert [r for (r,) in duck(tmp_path, "SELECT round FROM {} ORDER BY round")] == rounds
 
