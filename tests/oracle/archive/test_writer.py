@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -138,3 +139,18 @@ async def test_while_postgresql_is_away_so_many_rounds_wait_and_who_brings_more_
 async def bring(writer: ArchiveWriter, count: int) -> None:
     for n in range(1, count + 1):
         await writer.take(verified(NOON_S + 10 * n))
+
+
+async def test_the_questions_of_the_page_can_be_asked(dsn: str) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "archive.md").read_text()
+    asked = page.split("## Questions")[1].split("```sql\n")[1].split("```")[0]
+    told = [verified(NOON_S + 10 * n, status=1 + n % 3, silent=n == 4) for n in range(9)]
+    await written(dsn, told)
+    questions = [q.strip() for q in asked.split(";\n") if "SELECT" in q]
+    assert len(questions) == 5
+    for question in questions:
+        await rows(dsn, question)
+    found = await rows(
+        dsn, "SELECT open, high, rounds, worst FROM roll_up_prices(1::smallint, $1, $2, 300)", NOON_S, NOON_S + 300
+    )
+    assert [tuple(r) for r in found] == [(1, 1, 8, "depeg")]
