@@ -92,6 +92,7 @@ class Follower:
         self._announced = asyncio.Event()
         self._sequencer_errors = _SEQUENCER_ERRORS - 1
         self._preloaded = False
+        self._is_failing = False
         self.heads: Heads | None = None
         if plan.announcers:
             self.heads = Heads(
@@ -123,7 +124,11 @@ class Follower:
             self._announced.clear()
             try:
                 await self._read_newest()
+                if self._is_failing:
+                    self._is_failing = False
+                    _log.warning("chain is read again", chain=self._chain, ends="chain not readable")
             except FeedError as error:
+                self._is_failing = True
                 self._observer.put_chain_error(self._chain, error)
                 _log.warning("chain not readable", chain=self._chain, why=str(error), advice=error.advice)
             await self._pause()

@@ -33,7 +33,7 @@ from oracle.round.rounds import Round
 from oracle.round.silent import silent_feeds
 from oracle.runtime.coalesce import Coalescer
 from oracle.runtime.listening import cannot_listen
-from oracle.runtime.log_limit import LogBudget, limit_logs
+from oracle.runtime.log_limit import LogBudget
 from oracle.runtime.resubscribe import Resubscriber
 from oracle.runtime.round_timer import RoundTimer
 from oracle.runtime.schedule import every
@@ -41,6 +41,7 @@ from oracle.runtime.supervise import Supervisor
 from oracle.serve.connection_gate import GateLimits
 from oracle.serve.own_state import show_health, show_keys
 from oracle.serve.server import Server, serve
+from oracle.serve.silences import Silences
 from oracle.storage.housekeeping import Housekeeping
 
 _log = structlog.get_logger("oracle.app")
@@ -89,7 +90,7 @@ class App:
             on_confirmed=lambda: self._set_journals(0),
         )
         self._live_lane = Coalescer(config.live_coalesce_ms / MS, self._refresh_live)
-        self._faults_told = LogBudget()
+        self._faults_told, self._silences = LogBudget(), Silences()
         self._against: dict[str, dict[str, Kind]] = {}
         for source in self.resolved.sources:
             self._against.setdefault(source.feed, {})[source.spec.name] = source.against
@@ -114,7 +115,6 @@ class App:
         Raises:
             ConfigError: a store contradicts the config.
         """
-        limit_logs()
         async with AsyncExitStack() as opened:
             session = await opened.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
             opened.push_async_callback(self._components.close)
@@ -125,13 +125,14 @@ class App:
             await self._run_tasks(self._sources, stop)
 
     async def _run_tasks(self, sources: Resubscriber, stop: asyncio.Event) -> None:
-        api, targets = self.resolved.config.api, self.targets.values()
         supervisor = Supervisor(self._tasks(sources))
         self.metrics.process.restarts = supervisor.restarts
         tasks = asyncio.create_task(supervisor.run())
         stopped = asyncio.create_task(stop.wait())
-        _log.info("running", api=f"http://{api.host}:{api.port}", feeds=len(self.resolved.specs),
-                  dry=not any(t.can_send for t in targets))  # fmt: skip
+        _log.info(
+            "running", api=self._server.url if self._server is not None else None, feeds=len(self.resolved.specs),
+            dry=not any(t.can_send for t in self.targets.values()),
+        )  # fmt: skip
         try:
             await asyncio.wait({tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if tasks.done():
@@ -262,7 +263,9 @@ class App:
         self.metrics.round_done(done.records, done.abstained, durable_ms=durable_ms)
         for change in done.transitions:
             reasons = [r.text for r in change.reasons]
-            _log.warning("status", feed=change.feed, before=change.before.word, after=change.after.word, why=reasons)
+            _log.warning("status", feed=change.feed, before=change.before.word, after=change.after.word, why=reasons,
+                         news=True)  # fmt: skip
+        self._silences.note({f: self.service.abstaining(f) for f in self.resolved.specs}, self.clock.now_ms())
 
     def _offer(self, done: Round, targets: Iterable[str]) -> None:
         for name in targets:
@@ -310,7 +313,11 @@ class App:
         chain_id = self.resolved.config.chains[chain].chain_id
         marked = self.database.mark_orphaned(chain_id, first_block, last_block, f"reorganised at block {first_block}")
         _log.warning(
-            "reorganisation: rounds that used its blocks are marked", chain=chain, block=first_block, rounds=marked
+            "reorganisation: rounds that used its blocks are marked",
+            chain=chain,
+            block=first_block,
+            rounds=marked,
+            news=True,
         )
 
     def _on_peers_clock(self, offset_ms: int) -> None:

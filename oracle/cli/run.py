@@ -62,18 +62,22 @@ def run(config_path: Path) -> None:
     """Run the oracle: rounds, endpoint, pushes. Ends on SIGTERM or SIGINT."""
     from oracle.app import App
     from oracle.build import build
+    from oracle.cli.starting import log_as_configured, told
     from oracle.cli.switching import run_with_switches
     from oracle.config.resolve import resolve, with_secrets
     from oracle.config.sections import load
     from oracle.config.tables.schema import ConfigError
 
     resolved = checked_config(config_path, network=True)
+    log_as_configured(resolved.config)
     try:
-        run_until_signal(
-            lambda stop: run_with_switches(
-                resolved, config_path, stop, load=lambda p: with_secrets(resolve(load(p))), make=lambda r: App(build(r))
-            )
-        )
+        with told("oracle", resolved, config_path):
+            run_until_signal(
+                lambda stop: run_with_switches(
+                    resolved, config_path, stop, load=lambda p: with_secrets(resolve(load(p))),
+                    make=lambda r: App(build(r)),
+                )
+            )  # fmt: skip
     except ConfigError as e:
         raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
 
@@ -84,15 +88,18 @@ def serve(config_path: Path) -> None:
     """Run a node: serve what operators sealed, verified, without keys, sources or a database. Ends on SIGTERM or SIGINT."""
     import time
 
+    from oracle.cli.starting import log_as_configured, told
     from oracle.config.tables.schema import ConfigError
     from oracle.node.node import ServingNode
 
     resolved = checked_config(config_path, network=True)
+    log_as_configured(resolved.config)
     try:
         node = ServingNode(resolved, lambda: time.time_ns() // 1_000_000)
     except ConfigError as e:
         raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
-    run_until_signal(node.run)
+    with told("node", resolved, config_path):
+        run_until_signal(node.run)
 
 
 @click.command()

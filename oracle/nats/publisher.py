@@ -26,6 +26,7 @@ _HOUR_S, _MB = 3_600, 1 << 20
 _TWICE_S = 3_600.0
 """So long the server knows a round that comes again."""
 _log = structlog.get_logger("oracle.nats.publisher")
+_NOT_HANDED_ON = "sealed rounds are not handed on to NATS"
 Read = Callable[[Callable[[StoredRounds], list[RoundFrame]]], Awaitable[list[RoundFrame]]]
 
 
@@ -80,13 +81,15 @@ class RoundPublisher:
     def _fail(self, error: Exception) -> None:
         self.error = fault_text(error)
         if (more := self._told.more(type(error).__name__)) is not None:
-            _log.warning("sealed rounds are not handed on to NATS", why=self.error, more_since_the_last_line=more)
+            _log.warning(_NOT_HANDED_ON, why=self.error, more_since_the_last_line=more)
 
     async def _connected(self) -> None:
         client = await connected(self._servers)
         try:
             stream = client.jetstream(timeout=TIMEOUT_S)
             await self._make(stream)
+            if self.error:
+                _log.warning("sealed rounds are handed on to NATS again", ends=_NOT_HANDED_ON)
             self.error = ""
             while not client.is_closed:
                 handed = [await self._hand_on(stream, target) for target in self._domains]

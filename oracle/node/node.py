@@ -25,7 +25,6 @@ from oracle.model.spec import FeedSpec
 from oracle.node.follow_gauges import FollowGauges
 from oracle.node.node_service import NodeService
 from oracle.runtime.listening import cannot_listen
-from oracle.runtime.log_limit import limit_logs
 from oracle.serve.connection_gate import GateLimits
 from oracle.serve.server import Server, serve
 from oracle.sign.eip712 import Domain
@@ -75,7 +74,6 @@ class ServingNode:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set."""
-        limit_logs()
         async with AsyncExitStack() as opened:
             connector = aiohttp.TCPConnector(force_close=True)  # a stream that broke leaves nothing to use again
             session = await opened.enter_async_context(

@@ -41,6 +41,7 @@ _STALE_SET = frozenset({"WrongEpoch", "Expired", "BadSignature", "BelowThreshold
 _PACE = TargetPace()
 _NOBODY_ELSE = OtherOperators()
 _log = structlog.get_logger("oracle.push.target")
+_NO_PUSH = "no push this time; the next tick tries again"
 
 
 class Target:
@@ -133,7 +134,7 @@ class Target:
         self._newest: Round | None = None
         self._turn_ms: int | None = None
         self._has_news = False
-        self._log_budget = LogBudget()
+        self._log_budget, self._is_failing = LogBudget(), False
         self._read_ms: int | None = None
         self._last_read: Mapping[int, Report] = self.pusher.stored
 
@@ -238,6 +239,9 @@ class Target:
         try:
             async with asyncio.timeout(self.pace.tick_s):
                 await self._tick()
+            if self._is_failing:
+                self._is_failing = False
+                _log.warning("the target answers again", target=self.name, ends=_NO_PUSH)
         except TROUBLE as e:
             self._failed(e)
         finally:
@@ -268,9 +272,10 @@ class Target:
         self.counts["failed"] += 1
         (self._context.on_failed if self._batches.is_pushing else self._context.on_look_failed)(word)
         self._batches.is_pushing = False
+        self._is_failing = True
         more = self._log_budget.more(word)
         if more is not None:
-            _log.warning("no push this time; the next tick tries again", target=self.name, why=str(error)[:300],
+            _log.warning(_NO_PUSH, target=self.name, why=str(error)[:300],
                          more_since_the_last_line=more)  # fmt: skip
         if isinstance(error, StoreRefuses) and error.name in _STALE_SET:
             self._attesters.leave_seats()
