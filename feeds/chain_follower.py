@@ -130,7 +130,8 @@ class Follower:
             except FeedError as error:
                 self._is_failing = True
                 self._observer.put_chain_error(self._chain, error)
-                _log.warning("chain not readable", chain=self._chain, why=str(error), advice=error.advice)
+                _log.warning("chain not readable", chain=self._chain, why=str(error), advice=error.advice,
+                             fingerprint=error.code)  # fmt: skip
             await self._pause()
 
     async def _pause(self) -> None:

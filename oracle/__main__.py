@@ -26,6 +26,19 @@ from oracle.cli.secret_files import read_secret_files
 from oracle.cli.shell import Commands
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from oracle.cli.starting import versions  # noqa: PLC0415 - --help stays quick
+
+    found = versions()
+    commit = f" (commit {found['commit']})" if found["commit"] else ""
+    click.echo(f"lrt-oracle {found['version']}{commit}")
+    for name in ("rules_version", "database_schema", "python", "platform"):
+        click.echo(f"{name.replace('_', ' ')} {found[name]}")
+    ctx.exit()
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "config_path", default="config.toml", show_default=True, type=click.Path(path_type=Path))
 @click.option(
@@ -33,7 +46,7 @@ from oracle.cli.shell import Commands
 )
 @click.option("--verbose", is_flag=True, help="Also log every push and connection, whatever the config says.")
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, p, v: _print_version(c, p, v),
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
     help="Show the versions of program, rules, database and Python.",
 )  # fmt: skip
 @click.pass_context
@@ -70,19 +83,6 @@ def _set_up_log(form: str | None, *, verbose: bool) -> None:
     from oracle.runtime.logs import LogFormat, LogLevel, set_up_log  # noqa: PLC0415 - --help stays quick
 
     set_up_log(LogFormat(form or LogFormat.CONSOLE), LogLevel.INFO if verbose else LogLevel.WARNING)
-
-
-def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    if not value or ctx.resilient_parsing:
-        return
-    from oracle.cli.starting import versions  # noqa: PLC0415 - --help stays quick
-
-    found = versions()
-    commit = f" (commit {found['commit']})" if found["commit"] else ""
-    click.echo(f"lrt-oracle {found['version']}{commit}")
-    for name in ("rules_version", "database_schema", "python", "platform"):
-        click.echo(f"{name.replace('_', ' ')} {found[name]}")
-    ctx.exit()
 
 
 if __name__ == "__main__":

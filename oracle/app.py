@@ -33,7 +33,6 @@ from oracle.round.rounds import Round
 from oracle.round.silent import silent_feeds
 from oracle.runtime.coalesce import Coalescer
 from oracle.runtime.listening import cannot_listen
-from oracle.runtime.log_limit import LogBudget
 from oracle.runtime.resubscribe import Resubscriber
 from oracle.runtime.round_timer import RoundTimer
 from oracle.runtime.schedule import every
@@ -90,7 +89,7 @@ class App:
             on_confirmed=lambda: self._set_journals(0),
         )
         self._live_lane = Coalescer(config.live_coalesce_ms / MS, self._refresh_live)
-        self._faults_told, self._silences = LogBudget(), Silences()
+        self._silences = Silences()
         self._against: dict[str, dict[str, Kind]] = {}
         for source in self.resolved.sources:
             self._against.setdefault(source.feed, {})[source.spec.name] = source.against
@@ -297,13 +296,8 @@ class App:
         self.metrics.live(spent_us)
 
     def _indication_failed(self, feed: str, error: Exception) -> None:
-        """Indications come with every tick: one line of the log for many of a kind."""
         self.metrics.misfire("indication")
-        if (more := self._faults_told.more((feed, type(error)))) is not None:
-            _log.error(
-                "a fault of this program: a feed has no indication", feed=feed, error=repr(error),
-                more_since_the_last_line=more,
-            )  # fmt: skip
+        _log.error("a fault of this program: a feed has no indication", feed=feed, error=repr(error))
 
     def _on_head(self, chain: str, head: Head, _: ChainRead) -> None:
         self.clock.watch.block(chain, head.time_ms, self.clock.now_ms())

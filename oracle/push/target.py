@@ -30,7 +30,6 @@ from oracle.push.seating import Seating
 from oracle.push.sending.pusher import Pusher
 from oracle.push.settings import PushRules, TargetPace
 from oracle.round.rounds import Round
-from oracle.runtime.log_limit import LogBudget
 from oracle.sign.operator import Operator
 from oracle.sign.signed_batch import CollectedSignatures
 
@@ -134,7 +133,7 @@ class Target:
         self._newest: Round | None = None
         self._turn_ms: int | None = None
         self._has_news = False
-        self._log_budget, self._is_failing = LogBudget(), False
+        self._is_failing = False
         self._read_ms: int | None = None
         self._last_read: Mapping[int, Report] = self.pusher.stored
 
@@ -267,16 +266,13 @@ class Target:
             await self.pusher.refresh()  # nothing is due for long: what is on chain is known all the same
 
     def _failed(self, error: Exception) -> None:
-        """Count what a tick ended with; one line of the log for many of a kind: a tick comes twice a second."""
+        """Count what a tick ended with."""
         word = failure_word(error)
         self.counts["failed"] += 1
         (self._context.on_failed if self._batches.is_pushing else self._context.on_look_failed)(word)
         self._batches.is_pushing = False
         self._is_failing = True
-        more = self._log_budget.more(word)
-        if more is not None:
-            _log.warning(_NO_PUSH, target=self.name, why=str(error)[:300],
-                         more_since_the_last_line=more)  # fmt: skip
+        _log.warning(_NO_PUSH, target=self.name, why=str(error)[:300], fingerprint=word)
         if isinstance(error, StoreRefuses) and error.name in _STALE_SET:
             self._attesters.leave_seats()
 

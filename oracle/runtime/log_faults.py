@@ -19,7 +19,7 @@ _OWN_NUMBER = re.compile(r"(?:0x)?[0-9a-fA-F]{32,}|[-+]?\d[\d.,:]*")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _MORE = "more_since_the_last_line"
 """So many of a kind were left out before the line came here."""
-_APART = frozenset({"event", "level", "part", "advice", "detail", _MORE})
+_APART = frozenset({"event", "fingerprint", "level", "part", "advice", "detail", _MORE})
 """What says nothing of which fault it is."""
 Line = dict[str, Any]
 
@@ -52,7 +52,7 @@ class LogFaults:
     """Which lines of faults are written.
 
     Two lines are of one fault if they come from the same part with the same event and the same words in their fields. Numbers,
-    hashes, and numbers within sentences tell no faults apart; a field ``fingerprint`` stands for all others.
+    hashes, and numbers within sentences tell no faults apart; a field ``fingerprint`` stands for the event and all sentences.
 
     Args:
         repeat_s: from the first line of a fault to the next; each pause after it is twice as long, an hour at most.
@@ -149,15 +149,13 @@ class LogFaults:
 
 
 def _kind(line: Line) -> tuple[str, str]:
-    return str(line["part"]), str(line["event"])
+    return str(line["part"]), str(line.get("fingerprint") or line["event"])
 
 
 def _words(line: Line) -> dict[str, str]:
     """The fields that tell a fault from others of its event."""
-    given = line.get("fingerprint")
-    if given is not None:
-        return {"fingerprint": str(given)}
-    return {k: _normal(v) for k, v in line.items() if k not in _APART and not _is_number(v)}
+    words = {k: _normal(v) for k, v in line.items() if k not in _APART and not _is_number(v)}
+    return {k: v for k, v in words.items() if " " not in v} if "fingerprint" in line else words
 
 
 def _is_number(value: Any) -> bool:

@@ -87,4 +87,7 @@ class LogSection:
     def problems(self) -> Iterator[tuple[str, str]]:
         """What is wrong with the keys together."""
         if self.over_s <= self.repeat_s:
-            yield "over_s", f"{self.over_s} is not more than repeat_s, {self.repeat_s}: a fault would be over before it is told again"
+            yield (
+                "over_s",
+                f"{self.over_s} is not more than repeat_s, {self.repeat_s}: a fault would be over before it is told again",
+            )

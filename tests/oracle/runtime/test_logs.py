@@ -144,7 +144,7 @@ def test_faults_are_apart_by_their_words_and_not_by_their_numbers() -> None:
     told = [faults.take({**DOWN, **more}) is not None for more in (
         {"chain": "mainnet"}, {"why": "refused by node 1"}, {"why": "refused by node 2"}, {"why": "reverted"},
         {"tx": hashes[0]}, {"tx": hashes[1]}, {"peer": "0x" + "11" * 20}, {"peer": "0x" + "22" * 20},
-        {"part": "oracle.push"}, {"fingerprint": "job/locked", "why": "a"}, {"fingerprint": "job/locked", "why": "b"},
+        {"part": "oracle.push"}, {"fingerprint": "job/locked", "why": "one thing"}, {"fingerprint": "job/locked", "why": "or another"},
     )]  # fmt: skip
     assert told == [True, True, False, True, True, False, True, True, True, True, False]
 
