@@ -100,6 +100,9 @@ class App:
         )  # fmt: skip
         components.agreements.sealed.on_learned = self._learned.take
         self._publisher = round_publisher(self.resolved, self.database, components.readers)
+        if self._publisher is not None:
+            self.metrics.nats.publisher, self.metrics.nats.behind = self._publisher, self._publisher.behind
+            self.service.handed_on = self._publisher.warnings
         self._sources: Resubscriber | None = None
         self._server: Server | None = None
 
@@ -126,6 +129,7 @@ class App:
     async def _run_tasks(self, sources: Resubscriber, stop: asyncio.Event) -> None:
         supervisor = Supervisor(self._tasks(sources))
         self.metrics.process.restarts = supervisor.restarts
+        self.metrics.expect_jobs([*supervisor.restarts, "round"])
         tasks = asyncio.create_task(supervisor.run())
         stopped = asyncio.create_task(stop.wait())
         _log.info(
@@ -195,6 +199,7 @@ class App:
                 port=api.port,
                 now_ms=self.clock.now_ms,
                 metrics=self._render_metrics,
+                counts=self.metrics.http,
                 cors_origins=api.cors_origins,
                 gate_limits=GateLimits(connections=api.max_connections, idle_s=api.idle_s),
             )

@@ -39,6 +39,9 @@ class Cursors(Protocol):
     def move_reader(self, name: str, sequence: int) -> None:
         """It has all up to this number."""
 
+    def count_after(self, target: str, sequence: int) -> int:
+        """How many sealed rounds of a target were stored after that number."""
+
 
 class RoundPublisher:
     """Hands on the rounds of the stores of one process.
@@ -53,6 +56,8 @@ class RoundPublisher:
 
     Attributes:
         published: rounds that were acknowledged since the start.
+        errors: how often handing on ended with a fault since the start.
+        is_connected: whether rounds are handed on now.
         error: what is wrong; "" while nothing is.
     """
 
@@ -62,7 +67,8 @@ class RoundPublisher:
     ) -> None:  # fmt: skip
         self._servers, self._stream, self._domains, self._feeds = tuple(servers), stream, domains, tuple(feeds)
         self._read, self._cursors = read, cursors
-        self.published = 0
+        self.published = self.errors = 0
+        self.is_connected = False
         self.error = ""
         self._told = LogBudget()
 
@@ -80,6 +86,7 @@ class RoundPublisher:
 
     def _fail(self, error: Exception) -> None:
         self.error = fault_text(error)
+        self.errors += 1
         if (more := self._told.more(type(error).__name__)) is not None:
             _log.warning(_NOT_HANDED_ON, why=self.error, more_since_the_last_line=more)
 
@@ -90,13 +97,14 @@ class RoundPublisher:
             await self._make(stream)
             if self.error:
                 _log.warning("sealed rounds are handed on to NATS again", ends=_NOT_HANDED_ON)
-            self.error = ""
+            self.error, self.is_connected = "", True
             while not client.is_closed:
                 handed = [await self._hand_on(stream, target) for target in self._domains]
                 if not any(handed):
                     await asyncio.sleep(_LOOK_S)
             raise NatsFault("the connection is closed")
         finally:
+            self.is_connected = False
             await client.close()
 
     async def _make(self, stream: Any) -> None:
@@ -120,7 +128,7 @@ class RoundPublisher:
 
     async def _hand_on(self, stream: Any, target: str) -> int:
         """Publish what follows of a target; how many."""
-        name, domain = f"nats {self._stream[0]} {target}", self._domains[target]
+        name, domain = self._cursor(target), self._domains[target]
         sequence = self._cursors.read_up_to(name) or 0
         frames = await self._read(
             partial(frames_after, target=target, sequence=sequence, limit=_AT_ONCE, feeds=self._feeds)
@@ -131,3 +139,20 @@ class RoundPublisher:
             self._cursors.move_reader(name, frame.sequence)
             self.published += 1
         return len(frames)
+
+    def _cursor(self, target: str) -> str:
+        return f"nats {self._stream[0]} {target}"
+
+    def behind(self) -> dict[str, int]:
+        """Rounds that are stored and not handed on, by target."""
+        cursors = self._cursors
+        return {t: cursors.count_after(t, cursors.read_up_to(self._cursor(t)) or 0) for t in self._domains}
+
+    def warnings(self) -> tuple[str, ...]:
+        """For /readyz: what keeps rounds from being handed on."""
+        if self.is_connected or not self.error:
+            return ()
+        waiting = sum(self.behind().values())
+        return (
+            f"NATS: {waiting} rounds wait to be handed on: {self.error}: rounds and pushes go on, look at nats.servers",
+        )

@@ -127,6 +127,7 @@ class ServingNode:
             return await serve(
                 service, host=api.host, port=api.port, now_ms=self._now_ms, metrics=gauges.render,
                 cors_origins=api.cors_origins, gate_limits=GateLimits(connections=api.max_connections, idle_s=api.idle_s),
+                counts=gauges.http,
             )  # fmt: skip
         except OSError as e:
             raise cannot_listen("api", api.host, api.port, e) from None

@@ -34,6 +34,7 @@ _AFTER = "SELECT sequence, round_s, silent FROM outbox WHERE target = ? AND sequ
 _OF_ROUND = "SELECT sequence FROM outbox WHERE target = ? AND round_s = ?"
 _BEFORE_LATER = "SELECT min(sequence) - 1 FROM outbox WHERE target = ? AND round_s > ?"
 _NEWEST = "SELECT coalesce(max(sequence), 0) FROM outbox WHERE target = ?"
+_COUNT_AFTER = "SELECT count(*) FROM outbox WHERE target = ? AND sequence > ?"
 _MOVE = "INSERT INTO outbox_readers VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET sequence = max(sequence, excluded.sequence)"
 
 
@@ -81,6 +82,11 @@ class OutboxRows:
         """The number of the newest, 0 if there is none."""
         with self._reading:
             return int(self._reads.execute(_NEWEST, (target,)).fetchone()[0])
+
+    def count_after(self, target: str, sequence: int) -> int:
+        """How many sealed rounds of a target were stored after the one with this number and are still here."""
+        with self._reading:
+            return int(self._reads.execute(_COUNT_AFTER, (target, sequence)).fetchone()[0])
 
     def read_up_to(self, name: str) -> int | None:
         """How far a reader of this process has come; None where it has not begun."""
