@@ -99,10 +99,7 @@ class App:
             last_round_s=lambda: self.last_round_s, note=components.outcomes.tally.note, offer=self._offer,
         )  # fmt: skip
         components.agreements.sealed.on_learned = self._learned.take
-        self._publisher = round_publisher(self.resolved, self.database, components.readers)
-        if self._publisher is not None:
-            self.metrics.nats.publisher, self.metrics.nats.behind = self._publisher, self._publisher.behind
-            self.service.handed_on = self._publisher.warnings
+        self._publisher = round_publisher(components)
         self._sources: Resubscriber | None = None
         self._server: Server | None = None
 

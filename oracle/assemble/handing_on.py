@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.forms import raw_address
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.nats.link import is_installed
 from oracle.nats.publisher import RoundPublisher
 from oracle.serve.history import HistoryReaders
+from oracle.serve.metrics import Metrics
+from oracle.serve.service import PriceService
 from oracle.sign.eip712 import Domain
 from oracle.storage.database import Database
 
 
-def round_publisher(resolved: ResolvedConfig, database: Database, readers: HistoryReaders) -> RoundPublisher | None:
+class HandsOn(Protocol):
+    """What of a process takes part in handing on."""
+
+    @property
+    def resolved(self) -> ResolvedConfig:
+        """The checked config."""
+
+    @property
+    def database(self) -> Database:
+        """Where rounds are."""
+
+    @property
+    def readers(self) -> HistoryReaders:
+        """Who reads them."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """They show how far it has come."""
+
+    @property
+    def service(self) -> PriceService:
+        """It warns where it does not go on."""
+
+
+def round_publisher(process: HandsOn) -> RoundPublisher | None:
     """To NATS, as [nats] says; None where it names no server.
 
     Raises:
         ConfigError: its library is not installed.
     """
-    config = resolved.config
+    resolved, config = process.resolved, process.resolved.config
     if not config.nats.servers:
         return None
     check_nats_installed()
@@ -28,9 +56,12 @@ def round_publisher(resolved: ResolvedConfig, database: Database, readers: Histo
         if domain not in domains.values():
             domains[name] = domain
     stream = (config.nats.stream, config.nats.max_age_hours, config.nats.max_megabytes)
-    return RoundPublisher(
-        config.nats.servers, stream, domains, tuple(resolved.specs), read=readers.read, cursors=database
+    made = RoundPublisher(
+        config.nats.servers, stream, domains, tuple(resolved.specs), read=process.readers.read, cursors=process.database
     )
+    process.metrics.nats.publisher, process.metrics.nats.behind = made, made.behind
+    process.service.handed_on = made.warnings
+    return made
 
 
 def check_nats_installed() -> None:
