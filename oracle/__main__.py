@@ -18,6 +18,7 @@ from oracle.cli import (
     seats,
     setup,
     staking,
+    starting,
     storing,
     upgrade,
     watching,
@@ -29,7 +30,7 @@ from oracle.cli.shell import Commands
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    from oracle.cli.starting import versions  # noqa: PLC0415 - --help stays quick
+    from oracle.cli.banner import versions  # noqa: PLC0415 - --help stays quick
 
     found = versions()
     commit = f" (commit {found['commit']})" if found["commit"] else ""
@@ -61,6 +62,7 @@ def main(ctx: click.Context, config_path: Path, log: str | None, verbose: bool) 
 
 
 for _command in (
+    *starting.COMMANDS,
     *run.COMMANDS,
     *inspect.COMMANDS,
     *catalog.COMMANDS,

@@ -62,7 +62,7 @@ def run(config_path: Path) -> None:
     """Run the oracle: rounds, endpoint, pushes. Ends on SIGTERM or SIGINT."""
     from oracle.app import App
     from oracle.build import build
-    from oracle.cli.starting import log_as_configured, told
+    from oracle.cli.banner import log_as_configured, told
     from oracle.cli.switching import run_with_switches
     from oracle.config.resolve import resolve, with_secrets
     from oracle.config.sections import load
@@ -88,7 +88,7 @@ def serve(config_path: Path) -> None:
     """Run a node: serve what operators sealed, verified, without keys, sources or a database. Ends on SIGTERM or SIGINT."""
     import time
 
-    from oracle.cli.starting import log_as_configured, told
+    from oracle.cli.banner import log_as_configured, told
     from oracle.config.tables.schema import ConfigError
     from oracle.node.node import ServingNode
 

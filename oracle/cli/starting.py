@@ -1,162 +1,210 @@
-"""What a process that runs on tells of itself: how it logs, what it is when it starts, and why it stops."""
+"""`lrt-oracle init`: from nothing to a config, a folder for data and, on request, a key."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import platform
+import shlex
 import sys
-import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import fields, is_dataclass
-from importlib.metadata import PackageNotFoundError, distribution, version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import structlog
 
-from feeds.secret_refs import refs
-from feeds.secret_values import SecretMissing, filled
-from oracle.model.spec import RULES_VERSION
-from oracle.runtime.logs import STARTS, LogFormat, LogLevel, set_up_log
+from oracle.cli.shell import Exit, ExitCode, print_result
 
 if TYPE_CHECKING:
-    from oracle.config.resolve import ResolvedConfig
-    from oracle.config.sections import Config
-    from oracle.config.tables.operator_sections import OperatorSection
+    from oracle.start.new_config import Made, Wanted
 
-_log = structlog.get_logger(STARTS)
-_ROOT = Path(__file__).resolve().parent.parent.parent
-_COMMIT_LENGTH = 40
+_PATIENCE_S = 5.0
+_ALL = "all"
+_NEW, _NONE = "new", "none"
 
 
-def log_as_configured(config: Config) -> None:
-    """Log as [log] says; --log and --verbose go before it. Every secret that the config names is hidden."""
-    asked = click.get_current_context().find_root().params
-    section = config.log
-    form = LogFormat(asked.get("log") or section.format)
-    level = LogLevel.INFO if asked.get("verbose") and section.level is not LogLevel.DEBUG else section.level
-    pipe = set_up_log(form, level)
-    pipe.set_levels(level, section.levels)
-    pipe.faults.repeat_s, pipe.faults.over_s = float(section.repeat_s), float(section.over_s)
-    pipe.secrets.learn(named_secrets(config, os.environ))
+@click.command()
+@click.argument("folder", default=".", type=click.Path(path_type=Path))
+@click.option("--chain", help="Where sources are read: ethereum (default), arbitrum, base, optimism ...")
+@click.option(
+    "--endpoint", "endpoints", multiple=True, metavar="URL", help="RPC endpoint of the chain; again for each."
+)
+@click.option(
+    "--feed",
+    "feeds",
+    multiple=True,
+    metavar="NAME",
+    help="A feed, with all that it needs; again for each. Default: all.",
+)
+@click.option(
+    "--operator/--read-only", "operator", default=None, help="Sign prices, or only make and serve them (default)."
+)
+@click.option("--name", default="mine", show_default=True, help="Of the operator, in its own config.")
+@click.option(
+    "--key",
+    type=click.Choice([_NEW, _NONE]),
+    help="Of the operator: make one (default), with the passphrase in LRT_ORACLE_PASSPHRASE, in the file that"
+    " LRT_ORACLE_PASSPHRASE_FILE names, or typed in; or leave that for later.",
+)
+@click.option("--target", "stores", multiple=True, metavar="ADDRESS", help="A PriceStore on the chain; again for each.")
+@click.option("--offline", is_flag=True, help="Ask no endpoint for its chain.")
+@click.option("--yes", is_flag=True, help="Ask nothing: what no option says has its default.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def init(
+    ctx: click.Context,
+    /,
+    *,
+    folder: Path,
+    chain: str | None,
+    endpoints: tuple[str, ...],
+    feeds: tuple[str, ...],
+    operator: bool | None,
+    name: str,
+    key: str | None,
+    stores: tuple[str, ...],
+    offline: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Make a config that passes the check in FOLDER (default: here), a folder for data and, on request, a key.
 
+    On a terminal it asks for what no option says. Nothing is overwritten.
+    """
+    from oracle.start.new_config import Wanted, check_wanted, make
+    from oracle.start.refusals import StartRefused
+    from oracle.start.shipped_feeds import HOME_CHAIN, chain_named, chain_names, chosen_feeds
 
-def named_secrets(config: Any, environ: Mapping[str, str]) -> Iterator[str]:
-    """The values of all secrets that a config names: in addresses and headers, and as passphrases."""
-    from oracle.sign.keyfiles import KeyfileError, passphrase_of
-
-    for name, text in _texts(config):
-        for ref in refs(text):
-            with suppress(SecretMissing):
-                yield filled(f"${{{ref}}}", environ).text
-        if name.endswith("_env"):
-            with suppress(KeyfileError):
-                yield passphrase_of(text, environ) or ""
-
-
-def _texts(part: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """All texts of a config, each with the name of its key."""
-    if isinstance(part, str):
-        yield name, part
-    elif is_dataclass(part):
-        for field in fields(part):
-            if field.name != "catalog":
-                yield from _texts(getattr(part, field.name), field.name)
-    elif isinstance(part, Mapping | tuple | list):
-        for value in part.values() if isinstance(part, Mapping) else part:
-            yield from _texts(value, name)
-
-
-@contextmanager
-def told(what: str, resolved: ResolvedConfig, config_path: Path) -> Iterator[None]:
-    """Log a banner at the start and a line at the end."""
-    began_s = time.monotonic()
-    _log.info("start", process=what, pid=os.getpid(), **versions(), **_facts(resolved, config_path))
+    if (
+        ctx.parent is not None
+        and ctx.parent.get_parameter_source("config_path") is not click.core.ParameterSource.DEFAULT
+    ):
+        raise Exit("init makes FOLDER/config.toml: leave out --config, and give the folder", ExitCode.USAGE)
+    asks = not yes and sys.stdin.isatty()
     try:
-        yield
-    except BaseException as e:
-        _log.error("stop", reason=f"{type(e).__name__}: {e}", ran_s=round(time.monotonic() - began_s, 1), news=True)
-        raise
-    _log.info("stop", reason="it was told to", ran_s=round(time.monotonic() - began_s, 1))
+        if chain is None:
+            chain = _choice("Chain", chain_names(), HOME_CHAIN) if asks else HOME_CHAIN
+        at = chain_named(chain)
+        if asks and not endpoints:
+            endpoints = _endpoints(chain)
+        if asks and not feeds:
+            feeds = _feed_names(len(chosen_feeds(chain, ())))
+        named = () if _ALL in feeds else feeds
+        if operator is None:
+            operator = asks and click.confirm(
+                "Sign prices as an operator? (else they are only made and served)", err=True
+            )
+        if operator and key is None:
+            key = _NEW if not asks or click.confirm("Make its report key now?", default=True, err=True) else _NONE
+        wanted = Wanted(
+            folder=folder.absolute(),
+            chain=at,
+            endpoints=endpoints,
+            feeds=chosen_feeds(chain, named),
+            operator=name if operator else None,
+            makes_key=bool(operator) and key == _NEW,
+            stores=stores,
+        )
+        check_wanted(wanted)
+        answers = {} if offline else _ask_chains(wanted)
+        made = make(wanted, _with_passphrase(asks=asks) if wanted.makes_key else os.environ)
+    except StartRefused as e:
+        raise Exit(str(e), ExitCode.USAGE) from None
+    print_result(as_json, _document(wanted, made, answers), _lines(wanted, made, answers))
 
 
-def versions() -> dict[str, Any]:
-    """What runs here."""
-    from oracle.storage.migrations.steps import NEWEST
+def _choice(question: str, known: tuple[str, ...], default: str) -> str:
+    kind = click.Choice(known)
+    return str(click.prompt(question, type=kind, default=default, err=True))
 
-    try:
-        own = version("lrt-oracle")
-    except PackageNotFoundError:
-        own = "not installed"
+
+def _endpoints(chain: str) -> tuple[str, ...]:
+    click.echo(f"RPC endpoints of {chain}, better two or more of different providers; an empty line ends.", err=True)
+    given: list[str] = []
+    while True:
+        url = click.prompt(f"Endpoint {len(given) + 1}", default="", show_default=False, err=True).strip()
+        if url:
+            given.append(url)
+        elif given:
+            return tuple(given)
+
+
+def _feed_names(number: int) -> tuple[str, ...]:
+    text = click.prompt(f"Feeds: {_ALL} {number}, or names with commas (wstETH/ETH,rETH/ETH)", default=_ALL, err=True)
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _with_passphrase(*, asks: bool) -> Mapping[str, str]:
+    """The environment, with a passphrase that is typed in where it has none."""
+    from oracle.sign.keyfiles import has_passphrase
+    from oracle.start.new_config import PASSPHRASE
+
+    if not asks or has_passphrase(PASSPHRASE, os.environ):
+        return os.environ
+    typed = click.prompt("Passphrase of the key (not shown)", hide_input=True, confirmation_prompt=True, err=True)
+    return {**os.environ, PASSPHRASE: typed}
+
+
+def _ask_chains(wanted: Wanted) -> dict[int, str]:
+    """What each endpoint says of its chain, by its place; Exit where one serves another chain."""
+    import asyncio
+
+    from feeds.errors import FeedError
+    from oracle.deploy.create2 import DeployError
+    from oracle.deploy.deployment import chain_id_of
+
+    async def ask(url: str) -> int | str:
+        try:
+            return await chain_id_of(url, patience_s=_PATIENCE_S)
+        except (DeployError, FeedError) as e:
+            return str(e)
+
+    async def ask_all() -> list[int | str]:
+        return list(await asyncio.gather(*(ask(url) for url in wanted.endpoints)))
+
+    said: dict[int, str] = {}
+    for number, answer in enumerate(asyncio.run(ask_all()), start=1):
+        if isinstance(answer, int) and answer != wanted.chain.chain_id:
+            raise Exit(
+                f"endpoint {number} serves chain {answer}, {wanted.chain.name} is {wanted.chain.chain_id}: nothing was made;"
+                " correct --endpoint or --chain",
+                ExitCode.USAGE,
+            )
+        is_known = isinstance(answer, int)
+        said[number] = "serves it" if is_known else "did not say its chain now: `lrt-oracle check` asks it again"
+    return said
+
+
+def _next(made: Made) -> list[str]:
+    at_hand = made.config == Path.cwd() / made.config.name
+    command = "lrt-oracle" if at_hand else f"lrt-oracle --config {shlex.quote(str(made.config))}"
+    return [f"{command} {verb}" for verb in ("check", "once", "run")]
+
+
+def _document(wanted: Wanted, made: Made, answers: Mapping[int, str]) -> dict[str, Any]:
     return {
-        "version": own, "commit": commit(), "rules_version": RULES_VERSION, "database_schema": NEWEST,
-        "python": platform.python_version(), "platform": f"{sys.platform} {platform.machine()}",
-    }  # fmt: skip
-
-
-def commit(root: Path = _ROOT) -> str | None:
-    """The commit of git that this program is of: of the checkout that it runs in, or that it was installed from; None: not known."""
-    with suppress(OSError):
-        if (root / ".git").exists():
-            return _checked_out(root / ".git")
-    with suppress(PackageNotFoundError, ValueError, KeyError, TypeError):
-        document = distribution("lrt-oracle").read_text("direct_url.json")
-        return str(json.loads(document or "{}")["vcs_info"]["commit_id"])
-    return None
-
-
-def _checked_out(git: Path) -> str | None:
-    folder = git
-    if git.is_file():  # a second work tree: the file says where its folder is
-        folder = (git.parent / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()).resolve()
-    head = (folder / "HEAD").read_text(encoding="utf-8").strip()
-    if not head.startswith("ref: "):
-        return head
-    name, common = head.removeprefix("ref: "), folder
-    with suppress(FileNotFoundError):
-        common = (folder / (folder / "commondir").read_text(encoding="utf-8").strip()).resolve()
-    for place in (folder, common):
-        with suppress(FileNotFoundError):
-            return (place / name).read_text(encoding="utf-8").strip()
-    with suppress(FileNotFoundError):
-        packed = (common / "packed-refs").read_text(encoding="utf-8").splitlines()
-        return next((line[:_COMMIT_LENGTH] for line in packed if line.endswith(f" {name}")), None)
-    return None
-
-
-def _facts(resolved: ResolvedConfig, config_path: Path) -> dict[str, Any]:
-    from oracle.assemble.network import common_rules
-
-    config = resolved.config
-    kinds = Counter(s.kind.value for f in resolved.specs.values() for s in f.sources)
-    return {
-        "config": str(config_path.resolve()),
-        "config_sha256": hashlib.sha256(config_path.read_bytes()).hexdigest(),
-        "rules_hash": f"0x{common_rules(resolved).digest.hex()}",
-        "round_interval_s": config.oracle.round_interval_s,
-        "data": str(Path(config.oracle.database).resolve().parent),
-        "api": f"http://{config.api.host}:{config.api.port}",
-        "feeds": list(resolved.specs),
-        "pushed": len(resolved.pushed),
-        "sources": dict(sorted(kinds.items())),
-        "venues": sorted(config.venues),
-        "chain": [{"name": n, "chain_id": c.chain_id, "endpoints": len(c.endpoints)} for n, c in config.chains.items()],
-        "target": [{"name": n, "chain": t.chain, "store": t.store} for n, t in config.targets.items()],
-        "operator": [{"name": o.name, "address": _address(o), "journal": o.journal} for o in config.operators],
+        "config": str(made.config),
+        "data": str(made.data),
+        "chain": wanted.chain.name,
+        "endpoints": [answers.get(n + 1, "not asked") for n in range(len(wanted.endpoints))],
+        "hidden": [str(f) for f in made.hidden],
+        "feeds": [f.name for f in wanted.feeds],
+        "operator": wanted.operator,
+        "address": made.address,
+        "next": _next(made),
     }
 
 
-def _address(section: OperatorSection) -> str | None:
-    """The address of an operator's key, as far as it is known before a key is opened."""
-    from oracle.sign.keyfiles import KeyfileError, stated_address
+def _lines(wanted: Wanted, made: Made, answers: Mapping[int, str]) -> list[str]:
+    from oracle.start.new_config import PASSPHRASE
 
-    if section.signer_address is not None:
-        return section.signer_address
-    with suppress(OSError, KeyfileError):
-        return stated_address(Path(section.keyfile or ""))
-    return None
+    rows = [f"{made.config}: {len(wanted.feeds)} feeds on {wanted.chain.name}", f"{made.data}: for database and keys"]
+    rows += [f"endpoint {n} {text}" for n, text in answers.items()]
+    rows += [f"{f}: an address that may hold a key; the config only names this file" for f in made.hidden]
+    if made.address is not None:
+        rows.append(f"report key {made.address}: keep its passphrase, and have it in {PASSPHRASE} for check and run")
+    elif wanted.operator is not None:
+        rows.append(f"no key yet: the lines of operator {wanted.operator} in the config say how")
+    what = ("every part checked, sources asked", "one round, printed", "rounds, page and API at http://127.0.0.1:8551/")
+    return [*rows, "Next:", *(f"  {c}   # {w}" for c, w in zip(_next(made), what, strict=True))]
+
+
+COMMANDS = (init,)

@@ -19,7 +19,7 @@ from oracle.serve.metric_rows.row import PREFIX, MetricKind, MetricRow
 
 TOPICS = (process, feeds, chains, pushes, operators, stake, watch, node)
 CATALOG: Mapping[str, MetricRow] = MappingProxyType({row.name: row for topic in TOPICS for row in topic.ROWS})
-disable_created_metrics()  # a series more for each counter, which the process start tells as well
+disable_created_metrics()  # type: ignore[no-untyped-call] # a series more for each counter: the start of the process says the same
 _WRITTEN = re.compile(r"(<!-- metrics -->\n).*(<!-- end of metrics -->\n)", re.DOTALL)
 
 
