@@ -13,6 +13,7 @@ from oracle.cli import (
     earnings,
     inspect,
     moving,
+    reloading,
     repair,
     run,
     seats,
@@ -64,6 +65,7 @@ def main(ctx: click.Context, config_path: Path, log: str | None, verbose: bool) 
 for _command in (
     *starting.COMMANDS,
     *run.COMMANDS,
+    *reloading.COMMANDS,
     *inspect.COMMANDS,
     *catalog.COMMANDS,
     *setup.COMMANDS,

@@ -22,7 +22,7 @@ import structlog
 from feeds.secret_refs import refs
 from feeds.secret_values import SecretMissing, filled
 from oracle.model.spec import RULES_VERSION
-from oracle.runtime.logs import STARTS, LogFormat, LogLevel, set_up_log
+from oracle.runtime.logs import STARTS, LogFormat, LogLevel, log_pipe, set_up_log
 
 if TYPE_CHECKING:
     from oracle.config.resolve import ResolvedConfig
@@ -35,12 +35,13 @@ _COMMIT_LENGTH = 40
 
 
 def log_as_configured(config: Config) -> None:
-    """Log as [log] says; --log and --verbose go before it. Every secret that the config names is hidden."""
+    """Log as [log] says, from now on; --log and --verbose go before it. Every secret that the config names is hidden."""
     asked = click.get_current_context().find_root().params
     section = config.log
     form = LogFormat(asked.get("log") or section.format)
     level = LogLevel.INFO if asked.get("verbose") and section.level is not LogLevel.DEBUG else section.level
-    pipe = set_up_log(form, level)
+    pipe = log_pipe() or set_up_log(form, level)
+    pipe.set_format(form)
     pipe.set_levels(level, section.levels)
     pipe.faults.repeat_s, pipe.faults.over_s = float(section.repeat_s), float(section.over_s)
     pipe.secrets.learn(named_secrets(config, os.environ))

@@ -36,6 +36,7 @@ from oracle.runtime.clock import now_ms
 
 _SOURCES = ("sources", "venues.")
 _STORES = ("targets.", "operators.")
+_SERVING = ("node.", "nats.")
 _REPLACED = "look whether the venue lists it still; replace or remove it in the feed's sources"
 
 
@@ -66,6 +67,8 @@ class Examination:
             "store": self._store,
             "gas": self._gas,
             "peers": self._peers,
+            "node": self._node,
+            "nats": self._nats,
         }
 
     async def run(self, only: Collection[str] = ()) -> list[HealthFinding]:
@@ -143,9 +146,14 @@ class Examination:
 
     async def _settings(self) -> Iterable[HealthFinding]:
         document = await self._checked()
-        found = list(_problems("config", document["errors"], lambda k: not _is_source(k) and not k.startswith(_STORES)))
-        found += [warning("config", *split_advice(a)) for a in document["alarms"]]
-        found += [info("config", n) for n in document["notes"] if not n.startswith(("venue ", "others may read"))]
+        found = list(
+            _problems(
+                "config", document["errors"], lambda k: not _is_source(k) and not k.startswith((*_STORES, *_SERVING))
+            )
+        )
+        found += [warning("config", *split_advice(a)) for a in document["alarms"] if not a.startswith(_SERVING)]
+        others = ("venue ", "others may read", *_SERVING)
+        found += [info("config", n) for n in document["notes"] if not n.startswith(others)]
         return found or [ok("config", "nothing is wrong with it")]
 
     async def _endpoints(self) -> Iterable[HealthFinding]:
@@ -171,6 +179,28 @@ class Examination:
         except NoSeat as e:
             return [info("peers", f"no others to reach: {e}")]
         return list(peer_findings(findings, reading, unread))
+
+    async def _node(self) -> Iterable[HealthFinding]:
+        if not self._config.node.operators:
+            return [info("node", "this config is no node's: [node] lists nobody")]
+        return list(serving_findings("node", await self._checked()))
+
+    async def _nats(self) -> Iterable[HealthFinding]:
+        if not self._config.nats.servers:
+            return [info("nats", "no NATS server is named")]
+        return list(serving_findings("nats", await self._checked()))
+
+
+def serving_findings(name: str, document: Mapping[str, Any]) -> Iterator[HealthFinding]:
+    """What was found of [node] or [nats]. Pure."""
+    begins = f"{name}."
+    bad = [*_problems(name, document["errors"], lambda k: k.startswith(begins))]
+    bad += [warning(name, *split_advice(a)) for a in document["alarms"] if a.startswith(begins)]
+    notes = [n for n in document["notes"] if n.startswith(begins)]
+    yield from bad
+    yield from (info(name, n) if bad else ok(name, n) for n in notes)
+    if not bad and not notes:
+        yield ok(name, "nothing is wrong with it")
 
 
 def source_findings(document: Mapping[str, Any]) -> Iterator[HealthFinding]:

@@ -34,7 +34,7 @@ class KeptRounds:
     Args:
         target: name of the store.
         keep_s: how far back.
-        told_by: names of the sources: who knows what a node does not.
+        told_by: names of the operators that are followed: who knows what a node does not.
     """
 
     def __init__(self, target: str, keep_s: int, told_by: Sequence[str]) -> None:
@@ -135,7 +135,7 @@ class KeptRounds:
     @property
     def hint(self) -> str:
         """Whom to ask instead."""
-        return f"ask an operator: {', '.join(self._told_by)}"
+        return f"ask an operator: {', '.join(self._told_by)}" if self._told_by else "ask one of the store's operators"
 
     def agreement(self, round_s: int, target: str | None = None) -> Agreement | None:
         """What was sealed in a round; None where it is not kept."""

@@ -191,6 +191,11 @@ def set_up_log(form: LogFormat, level: LogLevel, stream: TextIO | None = None) -
     return pipe
 
 
+def log_pipe() -> LogPipe | None:
+    """The pipe of this process; None before it is set up."""
+    return _pipe
+
+
 def stop_log() -> None:
     """Leave the log as it was: what is left of it goes nowhere."""
     global _pipe  # noqa: PLW0603 - as above

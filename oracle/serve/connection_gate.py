@@ -122,6 +122,7 @@ class ConnectionGate:
         self._unrequested: OrderedDict[_Connection, float] = OrderedDict()
         self._kept_alive: OrderedDict[_Connection, float] = OrderedDict()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
         self.refused = self.displaced = self.expired = 0
 
     def __len__(self) -> int:
@@ -156,12 +157,18 @@ class ConnectionGate:
         self._sweeper = asyncio.get_running_loop().call_later(self._limits.idle_s / _SWEEPS, self._sweep_again)
 
     def close(self) -> None:
-        """Stop looking for idle connections."""
+        """Stop looking for idle connections, end all that are left, and let nobody in any more: not one that was accepted just before either."""
+        self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
+        for connection in tuple(self._connections):
+            if connection.transport is not None:
+                connection.transport.abort()
 
     def admit(self, connection: _Connection) -> bool:
-        """Give a new connection a place, if need be that of the one that has waited longest; False if all are busy."""
+        """Give a new connection a place, if need be that of the one that has waited longest; False if all are busy, or it is closed."""
+        if self._closed:
+            return False
         if len(self._connections) >= self._limits.connections:
             oldest = next(iter(self._unrequested), None) or next(iter(self._kept_alive), None)
             if oldest is None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from oracle.serve.connection_gate import ConnectionGate, GateLimits, connection_limit, open_file_limit
 from oracle.serve.events import EventHub, StreamLimits
@@ -21,6 +22,8 @@ _ACCEPTED_AT_ONCE, _QUEUED = 16, 256
 _STREAM_SHARE = 3, 4
 """Streams keep their connections open: at most this share of all connections may be streams of prices."""
 _SEALED_PART = 4
+_TURNS = 3
+"""Turns of the event loop until a connection that was accepted when the port closed has come to the gate, and is gone again."""
 """For one reader of sealed rounds there may be so many of prices."""
 
 
@@ -53,6 +56,8 @@ class Server:
         await asyncio.gather(self.hub.close(), self.sealed.close())
         await self._runner.cleanup()
         self.gate.close()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
 
 async def serve(
@@ -66,6 +71,7 @@ async def serve(
     limits: StreamLimits | None = None,
     gate_limits: GateLimits | None = None,
     counts: HttpGauges | None = None,
+    elsewhere: Middleware | None = None,
 ) -> Server:
     """Start the endpoint.
 
@@ -79,6 +85,7 @@ async def serve(
         limits: of the stream.
         gate_limits: of connections; fewer where the process may not open that many files.
         counts: of requests; None: nobody counts.
+        elsewhere: answers what is asked of others; None: nothing is.
     """
     granted, streams = gate_limits or GateLimits(), limits or StreamLimits()
     most = connection_limit(granted.connections, open_file_limit())
@@ -89,7 +96,9 @@ async def serve(
     sealed = RoundStream(service, replace(shared, readers=max(1, shared.readers // _SEALED_PART)))
     preflight = [cors_preflight(cors_origins)] if cors_origins else []
     counting = [counts.middleware()] if counts is not None else []
-    app = web.Application(middlewares=[gate.middleware(), *counting, *preflight, error_documents], client_max_size=1)
+    inner = [] if elsewhere is None else [elsewhere]
+    around = [gate.middleware(), *counting, *preflight]
+    app = web.Application(middlewares=[*around, error_documents, *inner], client_max_size=1)
     app.on_response_prepare.append(add_headers(cors_origins))
     app.add_routes(Routes(service, hub, sealed, now_ms, metrics).table())
     if counts is not None:

@@ -1,18 +1,25 @@
-"""The log of a whole process: a banner, every line a document, one line for a node that is down, no secrets, a last line."""
+"""What a whole process tells: every line of its log is a document, one for a node that is down; its metrics are the catalogue's; no secrets."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import re
+import shutil
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from oracle.serve.metric_catalog import CATALOG
+from oracle.serve.metric_rows.row import PREFIX
 from tests.e2e.e2e_tools import PATIENCE_S, Proxy, stand_with_market, until
+from tests.packaging.prometheus_files import promtool
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 LOG = '\n[log]\nlevels = { "oracle.push.batches" = "error" }\nrepeat_s = 5\nover_s = 20\n'
@@ -20,11 +27,17 @@ KEY = "aV3ryS3cretK3yOfAProvider"
 
 
 def lines(log: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in log.read_text().splitlines()]
+    return [json.loads(line) for line in log.read_text().rpartition("\n")[0].splitlines()]
 
 
 def of(log: Path, event: str) -> list[dict[str, Any]]:
     return [line for line in lines(log) if line["event"] == event]
+
+
+async def metrics(config: Path) -> str:
+    port = re.findall(r"^port = (\d+)$", config.read_text(), re.MULTILINE)[-1]
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        return await answer.text()
 
 
 async def test_a_process_tells_of_itself_and_of_a_node_that_is_down(tmp_path: Path) -> None:
@@ -41,7 +54,7 @@ async def test_a_process_tells_of_itself_and_of_a_node_that_is_down(tmp_path: Pa
             try:
                 await until(lambda: len(of(log, "a feed has no price")) == len(of(log, "a feed has a price again"))
                             and bool(of(log, "running")), "prices")  # fmt: skip
-                await asyncio.sleep(2)
+                exposed = await metrics(stand.config)
                 proxy.mode = "dead"
                 await until(lambda: any(x["fault_is"] == "lasts" for x in of(log, "chain not readable")), "the fault")
                 await until(
@@ -67,4 +80,23 @@ async def test_a_process_tells_of_itself_and_of_a_node_that_is_down(tmp_path: Pa
     (again,) = of(log, "chain is read again")
     assert again["count"] >= down[-1]["count"] > 2 * len(down), "many looks, few lines"
     assert of(log, "push") == [], "its part is told to be quiet"
-    assert KEY not in log.read_text()
+    assert KEY not in log.read_text() + exposed
+    families = {f.name for f in text_string_to_metric_families(exposed)}
+    assert {f for f in families if not f.startswith("process_")} <= {PREFIX + name for name in CATALOG}
+    for wanted in (
+        "pushes_pending",
+        "pushes_failed",
+        "target_looks_failed",
+        "push_fees_ether",
+        "onchain_age_seconds",
+        "unready",
+        "rpc_endpoint_latency_seconds",
+        "database_bytes",
+        "http_requests",
+        "task_restarts",
+        "health",
+    ):
+        assert PREFIX + wanted in families, wanted
+    assert 'lrt_oracle_operator_key{operator="' in exposed, "who is mute"
+    if shutil.which("promtool") is not None:
+        promtool("check", "metrics", given=exposed.encode())

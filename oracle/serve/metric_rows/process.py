@@ -80,16 +80,30 @@ ROWS = (
     gauge("stream_readers", "open event streams"),
     counter("stream_dropped", "event streams cut off for being slow"),
     gauge(
-        "nats_connected",
+        "nats_up",
         "1 while sealed rounds are handed on to NATS ([nodes](nodes.md)); none of these is there without `nats.servers`",
         alarm="0 for some minutes",
     ),
+    gauge("nats_waiting_rounds", "sealed rounds that it has not acknowledged yet", alarm="above 10 for some minutes"),
+    gauge("nats_round_timestamp_seconds", "newest round that it acknowledged since the process began, 0: none"),
+    counter("nats_published", "rounds that it acknowledged"),
+    counter("nats_breaks", "how often the connection broke, or came to nothing", alarm="rising"),
+    gauge("config_info", "digest of the rules that rounds are made by now; always 1", ("rules",)),
     gauge(
-        "nats_lag_rounds",
-        "rounds that are stored and not yet handed on",
-        ("target",),
-        alarm="above 10 for some minutes",
+        "config_last_reload_successful",
+        "1: the last [reload](operate.md#another-config-while-it-runs) was taken over, or there was none; 0: it was refused",
+        alarm="0: the file is wrong, and the process would not start with it",
     ),
-    counter("nats_published", "rounds that NATS has acknowledged"),
-    counter("nats_errors", "times that handing on ended with a fault", alarm="rising"),
+    gauge(
+        "config_last_reload_success_timestamp_seconds", "when a config was taken over last: at a start or by a reload"
+    ),
+    gauge(
+        "config_restart_needed", "keys of the config file that do not hold before a restart", alarm="above 0 for days"
+    ),
+    counter(
+        "reloads",
+        "reloads: `applied`, `unchanged`, `refused`, `failed` (a fault of this program)",
+        ("result",),
+        alarm="`failed`",
+    ),
 )

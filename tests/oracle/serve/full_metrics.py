@@ -47,8 +47,8 @@ def _of_the_process(metrics: Metrics) -> None:
     metrics.process.key("alice", KeyUse.OPEN)
     metrics.process.interval(10)
     metrics.health.shown = lambda: [HealthShown("disk", "critical"), HealthShown("clock", "warning")]
-    metrics.nats.publisher = SimpleNamespace(published=3, errors=1, is_connected=True)
-    metrics.nats.behind = lambda: {"home": 2}
+    metrics.outbox.publisher = SimpleNamespace(published=3, breaks=1, newest_s=7, error="", waiting=lambda: 2)
+    metrics.config.start("0x01", ["applied"], 7.0)
     metrics.feeds.expect({"wdivETH/ETH": spec()})
     head = Head(chain_id=1, number=7, block_hash="0x07", time_ms=NOW_MS)
     metrics.endpoints.chains = {
