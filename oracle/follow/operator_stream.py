@@ -14,7 +14,7 @@ from yarl import URL
 
 from feeds.secret_refs import host_and_port
 from feeds.secret_values import filled
-from oracle.follow.sources import Hear, SourceFault, SourceState
+from oracle.follow.sources import BROKE, Hear, SourceFault, SourceState
 from oracle.follow.store_sets import SetUnknown
 from oracle.follow.told_round import MOST_BYTES
 from oracle.runtime.log_limit import LogBudget
@@ -67,7 +67,7 @@ class OperatorStream:
         self.state.breaks += 1
         self.state.error = f"{type(error).__name__}: {str(error)[:200]}"
         if (more := self._told.more(type(error).__name__)) is not None:
-            _log.warning("a source of rounds broke", source=self.state.name, why=self.state.error,
+            _log.warning(BROKE, source=self.state.name, why=self.state.error,
                          more_since_the_last_line=more)  # fmt: skip
 
     async def ask(self, hear: Hear, first_s: int, last_s: int) -> None:
@@ -105,6 +105,8 @@ class OperatorStream:
         bad, heard = 0, set[int]()
         async with self._reply(after_s, headers) as reply:
             self.state.connected = True
+            if self.state.error:
+                _log.warning("a source of rounds is open again", source=self.state.name, ends=BROKE)
             async for event_id, data in _events(reply.content):
                 if not data:
                     continue

@@ -249,7 +249,7 @@ def _forget(process: Running, before: ResolvedConfig, after: ResolvedConfig) -> 
         for name in gone:
             parts.network.note_members(name, ())
     parts.metrics.forget(_labels_gone(before, after))
-    parts.metrics.expect(after.config.targets)
+    parts.metrics.expect(after.config.targets, after.specs)
     parts.metrics.feeds.limits(after.specs)
 
 
