@@ -24,7 +24,6 @@ from oracle.archive.writer import ArchiveWriter
 from oracle.assemble.following import Followed, followed, following_problems
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.tables.schema import ConfigError, Problem
-from oracle.runtime.log_limit import limit_logs
 
 _HOUR_S, _MS = 3_600, 1_000
 _OVERLAP_S = 3_600
@@ -83,7 +82,6 @@ class ArchiveProcess:
             ArchiveFault: the library is not installed.
         """
         check_archive_installed()
-        limit_logs()
         async with AsyncExitStack() as opened:
             connector = aiohttp.TCPConnector(force_close=True)  # a stream that broke leaves nothing to use again
             session = await opened.enter_async_context(

@@ -40,7 +40,7 @@ from oracle.config.tables.keeper_sections import KeeperSection
 from oracle.config.tables.network_sections import NetworkSection, PeerSection
 from oracle.config.tables.node_sections import NatsSection, NodeSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
-from oracle.config.tables.process_sections import ApiSection, OracleSection
+from oracle.config.tables.process_sections import ApiSection, LogSection, OracleSection
 from oracle.config.tables.retention_sections import RetentionSection
 from oracle.config.tables.rewards_sections import RewardsSection
 from oracle.config.tables.stake_sections import StakeSection
@@ -62,6 +62,7 @@ from oracle.runtime.cron import cron_expression
 TABLES: Mapping[str, type[Any]] = {
     "oracle": OracleSection,
     "api": ApiSection,
+    "log": LogSection,
     "retention": RetentionSection,
     "chains": ChainSection,
     "venues": VenueSection,

@@ -18,7 +18,7 @@ from oracle.config.tables.network_sections import NetworkSection
 from oracle.config.tables.node_sections import NatsSection, NodeSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.own_catalog import KINDS, own_blocks, with_own
-from oracle.config.tables.process_sections import ApiSection, OracleSection
+from oracle.config.tables.process_sections import ApiSection, LogSection, OracleSection
 from oracle.config.tables.renamed_keys import RENAMED
 from oracle.config.tables.retention_sections import RetentionSection
 from oracle.config.tables.rewards_sections import RewardsSection
@@ -39,6 +39,7 @@ class Config:
 
     oracle: OracleSection = field(default_factory=OracleSection)
     api: ApiSection = field(default_factory=ApiSection)
+    log: LogSection = field(default_factory=LogSection)
     retention: RetentionSection = field(default_factory=RetentionSection)
     chains: Mapping[str, ChainSection] = field(default_factory=dict)
     venues: Mapping[str, VenueSection] = field(default_factory=dict)

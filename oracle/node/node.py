@@ -23,7 +23,6 @@ from oracle.node.relay import OperatorRelay, relaying
 from oracle.node.report_check import ReportCheck
 from oracle.node.store_looks import store_looks
 from oracle.runtime.listening import cannot_listen
-from oracle.runtime.log_limit import limit_logs
 from oracle.serve.connection_gate import GateLimits
 from oracle.serve.server import Server, serve
 from oracle.stake.follow import StakeFollower
@@ -66,7 +65,6 @@ class ServingNode:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set."""
-        limit_logs()
         async with AsyncExitStack() as opened:
             connector = aiohttp.TCPConnector(force_close=True)  # a stream that broke leaves nothing to use again
             session = await opened.enter_async_context(
@@ -145,7 +143,7 @@ class ServingNode:
             return await serve(
                 service, host=api.host, port=api.port, now_ms=self._now_ms, metrics=gauges.render,
                 cors_origins=api.cors_origins, gate_limits=GateLimits(connections=api.max_connections, idle_s=api.idle_s),
-                elsewhere=elsewhere,
+                counts=gauges.http, elsewhere=elsewhere,
             )  # fmt: skip
         except OSError as e:
             raise cannot_listen("api", api.host, api.port, e) from None

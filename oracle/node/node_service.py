@@ -22,6 +22,7 @@ from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.interface import Health, NodeShown, NoReport, SourceShown, StoredRounds, Update
 from oracle.serve.operators import OperatorsView
+from oracle.serve.silences import Silences
 from oracle.sign.messages import SignedBatch
 from oracle.stake.follow import StakeView
 
@@ -66,6 +67,7 @@ class NodeService:
         self._listeners: list[Callable[[Update], None]] = []
         self._started_ms = now_ms()
         self._round_s: int | None = None
+        self._silences = Silences()
         follower.takers.append(self.take)
 
     async def take(self, verified: VerifiedRound) -> None:
@@ -88,6 +90,7 @@ class NodeService:
             for r in verified.records
             if (b := before[r.feed]) is not None and b.report.status is not r.report.status
         ]
+        self._silences.note({f: self._abstaining.get(f) for f in self._specs}, self._now_ms())
         self._notify(Update(round_time_s=round_s, transitions=tuple(changes)))
 
     def _take_older(self, verified: VerifiedRound) -> None:
@@ -239,6 +242,8 @@ class NodeService:
         faults = []
         if not source.connected:
             faults.append(f"source {source.name} is not connected: {source.error or 'it was not reached yet'}")
+        elif not source.newest_s and self._round_s is not None:
+            faults.append(f"source {source.name} has told no round that verifies: others have")
         if source.newest_s and self._now_ms() // MS - source.newest_s >= _LATE_ROUNDS * (self._interval_s + 1):
             faults.append(f"source {source.name} is {self._behind(source.newest_s)} behind")
         if source.refused:
