@@ -17,6 +17,7 @@ import structlog
 from feeds.secret_values import filled
 from oracle.archive.link import ArchiveFault, check_archive_installed, fault_text, faults, settings
 from oracle.archive.rows import agreement_of, record_of, roll_up_of, transition_of
+from oracle.archive.writer import DAY_S
 from oracle.model.publication import Record, Transition
 from oracle.model.roll_up import HOUR_S, MINUTE_S, RollUp
 from oracle.runtime.log_limit import LogBudget
@@ -24,7 +25,6 @@ from oracle.sign.eip712 import Domain
 from oracle.sign.messages import Agreement
 
 T = TypeVar("T")
-DAY_S = 86_400
 _STATEMENT_S, _ANSWER_S, _CONNECT_S = 5, 20.0, 5.0
 _LOOK_S = 5.0
 _READERS, _MOST_WAITING = 4, 16

@@ -36,7 +36,7 @@ class ArchiveSection:
         most=8_760,
     )
     parquet: str | None = key(
-        None, "folder in which every day of a feed becomes a Parquet file; none: no files", see=f"{_DOC}"
+        None, "folder in which every day of a feed becomes a Parquet file; none: no files", see=_DOC
     )
     keep_days: int = key(400, "how long every round is kept in PostgreSQL; minutes and hours stay", least=2)
     keep_minutes_days: int = key(1_830, "how long its minutes are kept; hours stay for good", least=2)
