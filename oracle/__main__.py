@@ -11,6 +11,7 @@ from typing import Any, TextIO, cast
 import click
 
 from oracle.cli import (
+    api_keys,
     catalog,
     diagnosis,
     earnings,
@@ -56,6 +57,7 @@ for _command in (
     *staking.COMMANDS,
     *repair.COMMANDS,
     *moving.COMMANDS,
+    *api_keys.COMMANDS,
     *diagnosis.COMMANDS,
     *storing.COMMANDS,
     *upgrade.COMMANDS,

@@ -11,6 +11,7 @@ import structlog
 
 from oracle.assemble.handing_on import check_nats_installed
 from oracle.assemble.network import home_target
+from oracle.assemble.serving import serve_as_configured
 from oracle.chain.store_reads import StoreReads
 from oracle.config.feed_risks import risks_of
 from oracle.config.resolve import ResolvedConfig
@@ -24,10 +25,8 @@ from oracle.follow.store_sets import StoreSets
 from oracle.model.spec import FeedSpec
 from oracle.node.follow_gauges import FollowGauges
 from oracle.node.node_service import NodeService
-from oracle.runtime.listening import cannot_listen
 from oracle.runtime.log_limit import limit_logs
-from oracle.serve.connection_gate import GateLimits
-from oracle.serve.server import Server, serve
+from oracle.serve.server import Server
 from oracle.sign.eip712 import Domain
 
 _HOUR_S = 3_600
@@ -124,11 +123,4 @@ class ServingNode:
         return follower, service
 
     async def _serve(self, service: NodeService, gauges: FollowGauges) -> Server:
-        api = self._resolved.config.api
-        try:
-            return await serve(
-                service, host=api.host, port=api.port, now_ms=self._now_ms, metrics=gauges.render,
-                cors_origins=api.cors_origins, gate_limits=GateLimits(connections=api.max_connections, idle_s=api.idle_s),
-            )  # fmt: skip
-        except OSError as e:
-            raise cannot_listen("api", api.host, api.port, e) from None
+        return await serve_as_configured(self._resolved.config, service, now_ms=self._now_ms, metrics=gauges.render)
