@@ -81,6 +81,7 @@ class ServingNode:
                 aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
             )
             self.follower, service = self._made(session, opened)
+            opened.callback(service.close)
             gauges = FollowGauges(self.follower, self._now_ms, self._streams)
             self.server = await self._serve(service, gauges)
             opened.push_async_callback(self.server.close)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from feeds.units import MS
@@ -13,6 +15,7 @@ from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Why
 from oracle.node.kept_rounds import KeptRounds
+from oracle.serve.bounded_reads import BoundedReads, HistoryLimits
 from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.interface import Health, NoReport, StoredRounds, Update
@@ -22,6 +25,8 @@ from oracle.stake.follow import StakeView
 
 T = TypeVar("T")
 _LATE_ROUNDS = 3
+_WAITING = 64
+"""Long reads that may wait: one that begins a stream is short."""
 _NO_RISK, _NO_ROUND = FeedRisk(), LiveRisk()
 
 
@@ -45,6 +50,7 @@ class NodeService:
         self._target, self._specs, self._follower = target, specs, follower
         self._interval_s, self._now_ms, self._risks = interval_s, now_ms, risks
         self.kept = KeptRounds(target, keep_s, [s.name for s in follower.states])
+        self._reads = BoundedReads(HistoryLimits(waiting=_WAITING), ThreadPoolExecutor)
         self._records: dict[str, Record] = {}
         self._abstaining: dict[str, Abstaining] = {}
         self._listeners: list[Callable[[Update], None]] = []
@@ -147,8 +153,12 @@ class NodeService:
         return self._round_s if record is None or feed in self._abstaining else record.report.round_time_s
 
     async def read_stored(self, read: Callable[[StoredRounds], T]) -> T:
-        """Result of a function of the rounds that are kept."""
-        return read(self.kept)
+        """Result of a function of the rounds that are kept, run in a thread: the event loop serves others meanwhile."""
+        return await self._reads.run(partial(read, self.kept.frozen()))
+
+    def close(self) -> None:
+        """End the threads."""
+        self._reads.close()
 
     def targets(self) -> tuple[str, ...]:
         """The store that is followed."""
