@@ -5,24 +5,35 @@ PY := .venv/bin/python
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
-.PHONY: demo test lint docs fuzz laws year push-faults methodology bench gas artifacts check-artifacts setup clean help container-root release
+.PHONY: demo setup-demo test lint docs fuzz laws year push-faults methodology bench gas artifacts check-artifacts setup clean help container-root release soak
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
 
-setup: .venv/.ready node_modules/.ready  ## environment and packages, nothing else
+setup: .venv/.ready node_modules/.ready  ## environment and packages for everything, tests and linters too; nothing else
+setup-demo: .venv/.demo-ready node_modules/.demo-ready  ## only what the demo runs
 
 .venv/.ready: requirements.txt requirements-dev.txt pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv .venv
 	$(PY) -m pip install -q --disable-pip-version-check -r requirements-dev.txt
 	$(PY) -m pip install -q --disable-pip-version-check --no-deps -e .
+	touch .venv/.demo-ready $@
+
+.venv/.demo-ready: requirements.txt pyproject.toml
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install -q --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install -q --disable-pip-version-check --no-deps -e .
 	touch $@
 
 node_modules/.ready: package.json package-lock.json .npmrc
 	npm ci --silent --no-progress
+	touch node_modules/.demo-ready $@
+
+node_modules/.demo-ready: package.json package-lock.json .npmrc
+	test node_modules/.ready -nt package-lock.json || npm ci --omit=dev --silent --no-progress
 	touch $@
 
-demo: setup     ## the whole line on a local chain: make demo ARGS="--scenario depeg --seconds 60", or ARGS="--operators 5"
+demo: setup-demo  ## the whole line on a local chain: make demo ARGS="--scenario depeg --seconds 60", or ARGS="--operators 5"
 	.venv/bin/lrt-oracle demo $(ARGS)
 
 test: setup lint  ## linters, types, layers, all tests
@@ -37,6 +48,7 @@ lint: setup     ## ruff, mypy, import layers, compiled artifacts
 
 docs: setup     ## rewrite the generated parts of docs/: keys, schemas, rules, rooms
 	$(PY) -m oracle.config.reference
+	$(PY) -m oracle.start.shipped_feeds
 	$(PY) -m lab.rules_table
 	$(PY) docs/rooms.py
 
@@ -53,6 +65,9 @@ laws: setup     ## long: every law of the core with 10,000 examples
 
 year: setup     ## long: a year of storage by a clock that jumps, with a round a minute
 	LRT_ORACLE_YEAR_ROUNDS=$${LRT_ORACLE_YEAR_ROUNDS:-1440} $(PY) -m pytest tests/oracle/storage/test_a_year.py $(ARGS)
+
+soak: setup     ## long: the shipped config with a round a second against stand-ins for an hour (ARGS="--seconds 600"), figures in var/soak.json
+	$(PY) -m tests.soak.run $(ARGS)
 
 push-faults: setup  ## long: 500 seeded runs of the pusher under faults; goes on where it stopped
 	LRT_ORACLE_PUSH_RUNS=$${LRT_ORACLE_PUSH_RUNS:-500} LRT_ORACLE_PUSH_DONE=var/push-faults.done $(PY) -m pytest tests/oracle/push/test_faults.py -n 2 $(ARGS)

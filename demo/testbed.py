@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import coincurve
-
 from demo import settings
 from demo.venues.server import Venue
 from demo.world import anvil
@@ -23,7 +21,7 @@ from oracle.deploy.deployer import Deployer
 from oracle.deploy.deployment_file import Deployment
 from oracle.deploy.store_settings import StoreSettings
 from oracle.runtime.clock import now_ms
-from oracle.sign import keyfiles
+from oracle.sign import curve, keyfiles
 from oracle.sign.eip712 import address_of
 from oracle.sign.sign_journal import SignJournal
 
@@ -124,9 +122,7 @@ def resolved_config(testbed: Testbed) -> ResolvedConfig:
     return resolve(sections.load(testbed.config))
 
 
-def _write_keys(
-    folder: Path, operators: Mapping[str, coincurve.PrivateKey], gas: coincurve.PrivateKey
-) -> dict[str, str]:
+def _write_keys(folder: Path, operators: Mapping[str, curve.PrivateKey], gas: curve.PrivateKey) -> dict[str, str]:
     """Encrypted keyfiles under a passphrase of this run, and a new journal for each operator's key."""
     passphrase = secrets.token_hex(16)
     for name, key in operators.items():
@@ -137,5 +133,5 @@ def _write_keys(
     return {settings.PASSPHRASE_ENV: passphrase, settings.GAS_PASSPHRASE_ENV: passphrase}
 
 
-def _key(account: Any) -> coincurve.PrivateKey:
-    return coincurve.PrivateKey(bytes(account.key))
+def _key(account: Any) -> curve.PrivateKey:
+    return curve.PrivateKey(bytes(account.key))

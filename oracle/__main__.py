@@ -22,6 +22,7 @@ from oracle.cli import (
     seats,
     setup,
     staking,
+    starting,
     storing,
     upgrade,
     watching,
@@ -48,6 +49,7 @@ def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None
 
 
 for _command in (
+    *starting.COMMANDS,
     *run.COMMANDS,
     *inspect.COMMANDS,
     *catalog.COMMANDS,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
@@ -11,6 +14,26 @@ import pytest
 import structlog
 
 from demo.world import anvil
+from oracle.sign import curve
+from tests.open_databases import track_databases
+
+track_databases()
+
+if find_spec("coincurve") is None:  # no wheel for this Python: tests use its names, of what stands in for it
+    os.environ["ECC_BACKEND_CLASS"] = "eth_keys.backends.NativeECCBackend"
+    sys.modules["coincurve"] = curve
+
+
+class _NoWheel:
+    """What a module of tests imports is not to be had for this Python or machine: it is skipped, and says why."""
+
+    def find_spec(self, name: str, _path: Sequence[str] | None = None, _target: object = None) -> None:
+        if name == "pyrevm":
+            pytest.skip("pyrevm has no wheel for this Python or machine", allow_module_level=True)
+
+
+if sys.version_info >= (3, 13) or (sys.platform == "linux" and platform.machine() != "x86_64"):
+    sys.meta_path.append(_NoWheel())
 
 EXAMPLES = int(os.environ.get("LRT_ORACLE_EXAMPLES", "100"))
 """Of each property; `make laws` asks for 10,000."""

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def counted(databases: dict[str, Path]) -> dict[str, Any]:
 
 
 def _states(path: Path) -> Iterable[str]:
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         return [state for (state,) in database.execute("SELECT state FROM pushes")]
 
 

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import coincurve
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
@@ -30,6 +29,7 @@ from demo.bench.gas_tools import (
     push_floor,
 )
 from demo.world import npm
+from oracle.sign import curve
 from oracle.sign.eip712 import address_of
 
 _PRICE = 1_050_000_000_000_000_000
@@ -47,7 +47,7 @@ class Api3Beacons:
     """Beacon sets: each source of a token signs its own value, and the set's median is taken on chain."""
 
     server: Any
-    sources: Sequence[coincurve.PrivateKey]
+    sources: Sequence[curve.PrivateKey]
 
     def update(self, tokens: int, price: int, time_s: int) -> bytes:
         """Calldata that updates every source of every token, then the sets."""
@@ -67,7 +67,7 @@ class Api3Beacons:
         beacons = self.beacons(token)
         return keccak(encode(["bytes32[]"], [beacons])) if len(beacons) > 1 else beacons[0]
 
-    def _beacon(self, key: coincurve.PrivateKey, token: int, price: int, time_s: int) -> bytes:
+    def _beacon(self, key: curve.PrivateKey, token: int, price: int, time_s: int) -> bytes:
         data = encode(["int256"], [price])
         inner = keccak(_template(token) + time_s.to_bytes(32, "big") + data)
         signature = full_signature(key, keccak(b"\x19Ethereum Signed Message:\n32" + inner))
@@ -178,7 +178,7 @@ async def _check_price(ground: BenchChain, to: str, read: bytes, price: int) -> 
         raise BenchError(f"{to} answers {answer} and was sent {price}: the update was not taken")
 
 
-def _package(key: coincurve.PrivateKey, feeds: Sequence[bytes], price: int, time_s: int) -> bytes:
+def _package(key: curve.PrivateKey, feeds: Sequence[bytes], price: int, time_s: int) -> bytes:
     points = b"".join(feed + price.to_bytes(32, "big") for feed in feeds)
     body = points + (time_s * 1_000).to_bytes(6, "big") + (32).to_bytes(4, "big") + len(feeds).to_bytes(3, "big")
     return body + full_signature(key, keccak(body))

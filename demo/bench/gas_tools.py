@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import coincurve
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from web3 import Web3
@@ -23,6 +22,7 @@ from web3 import Web3
 from demo.world import anvil, npm
 from demo.world.chain import LocalChain, account
 from feeds.errors import LrtOracleError
+from oracle.sign import curve
 
 START_S = 1_999_000_000
 """Unix seconds at which the benchmark's chain begins."""
@@ -109,12 +109,12 @@ def called(function: str, *args: Any) -> bytes:
     return keccak(text=function)[:4] + encode(kinds.split(",") if kinds else [], args)
 
 
-def keys(count: int) -> list[coincurve.PrivateKey]:
+def keys(count: int) -> list[curve.PrivateKey]:
     """Signers of the benchmark, always the same."""
-    return [coincurve.PrivateKey(bytes([7]) * 31 + bytes([i + 1])) for i in range(count)]
+    return [curve.PrivateKey(bytes([7]) * 31 + bytes([i + 1])) for i in range(count)]
 
 
-def full_signature(key: coincurve.PrivateKey, digest: bytes) -> bytes:
+def full_signature(key: curve.PrivateKey, digest: bytes) -> bytes:
     """65 bytes r, s, v with v of 27 or 28, over a 32-byte digest."""
     raw = key.sign_recoverable(digest, hasher=None)
     return raw[:64] + bytes([raw[64] + 27])

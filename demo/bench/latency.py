@@ -3,7 +3,7 @@
 One process under test: the App with its streams, tables, live lane, event stream and rounds, as in production, without a
 chain. A message is one WebSocket message; at each step every venue sends so many a second, of which some hold no new price
 (a second channel's). ``tick_to_live``: from the first tick of a bundle until its indication is published in the process,
-the coalescing pause included. ``venue_to_reader``: from a venue's new price until a reader of the event stream, in the
+the rest of the live lane included. ``venue_to_reader``: from a venue's new price until a reader of the event stream, in the
 venues' process, has it. Where a step's ``parsed_per_s`` is behind ``sent_per_s``, the limit is passed.
 
 Beside it ccxt.pro on the venues that both read: connected to the same servers, streaming the same messages in the same

@@ -10,8 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import coincurve
-
 from demo import settings
 from demo.fleet.fleet_config import NAMES, REWARDS_KEY, WATCH_KEY, Contact, OperatorPlace, operator_config
 from demo.fleet.process import OperatorProcess
@@ -28,7 +26,7 @@ from oracle.deploy.deployer import Deployer
 from oracle.deploy.deployment_file import Deployment
 from oracle.deploy.store_settings import StoreSettings
 from oracle.runtime.clock import now_ms
-from oracle.sign import keyfiles
+from oracle.sign import curve, keyfiles
 from oracle.sign.eip712 import address_of
 from oracle.sign.sign_journal import SignJournal
 
@@ -54,7 +52,7 @@ class Fleet:
     operators: Mapping[str, OperatorProcess]
     interval_s: int
     threshold: int
-    keys: Mapping[str, coincurve.PrivateKey] = field(repr=False)
+    keys: Mapping[str, curve.PrivateKey] = field(repr=False)
     endpoints: Mapping[str, LyingRpc] = field(default_factory=dict)
     network: HostileNetwork | None = None
     restaking: Restaking | None = None
@@ -134,8 +132,8 @@ async def running_fleet(folder: Path, plan: FleetPlan) -> AsyncIterator[Fleet]:
         ago_s = HISTORY_S if plan.raised is None else RESTAKED_S
         node = stack.enter_context(anvil.running(block_time_s=1, extra=backdated(ago_s)))
         chain = await stack.enter_async_context(LocalChain(node.url))
-        keys = {name: coincurve.PrivateKey() for name in NAMES[: plan.operators]}
-        deployer = Deployer(node.url, coincurve.PrivateKey(bytes(accounts().owner.key)))
+        keys = {name: curve.PrivateKey() for name in NAMES[: plan.operators]}
+        deployer = Deployer(node.url, curve.PrivateKey(bytes(accounts().owner.key)))
         stack.push_async_callback(deployer.close)
         store = _store_settings(plan, keys)
         world, vaults = await _deploy_world(chain, deployer, plan, store)
@@ -203,7 +201,7 @@ async def _own_endpoints(stack: AsyncExitStack, plan: FleetPlan, url: str) -> di
     return made
 
 
-def _store_settings(plan: FleetPlan, keys: Mapping[str, coincurve.PrivateKey]) -> StoreSettings:
+def _store_settings(plan: FleetPlan, keys: Mapping[str, curve.PrivateKey]) -> StoreSettings:
     return StoreSettings(
         signers=tuple(address_of(k) for k in keys.values())[: plan.members],
         weights=(1,) * plan.members,
@@ -216,7 +214,7 @@ def _store_settings(plan: FleetPlan, keys: Mapping[str, coincurve.PrivateKey]) -
 
 
 async def _places(
-    plan: FleetPlan, folder: Path, keys: Mapping[str, coincurve.PrivateKey], node_url: str,
+    plan: FleetPlan, folder: Path, keys: Mapping[str, curve.PrivateKey], node_url: str,
     endpoints: Mapping[int, LyingRpc],
 ) -> list[OperatorPlace]:  # fmt: skip
     ports = free_ports(2 * plan.operators)
@@ -270,7 +268,7 @@ def _write(
     return path
 
 
-async def _write_keys(chain: LocalChain, place: OperatorPlace, key: coincurve.PrivateKey, passphrase: str) -> None:
+async def _write_keys(chain: LocalChain, place: OperatorPlace, key: curve.PrivateKey, passphrase: str) -> None:
     keyfiles.save(place.folder / f"{place.name}.key.json", key, passphrase, iterations=_FAST_KDF)
     journal = place.folder / f"{place.name}.journal.db"
     SignJournal(journal, address_of(key), now_ms=now_ms(), mute_ms=0, newborn=True).close()
@@ -278,7 +276,7 @@ async def _write_keys(chain: LocalChain, place: OperatorPlace, key: coincurve.Pr
     purses += [(WATCH_KEY, FIRST_PROVER)] if place.proves else []
     purses += [(REWARDS_KEY, FIRST_POSTER)] if place.posts else []
     for name, first in purses:
-        gas = coincurve.PrivateKey(bytes(account(first + place.number).key))
+        gas = curve.PrivateKey(bytes(account(first + place.number).key))
         keyfiles.save(place.folder / name, gas, passphrase, iterations=_FAST_KDF)
         await chain.rpc("anvil_setBalance", "0x" + address_of(gas).hex(), hex(_PURSE_WAD))
 

@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import coincurve
-
 from demo.world.link_conditions import CALM, Conditions, fate_of
 from feeds.units import MS, Bps, Wad
 from oracle.agree.ask import RoundAsk
@@ -38,6 +36,7 @@ from oracle.network.sealed_rounds import SealedRounds
 from oracle.network.seats import LocalMember
 from oracle.network.times import AgreementClock
 from oracle.runtime.clock import now_ms
+from oracle.sign import curve
 from oracle.sign.eip712 import Domain, address_of
 from oracle.sign.messages import SignerSet
 from oracle.sign.operator import Operator
@@ -86,9 +85,9 @@ class LightPlan:
             domain=domain, epoch=1, signers=addresses, weights=(1,) * len(addresses), threshold=self.threshold
         )
 
-    def report_keys(self) -> list[coincurve.PrivateKey]:
+    def report_keys(self) -> list[curve.PrivateKey]:
         """Of all."""
-        return [coincurve.PrivateKey(bytes.fromhex(k)) for k in self.keys]
+        return [curve.PrivateKey(bytes.fromhex(k)) for k in self.keys]
 
 
 class Announced:
@@ -197,7 +196,7 @@ class LightOperator:
             versions=(PROTOCOL_VERSION,),
             build="light",
         )
-        network = RoughNetwork(place, operator, coincurve.PrivateKey(), Announced(), now_ms=now_ms)
+        network = RoughNetwork(place, operator, curve.PrivateKey(), Announced(), now_ms=now_ms)
         network.conditions = Conditions(**plan.conditions) if plan.conditions else CALM
         network.seed, network.names, network.own = plan.seed, names, names[operator.address]
         return network

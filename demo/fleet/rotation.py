@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import coincurve
-
 import contracts
 from demo import settings
 from demo.fleet.fleet import Fleet
@@ -20,7 +18,7 @@ from oracle.config import sections
 from oracle.config.resolve import resolve
 from oracle.push.arming.by_hand import AlreadyArmed, ArmError, ManualArming
 from oracle.push.arming.signatures import ArmingSignatures
-from oracle.sign import keyfiles
+from oracle.sign import curve, keyfiles
 from oracle.sign.eip712 import Domain
 from oracle.sign.signed_batch import packed_signatures
 
@@ -111,7 +109,7 @@ def _courier(fleet: Fleet, operator: OperatorProcess) -> Path:
     """A key with ether that nobody else uses: anybody may carry these signatures."""
     path = operator.place.folder / "courier.key.json"
     if not path.is_file():
-        key = coincurve.PrivateKey(bytes(fleet.world.accounts.pusher.key))
+        key = curve.PrivateKey(bytes(fleet.world.accounts.pusher.key))
         keyfiles.save(path, key, operator.environ[settings.GAS_PASSPHRASE_ENV], iterations=1)
     return path
 

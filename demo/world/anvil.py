@@ -1,7 +1,7 @@
 """Start and stop anvil, the local Ethereum node of the demo and of the tests.
 
-The binary comes from npm (``@foundry-rs/anvil-linux-amd64``, put into ``node_modules`` by ``npm ci``); on other platforms
-the one on PATH is used.
+The binary comes from npm (``@foundry-rs/anvil-*`` of this machine, put into ``node_modules`` by ``npm ci``); elsewhere the one on PATH is
+used.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from demo.world import npm
 from feeds.errors import LrtOracleError
 
 MNEMONIC = "test test test test test test test test test test test junk"
 _START_TIMEOUT_S = 120.0
 """A busy machine takes its time; a node that cannot start exits and is reported at once."""
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 class AnvilError(LrtOracleError, RuntimeError):
@@ -63,10 +62,10 @@ def free_port() -> int:
 
 def binary() -> str:
     """Path of anvil: the project's own ``node_modules`` first, then PATH; AnvilError if neither has it."""
-    own = sorted((_ROOT / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil*"))
+    own = sorted((npm.node_modules() / "@foundry-rs").glob("anvil-*/bin/anvil*"))
     path = str(own[0]) if own else shutil.which("anvil")
     if path is None:
-        raise AnvilError("anvil is missing: run `npm ci` in the project's root, or install Foundry's anvil 1.7 on PATH")
+        raise AnvilError(f"anvil is missing: {npm.how_to_install()}; or install Foundry's anvil 1.7 on PATH")
     return path
 
 

@@ -1,11 +1,12 @@
 """Unmodified contracts of other protocols, read from the installed npm packages.
 
-They are inputs of the demo and of the tests, installed by ``npm ci`` and not part of this project.
+They are inputs of the demo and of the tests, installed by ``npm`` and not part of this project.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,40 @@ _OWN = Path(__file__).resolve().parents[1] / "artifacts"
 _MULTICALL3 = re.compile(r"multicall3Bytecode\s*=\s*'(0x[0-9a-f]+)'")
 
 
+NODE_MODULES = "LRT_ORACLE_NODE_MODULES"
+"""Variable with the folder of the packages, where there is no checkout."""
+DEMO_PACKAGES = {
+    "@aave/core-v3": "1.19.3",
+    "@balancer-labs/v2-deployments": "3.2.0",
+    "@foundry-rs/anvil": "1.7.1",
+    "@uniswap/v3-core": "1.0.1",
+    "@uniswap/v3-periphery": "1.4.4",
+    "viem": "2.38.0",
+}
+"""What the demo runs, as package.json has it: contracts that it deploys, and the local chain. Its story of stake needs a checkout."""
+
+
+def node_modules() -> Path:
+    """Folder of the packages: the one that the variable names, else the checkout's."""
+    named = os.environ.get(NODE_MODULES)
+    return Path(named) if named else ROOT / "node_modules"
+
+
+def how_to_install() -> str:
+    """The one command that brings the packages, in a checkout or beside an installed wheel."""
+    if (ROOT / "package.json").is_file():
+        return f"run `make setup-demo` in {ROOT}"
+    packages = " ".join(f"{name}@{version}" for name, version in DEMO_PACKAGES.items())
+    command = f"npm install --prefix ~/lrt-oracle-demo --legacy-peer-deps --ignore-scripts --omit=peer {packages}"
+    return f"run `{command}` (Node 20 or later), then the demo with {NODE_MODULES}=~/lrt-oracle-demo/node_modules"
+
+
 class MissingPackage(LrtOracleError, RuntimeError):
     """An npm package, or a file of it, is not installed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        super().__init__(f"{path} is missing: run `npm ci` in the root of a checkout of the project")
+        super().__init__(f"{path} is missing: {how_to_install()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +123,6 @@ class NpmPackages:
         return bytecode.group(1)
 
 
-_INSTALLED = NpmPackages(ROOT / "node_modules")
+_INSTALLED = NpmPackages(node_modules())
 uniswap, balancer, aave = _INSTALLED.uniswap, _INSTALLED.balancer, _INSTALLED.aave
 optimism, multicall3, symbiotic = _INSTALLED.optimism, _INSTALLED.multicall3, _INSTALLED.symbiotic

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import coincurve
 from eth_account.signers.local import LocalAccount
 
 import contracts
@@ -25,6 +24,7 @@ from oracle.config.tables.stake_sources import CollateralSection, SymbioticSecti
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.deployment_file import Deployment
 from oracle.deploy.store_settings import StoreSettings
+from oracle.sign import curve
 from oracle.sign.eip712 import address_of, sign_compact
 
 RESTAKED_S = 8 * 86_400
@@ -206,9 +206,7 @@ async def deposit(
     await chain.settle()
 
 
-async def take_over(
-    chain: LocalChain, vaults: Vaults, done: Deployment, keys: Sequence[coincurve.PrivateKey]
-) -> Restaking:
+async def take_over(chain: LocalChain, vaults: Vaults, done: Deployment, keys: Sequence[curve.PrivateKey]) -> Restaking:
     """Operators join what was deployed, with their keys' consent."""
 
     def at(contract: str, name: str) -> Any:
@@ -224,7 +222,7 @@ async def take_over(
     return made
 
 
-async def _join(chain: LocalChain, book: Any, staked: Any, operator: LocalAccount, key: coincurve.PrivateKey) -> None:
+async def _join(chain: LocalChain, book: Any, staked: Any, operator: LocalAccount, key: curve.PrivateKey) -> None:
     nonce = await chain.call(book, "nonceOf", operator.address)
     expiry = await chain.block_time_s() + _CONSENT_S
     signed = sign_compact(key, await chain.call(book, "consentDigest", operator.address, nonce, expiry))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import coincurve
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
@@ -19,6 +18,7 @@ from oracle.config.tables.stake_sources import DelegatedSection
 from oracle.deploy.deployer import Deployer
 from oracle.deploy.deployment_file import Deployment
 from oracle.deploy.store_settings import ClassLimits, StoreSettings
+from oracle.sign import curve
 from oracle.sign.eip712 import address_of, sign_compact
 from oracle.sign.key_consent import KeyConsent
 
@@ -26,7 +26,7 @@ _HOUR_S, _DAY_S = 3_600, 86_400
 _GAS = 8_000_000
 
 
-def staked_store(token: str, owner: str, first: Sequence[coincurve.PrivateKey]) -> StoreSettings:
+def staked_store(token: str, owner: str, first: Sequence[curve.PrivateKey]) -> StoreSettings:
     """A store whose signers follow from what is delegated: every role is the owner's, which a real deployment would part.
 
     Args:
@@ -63,7 +63,7 @@ class StakingWorld:
 
 
 async def deploy_staking(
-    chain: LocalChain, url: str, owner: LocalAccount, token: Any, first: Sequence[coincurve.PrivateKey], feeds: Sequence[str]
+    chain: LocalChain, url: str, owner: LocalAccount, token: Any, first: Sequence[curve.PrivateKey], feeds: Sequence[str]
 ) -> StakingWorld:  # fmt: skip
     """Deploy and connect them as `lrt-oracle deploy` does; the set owns the store at the end.
 
@@ -76,7 +76,7 @@ async def deploy_staking(
         feeds: ids that are registered, without a view.
     """
     settings = staked_store(token.address, owner.address, first)
-    deployer = Deployer(url, coincurve.PrivateKey(bytes(owner.key)))
+    deployer = Deployer(url, curve.PrivateKey(bytes(owner.key)))
     try:
         store, _ = deployer.plan_contracts(settings, ())
         await deployer.ensure(store)
@@ -102,7 +102,7 @@ def staking_at(chain: LocalChain, token: Any, done: Deployment) -> StakingWorld:
 
 
 async def enter(
-    chain: LocalChain, world: StakingWorld, operator: LocalAccount, key: coincurve.PrivateKey, tokens: int
+    chain: LocalChain, world: StakingWorld, operator: LocalAccount, key: curve.PrivateKey, tokens: int
 ) -> None:
     """An operator opts in, with its own tokens as its stake."""
     me = operator.address
@@ -129,7 +129,7 @@ async def jump(chain: LocalChain, seconds: int) -> None:
     await chain.rpc("evm_mine")
 
 
-async def arm(chain: LocalChain, world: StakingWorld, payer: LocalAccount, keys: Sequence[coincurve.PrivateKey]) -> int:
+async def arm(chain: LocalChain, world: StakingWorld, payer: LocalAccount, keys: Sequence[curve.PrivateKey]) -> int:
     """The members of the set that is to come sign, and its time comes; its epoch."""
     epoch, active_at = await chain.call(world.store, "nextSigners")
     members, _, _ = await chain.call(world.set, "membersOf", epoch)

@@ -164,7 +164,7 @@ def _state_calls(pool: str, layout: Dialect, twap_s: int) -> tuple[Call, ...]:
     return (*calls, Call(to=to, data=selector(layout.means) + ages)) if twap_s else calls
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)  # a pool of narrow ticks is asked for hundreds, and for others at each move of its price
 def _tick_calls(pool: str, ticks: range) -> tuple[Call, ...]:
     to = address(pool)
     return tuple(Call(to=to, data=_TICKS + word(tick)) for tick in ticks)

@@ -188,7 +188,7 @@ def _state_calls(state_view: str, pool_id: bytes) -> tuple[Call, ...]:
     return (Call(to=to, data=_SLOT0 + pool_id), Call(to=to, data=_LIQUIDITY + pool_id))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)  # as of uniswap_v3
 def _tick_calls(state_view: str, pool_id: bytes, ticks: range) -> tuple[Call, ...]:
     to = address(state_view)
     return tuple(Call(to=to, data=_TICK + pool_id + word(tick)) for tick in ticks)

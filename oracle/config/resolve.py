@@ -205,7 +205,7 @@ def _order(specs: Mapping[str, FeedSpec], problems: list[Problem]) -> list[str]:
     order: list[str] = []
     waiting = dict(specs)
     while waiting:
-        ready = [n for n, s in waiting.items() if not (_needs(s) & set(waiting)) - {n} and n not in _needs(s)]
+        ready = [n for n, s in waiting.items() if not (needed_feeds(s) & set(waiting)) - {n} and n not in needed_feeds(s)]
         if not ready:
             problems.append(Problem("feeds", f"{', '.join(sorted(waiting))} need each other: break the cycle"))
             return order
@@ -215,7 +215,8 @@ def _order(specs: Mapping[str, FeedSpec], problems: list[Problem]) -> list[str]:
     return order
 
 
-def _needs(spec: FeedSpec) -> set[str]:
+def needed_feeds(spec: FeedSpec) -> set[str]:
+    """Feeds without which a feed has no price, or not all of its sources."""
     return (
         {s.convert for s in spec.sources if s.convert} | set(spec.legs) | ({spec.share_of} if spec.share_of else set())
     )

@@ -47,7 +47,7 @@ def retention_of(config: Config) -> Retention:
         minutes_days=minutes,
         hours_days=keep.hours_days or max(_HOURS_DAYS, minutes),
         pushed_values_days=keep.pushed_values_days or max(_PUSHED_DAYS, values),
-        pushes_days=keep.pushes_days or max(_PUSHED_DAYS, rounds),
+        pushes_days=keep.pushes_days or max(_PUSHED_DAYS, rounds, records + 1),
     )
 
 
@@ -64,12 +64,17 @@ def retention_problems(config: Config) -> Iterator[Problem]:
         ("minutes_days", keep.minutes_days, "records_days", keep.records_days),
         ("hours_days", keep.hours_days, "minutes_days", keep.minutes_days),
         ("pushed_values_days", keep.pushed_values_days, "values_days", keep.values_days),
-        ("pushes_days", keep.pushes_days, "rounds_days", keep.rounds_days),
     )
     for name, days, other, other_days in bounds:
         if days < other_days:
             text = f"{days} is less than {other} = {other_days}, and what is kept there needs it"
             yield Problem(f"retention.{name}", f"{text}: write {other_days} or more, or less for {other}")
+    if keep.pushes_days <= keep.records_days:
+        text = f"{keep.pushes_days} is not more than records_days = {keep.records_days}: records that were pushed are kept for good,"
+        yield Problem(
+            "retention.pushes_days",
+            f"{text} and which they are must still be known; write {keep.records_days + 1} or more, or less for records_days",
+        )
     if keep.records_days < learned_days:
         text = f"{keep.records_days} is too short for rounds of {config.oracle.round_interval_s} s"
         yield Problem(

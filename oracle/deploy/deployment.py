@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import coincurve
 from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.exceptions import Web3Exception
 
@@ -32,6 +31,7 @@ from oracle.deploy.deployment_file import (
 from oracle.deploy.rehearsal import DeployStep, rehearse
 from oracle.deploy.store_settings import CHANGED_BY, StoreSettings, differences, table_of
 from oracle.model.spec import FeedSpec
+from oracle.sign import curve
 from oracle.stake.moments import ether_text
 
 _PATIENCE_S = 20.0
@@ -69,7 +69,7 @@ def _endpoint_errors(url: str) -> Iterator[None]:
 
 async def deploy_and_record(
     url: str,
-    key: coincurve.PrivateKey,
+    key: curve.PrivateKey,
     settings: StoreSettings,
     specs: Sequence[FeedSpec],
     *,

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-import coincurve
 from eth_account import Account
 from hexbytes import HexBytes
 from web3 import AsyncHTTPProvider, AsyncWeb3
@@ -16,6 +15,7 @@ from web3.exceptions import ContractLogicError, TimeExhausted, Web3RPCError
 from feeds.chains.abi import checksummed
 from feeds.secret_values import filled
 from oracle.deploy.create2 import DeployError
+from oracle.sign import curve
 
 _PATIENCE_S = 120.0
 _POLL_S = 0.2
@@ -38,7 +38,7 @@ class DeployWallet:
     def __init__(
         self,
         url: str,
-        key: coincurve.PrivateKey | bytes,
+        key: curve.PrivateKey | bytes,
         *,
         patience_s: float = _PATIENCE_S,
         told: Callable[[str], None] | None = None,

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import coincurve
 import structlog
 
 from feeds.errors import LrtOracleError
@@ -22,6 +21,7 @@ from oracle.network.mesh.roster import Peer
 from oracle.network.peer_words import SpeakingKeys, clock_offset_ms
 from oracle.network.seats import LocalMember
 from oracle.runtime.listening import cannot_listen
+from oracle.sign import curve
 from oracle.sign.announcement import (
     MOST_PURSES,
     Announcement,
@@ -99,7 +99,7 @@ class OperatorNetwork:
         self,
         place: NetworkPlace,
         operator: Operator,
-        network_key: coincurve.PrivateKey,
+        network_key: curve.PrivateKey,
         store: AnnouncementStore,
         *,
         now_ms: Callable[[], int],

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-import coincurve
-
 from oracle.agree.messages import (
     Advance,
     Advancing,
@@ -20,6 +18,7 @@ from oracle.agree.messages import (
     ready_digest,
 )
 from oracle.agree.terms import Terms
+from oracle.sign import curve
 from oracle.sign.eip712 import address_of, sign_compact
 from oracle.sign.messages import SignedValues
 from oracle.sign.operator import Operator
@@ -37,7 +36,7 @@ class LocalMember:
     """
 
     operator: Operator
-    network_key: coincurve.PrivateKey = field(default_factory=coincurve.PrivateKey, repr=False)
+    network_key: curve.PrivateKey = field(default_factory=curve.PrivateKey, repr=False)
 
     @property
     def address(self) -> bytes:

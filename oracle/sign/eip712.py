@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import coincurve
 from eth_hash.auto import keccak
 
 from feeds.errors import LrtOracleError
+from oracle.sign import curve
 
 NAME = "lrt-oracle"
 VERSION = "1"
@@ -182,13 +182,13 @@ def batch_bytes(epoch: int, round_time_s: int, items: bytes) -> bytes:
     return epoch.to_bytes(6, "big") + round_time_s.to_bytes(4, "big") + items
 
 
-def address_of(key: coincurve.PrivateKey | coincurve.PublicKey) -> bytes:
+def address_of(key: curve.PrivateKey | curve.PublicKey) -> bytes:
     """20-byte address of a key."""
-    public = key.public_key if isinstance(key, coincurve.PrivateKey) else key
+    public = key.public_key if isinstance(key, curve.PrivateKey) else key
     return keccak(public.format(compressed=False)[1:])[-20:]
 
 
-def sign_compact(key: coincurve.PrivateKey, digest: bytes) -> bytes:
+def sign_compact(key: curve.PrivateKey, digest: bytes) -> bytes:
     """64 bytes r | vs over a 32-byte digest; s is in the lower half (libsecp256k1 makes it so)."""
     raw = key.sign_recoverable(digest, hasher=None)
     s = int.from_bytes(raw[32:64], "big") | (_HIGH if raw[64] else 0)
@@ -202,6 +202,6 @@ def recover(digest: bytes, compact: bytes) -> bytes:
     vs = int.from_bytes(compact[32:], "big")
     raw = compact[:32] + (vs & (_HIGH - 1)).to_bytes(32, "big") + bytes([vs >> 255])
     try:
-        return address_of(coincurve.PublicKey.from_signature_and_message(raw, digest, hasher=None))
+        return address_of(curve.PublicKey.from_signature_and_message(raw, digest, hasher=None))
     except ValueError as e:
         raise BadSignature(str(e)) from None

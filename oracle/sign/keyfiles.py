@@ -8,13 +8,13 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-import coincurve
 from eth_account import Account
 from eth_hash.auto import keccak
 
 from feeds.chains.abi import address, checksummed
 from feeds.errors import LrtOracleError
 from oracle.runtime.private_files import private_file, private_folder
+from oracle.sign import curve
 from oracle.sign.eip712 import address_of
 from oracle.sign.sign_journal import SignJournal
 
@@ -31,7 +31,7 @@ class LocalSigner:
 
     __slots__ = ("_key", "address")
 
-    def __init__(self, key: coincurve.PrivateKey) -> None:
+    def __init__(self, key: curve.PrivateKey) -> None:
         self._key = key
         self.address = address_of(key)
 
@@ -71,7 +71,7 @@ def has_passphrase(variable: str, environ: Mapping[str, str]) -> bool:
     return variable in environ or f"{variable}{_FILE}" in environ
 
 
-def load(path: Path, passphrase_env: str, environ: Mapping[str, str] = os.environ) -> coincurve.PrivateKey:
+def load(path: Path, passphrase_env: str, environ: Mapping[str, str] = os.environ) -> curve.PrivateKey:
     """Decrypt a keyfile with the passphrase in an environment variable, or in the file that ``VARIABLE_FILE`` names.
 
     Raises:
@@ -87,7 +87,7 @@ def load(path: Path, passphrase_env: str, environ: Mapping[str, str] = os.enviro
         )
     private_file(path)
     try:
-        return coincurve.PrivateKey(bytes(Account.decrypt(path.read_text(encoding="utf-8"), passphrase)))
+        return curve.PrivateKey(bytes(Account.decrypt(path.read_text(encoding="utf-8"), passphrase)))
     except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError):
         raise KeyfileError(f"{path} does not open: wrong passphrase in {passphrase_env}, or not a keyfile") from None
 
@@ -107,7 +107,7 @@ def stated_address(path: Path) -> str:
         ) from None
 
 
-def save(path: Path, key: coincurve.PrivateKey, passphrase: str, *, iterations: int | None = None) -> None:
+def save(path: Path, key: curve.PrivateKey, passphrase: str, *, iterations: int | None = None) -> None:
     """Write an encrypted keyfile, readable by its owner only; never over an existing one.
 
     It is there whole or not at all, and on disk when this returns: a power cut must not take a key that holds ether.
@@ -156,7 +156,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def checksum_address(key: coincurve.PrivateKey) -> str:
+def checksum_address(key: curve.PrivateKey) -> str:
     """EIP-55 address of a key."""
     return str(Account.from_key(key.secret).address)
 
@@ -174,7 +174,7 @@ def new(path: Path, journal: Path | None, passphrase_env: str, environ: Mapping[
         raise KeyfileError(f"{journal} exists: a journal belongs to one key, choose another name")
     if journal is not None:  # before the key: a key without its journal would be mute at first
         private_folder(journal.parent)
-    key = coincurve.PrivateKey()
+    key = curve.PrivateKey()
     save(path, key, passphrase)
     if journal is not None:
         SignJournal(journal, address_of(key), now_ms=0, mute_ms=0, newborn=True).close()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 
-import coincurve
 from eth_hash.auto import keccak
 
 from oracle.model.types import Report
 from oracle.report.wire import encode_items, split_items
+from oracle.sign import curve
 from oracle.sign.announcement import (
     Announcement,
     SignedAnnouncement,
@@ -47,7 +47,7 @@ class Operator:
         bound_bps: how far an agreed price may lie from the operator's own.
     """
 
-    def __init__(self, name: str, key: coincurve.PrivateKey | bytes, journal: SignJournal, *, bound_bps: int) -> None:
+    def __init__(self, name: str, key: curve.PrivateKey | bytes, journal: SignJournal, *, bound_bps: int) -> None:
         self.name = name
         self.address = key if isinstance(key, bytes) else address_of(key)
         self.journal = journal

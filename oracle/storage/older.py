@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from typing import Any
+
+from oracle.storage.series import series_in
 
 _EVIDENCE_KEPT_S = 400 * 86_400
 """As long as signed values behind a push that landed are kept."""
-_TABLES = ("older_rounds", "older_checkpoints", "older_agreements")
+_SERIES = {
+    "older_rounds": ("operator", "feed"),
+    "older_checkpoints": ("operator", "feed"),
+    "older_agreements": ("target",),
+}
+"""Each table, and whose rows in it follow each other in time: every look goes along these, for gigabytes may lie there."""
 _VERSION = "json_extract(CAST(body AS TEXT), '$.rules_version')"
 
 
@@ -31,24 +37,27 @@ class OlderRounds:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
         names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        self._is_there = set(_TABLES) <= names
+        self._is_there = _SERIES.keys() <= names
 
     def of(self, feed: str, round_s: int) -> list[OlderRound]:
         """Rounds of a feed at a round_time, a line for each operator."""
         if not self._is_there:
             return []
-        sql = f"SELECT operator, round_s, {_VERSION} FROM older_rounds WHERE feed = ? AND round_s = ? ORDER BY operator"  # noqa: S608 - our own text
-        return [
-            OlderRound(operator=r[0], round_time_s=r[1], rules=int(r[2]))
-            for r in self._db.execute(sql, (feed, round_s))
-        ]
+        sql = f"SELECT operator, round_s, {_VERSION} FROM older_rounds WHERE operator = ? AND feed = ? AND round_s = ?"  # noqa: S608 - our own text
+        series = series_in(self._db, "older_rounds", _SERIES["older_rounds"])
+        rows = [self._db.execute(sql, (*key, round_s)).fetchone() for key in series if key[1] == feed]
+        return [OlderRound(operator=r[0], round_time_s=r[1], rules=int(r[2])) for r in rows if r is not None]
 
     def span(self) -> tuple[int, int] | None:
         """Oldest and newest round_time that is kept so; None where there are none."""
         if not self._is_there:
             return None
-        first, last = self._db.execute("SELECT min(round_s), max(round_s) FROM older_rounds").fetchone()
-        return None if first is None else (int(first), int(last))
+        ends = [
+            int(self._db.execute(f"SELECT {end}(round_s) FROM older_rounds WHERE operator = ? AND feed = ?", key).fetchone()[0])  # noqa: S608 - our own text
+            for key in series_in(self._db, "older_rounds", _SERIES["older_rounds"])
+            for end in ("min", "max")
+        ]
+        return (min(ends), max(ends)) if ends else None
 
     def prune(self, before_s: int, limit: int) -> int:
         """Drop at most so many of the oldest rounds from before a time, with their signed values 400 days later; how many."""
@@ -56,18 +65,24 @@ class OlderRounds:
             return 0
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            dropped = self._drop("older_rounds", "operator, feed, round_s", before_s, limit)
-            self._drop("older_checkpoints", "operator, feed, round_s", before_s, limit)
-            self._drop("older_agreements", "target, round_s", before_s - _EVIDENCE_KEPT_S, limit)
-            if not any(self._db.execute(f"SELECT 1 FROM {t} LIMIT 1").fetchone() for t in _TABLES):  # noqa: S608 - our own names
-                for table in _TABLES:
+            dropped = self._drop("older_rounds", before_s, limit)
+            self._drop("older_checkpoints", before_s, limit)
+            self._drop("older_agreements", before_s - _EVIDENCE_KEPT_S, limit)
+            if not any(series_in(self._db, table, key) for table, key in _SERIES.items()):
+                for table in _SERIES:
                     self._db.execute(f"DROP TABLE {table}")
                 self._is_there = False
         return dropped
 
-    def _drop(self, table: str, key: str, before_s: int, limit: int) -> int:
-        sql = f"SELECT {key} FROM {table} WHERE round_s < ? LIMIT ?"  # noqa: S608 - our own names
-        rows: list[Any] = self._db.execute(sql, (before_s, limit)).fetchall()
-        where = " AND ".join(f"{column} = ?" for column in key.split(", "))
-        self._db.executemany(f"DELETE FROM {table} WHERE {where}", rows)  # noqa: S608 - our own names
-        return len(rows)
+    def _drop(self, table: str, before_s: int, limit: int) -> int:
+        where = " AND ".join(f"{column} = ?" for column in _SERIES[table])
+        sql = (
+            f"DELETE FROM {table} WHERE {where} AND round_s IN (SELECT round_s FROM {table} WHERE {where} AND round_s < ?"  # noqa: S608 - our own names
+            " ORDER BY round_s LIMIT ?)"
+        )
+        left = limit
+        for key in series_in(self._db, table, _SERIES[table]):
+            left -= self._db.execute(sql, (*key, *key, before_s, left)).rowcount
+            if left <= 0:
+                break
+        return limit - left

@@ -20,7 +20,8 @@ _DROP_ROUNDS = (
 )
 _AGREEMENTS = (
     "SELECT target, round_s, EXISTS (SELECT 1 FROM pushes p WHERE p.target = a.target AND p.round_s = a.round_s"
-    " AND p.state = 'landed') FROM agreements a WHERE round_s >= ? AND round_s < ? ORDER BY round_s LIMIT ?"
+    " AND p.state = 'landed') OR EXISTS (SELECT 1 FROM pushes p WHERE p.target = a.target AND p.final = 0"
+    " AND p.round_s = a.round_s) FROM agreements a WHERE round_s >= ? AND round_s < ? ORDER BY round_s LIMIT ?"
 )
 _AGREEMENT = "SELECT * FROM agreements WHERE target = ? AND round_s = ?"
 _DROP_AGREEMENT = "DELETE FROM agreements WHERE target = ? AND round_s = ?"
@@ -41,7 +42,7 @@ class PruneTimes:
 
     Attributes:
         rounds_s: rounds with their inputs, and checkpoints.
-        values_s: what was signed in a round, where no push with it landed.
+        values_s: what was signed in a round, where no push with it landed, or may still have.
         pushed_values_s: the same behind a push that landed.
         pushes_s: pushes whose outcome cannot change any more.
     """

@@ -10,15 +10,17 @@ from oracle.model.canonical_json import parse
 from oracle.model.publication import PushState, Record, Transition
 from oracle.model.types import Report
 from oracle.report.wire import decode_item, split_items
+from oracle.storage.packs import Packs
+from oracle.storage.signed_rows import signed_row
 
 _LOOKED_AT = 2_000
 """Rows of a target's journals that are searched for a feed: each has many feeds, or few."""
 _IN_STEP = "SELECT body FROM records WHERE feed = ? AND round_s > ? AND round_s <= ? ORDER BY round_s DESC LIMIT 1"
 _CHANGES = "SELECT body FROM transitions WHERE feed = ? ORDER BY at_ms DESC LIMIT ?"
-_INDEXES = "SELECT indexes FROM agreements WHERE target = ? ORDER BY round_s DESC LIMIT 1"
+_NEWEST_SEALED = "SELECT * FROM {} WHERE target = ? ORDER BY round_s DESC LIMIT 1"
 _PUSHES = (
     "SELECT made_ms, round_s, items, state, landed_ms, tx_hash, block, gas_used, note, why FROM pushes"
-    " WHERE target = ? ORDER BY id DESC LIMIT ?"
+    " WHERE target = ? ORDER BY made_ms DESC, id DESC LIMIT ?"
 )
 _NOT_PUSHED = (
     "SELECT at_ms, round_s, items, NULL, NULL, NULL, NULL, NULL, error, why FROM not_pushed"
@@ -57,11 +59,12 @@ class ShownRows:
     """The reads of a database that are made for a page."""
 
     connection: sqlite3.Connection
+    packs: Packs
 
     def at_times(self, feed: str, times_s: Sequence[int], step_s: int) -> list[Record | None]:
         """The newest record of each step that ends at one of these times; None where there is none."""
         rows = (self.connection.execute(_IN_STEP, (feed, t - step_s, t)).fetchone() for t in times_s)
-        return [None if row is None else parse(Record, row[0]) for row in rows]
+        return [None if row is None else parse(Record, self.packs.plain(row[0])) for row in rows]
 
     def changes(self, feed: str, limit: int) -> list[Transition]:
         """The newest changes of a feed's status, the newest first."""
@@ -69,9 +72,7 @@ class ShownRows:
 
     def pushes_of(self, feed: str, target: str, limit: int) -> list[FeedPush]:
         """The newest pushes with a feed, and when it was due and not pushed, the newest first."""
-        row = self.connection.execute(_INDEXES, (target,)).fetchone()
-        feeds, indexes = parse(tuple[tuple[str, ...], tuple[int, ...]], row[0]) if row else ((), ())
-        index = dict(zip(feeds, indexes, strict=True)).get(feed)
+        index = self._index(feed, target)
         if index is None:
             return []
         found = [
@@ -79,6 +80,15 @@ class ShownRows:
             *self._pushes(_NOT_PUSHED, feed, target, index, limit),
         ]
         return sorted(found, key=lambda p: p.made_ms, reverse=True)[:limit]
+
+    def _index(self, feed: str, target: str) -> int | None:
+        """A feed's number at a target, as the newest sealed round that is kept says."""
+        for table in ("agreements", "kept_agreements"):
+            row = self.connection.execute(_NEWEST_SEALED.format(table), (target,)).fetchone()
+            if row is not None:
+                feeds, indexes = parse(tuple[tuple[str, ...], tuple[int, ...]], signed_row(self.packs, row).indexes)
+                return dict(zip(feeds, indexes, strict=True)).get(feed)
+        return None
 
     def _pushes(self, sql: str, feed: str, target: str, index: int, limit: int) -> list[FeedPush]:
         found: list[FeedPush] = []

@@ -24,7 +24,11 @@ _RECORDS_A_ROW = 15
 """A row of roll-ups is as much work as so many records."""
 _RECORDS = "SELECT round_s, body FROM records WHERE feed = ? AND round_s < ? ORDER BY round_s LIMIT ?"
 _DROP_RECORDS = "DELETE FROM records WHERE feed = ? AND round_s <= ?"
-_PUSHED = "SELECT round_s, items FROM pushes WHERE target = ? AND state = 'landed' AND round_s BETWEEN ? AND ?"
+_PUSHED = (
+    "SELECT round_s, items FROM pushes WHERE target = ? AND state = 'landed' AND round_s BETWEEN ? AND ? UNION ALL"
+    " SELECT round_s, items FROM pushes WHERE target = ? AND final = 0 AND state != 'landed' AND round_s BETWEEN ? AND ?"
+)
+"""Those, too, of which it is not known yet whether they landed: the process may have been away for longer than records stay."""
 _ROWS = "SELECT start_s, body FROM roll_ups WHERE step_s = ? AND feed = ? AND start_s < ? ORDER BY start_s LIMIT ?"
 _DROP_ROWS = "DELETE FROM roll_ups WHERE step_s = ? AND feed = ? AND start_s < ?"
 _LAST = (
@@ -124,10 +128,10 @@ class Thinner:
         return None
 
     def _pushed(self, feed: str, first_s: int, last_s: int) -> set[int]:
-        """Rounds whose value of this feed landed on a chain. Where it is not known which feeds a push carried, it counts."""
+        """Rounds whose value of this feed landed on a chain, or may have. Where it is not known which feeds a push carried, it counts."""
         found = set()
         for target in names_in(self._conn, "pushes", "target"):
-            for round_s, items in self._conn.execute(_PUSHED, (target, first_s, last_s)).fetchall():
+            for round_s, items in self._conn.execute(_PUSHED, (target, first_s, last_s) * 2).fetchall():
                 names = feeds_of_indexes(self._conn, self._packs, target, round_s)
                 if not names or feed in {names.get(i) for i in split_items(items)}:
                     found.add(round_s)

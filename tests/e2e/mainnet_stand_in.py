@@ -1,13 +1,15 @@
 """A stand-in for Ethereum that answers what the default config reads there: every coin is worth one ether, an ether 4000 dollars.
 
-It speaks JSON-RPC over HTTP. Pools answer as the venues' documents state them (tests/feeds/pools), each at the address and
+Where it is told to, prices of Uniswap's pools wander by a few basis points from block to block. It speaks JSON-RPC over
+HTTP. Pools answer as the venues' documents state them (tests/feeds/pools), each at the address and
 with the coins that the source names; rates answer one, other oracles the same prices.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,10 +53,19 @@ Contract = Callable[[Call], Reply]
 
 @dataclass
 class MainnetStandIn:
-    """One endpoint. ``now_ms``: its clock, from which blocks follow."""
+    """One endpoint.
+
+    Attributes:
+        resolved: the config whose contracts there are.
+        now_ms: its clock, from which blocks follow.
+        block_s: seconds between blocks.
+        wander_bps: how far prices of pools go to either side; the same at every endpoint of the same block.
+    """
 
     resolved: ResolvedConfig
     now_ms: Callable[[], int] = lambda: time.time_ns() // 10**6
+    block_s: int = BLOCK_S
+    wander_bps: float = 0.0
     contracts: dict[tuple[bytes, bytes], Contract] = field(default_factory=dict)
     url: str = ""
     unknown: set[str] = field(default_factory=set)
@@ -110,12 +121,19 @@ class MainnetStandIn:
     def _block(self) -> tuple[int, int]:
         """Number and time in seconds of the newest block."""
         at_s = self.now_ms() // 1_000
-        return at_s // BLOCK_S, at_s - at_s % BLOCK_S
+        return at_s // self.block_s, at_s - at_s % self.block_s
+
+    def _root(self, place: str) -> int:
+        """The root of a pool's price now, by 2^96."""
+        phase = int(place[-4:], 16)
+        turn = self._block()[0] + phase
+        away = 0.7 * math.sin(turn / 97) + 0.2 * math.sin(turn / 13) + 0.1 * math.sin(turn / 3)
+        return int((1 << 96) * (1 + away * self.wander_bps / 20_000))
 
     def _block_document(self, tag: str) -> dict[str, Any]:
         number_ = int(tag, 16) if tag.startswith("0x") else self._block()[0]
         return {
-            "number": hex(number_), "timestamp": hex(number_ * BLOCK_S), "hash": f"0x{number_:064x}",
+            "number": hex(number_), "timestamp": hex(number_ * self.block_s), "hash": f"0x{number_:064x}",
             "parentHash": f"0x{number_ - 1:064x}",
         }  # fmt: skip
 
@@ -123,12 +141,13 @@ class MainnetStandIn:
         data = bytes.fromhex(call.get("data", call.get("input", "0x"))[2:])
         to = bytes.fromhex(call["to"][2:])
         if to == address(multicall.ADDRESS) and data[:4] == SELECTOR:
-            replies = [self._reply(c) for c in asked_calls(data)]
+            replies = [self.reply(c) for c in asked_calls(data)]
             return encoded([CallResult(isinstance(r, bytes), r if isinstance(r, bytes) else b"") for r in replies])
-        reply = self._reply(Call(to=to, data=data))
+        reply = self.reply(Call(to=to, data=data))
         return reply if isinstance(reply, bytes) else b""
 
-    def _reply(self, call: Call) -> Reply:
+    def reply(self, call: Call) -> Reply:
+        """What a contract answers."""
         contract = self.contracts.get((call.to, call.data[:4])) or self.contracts.get((call.to, b""))
         if contract is None:
             self.unknown.add(f"{call.to.hex()} {call.data[:4].hex()}")
@@ -140,10 +159,10 @@ class MainnetStandIn:
     def _learn(self, plan: SourcePlan) -> None:
         adapter: Any = plan.adapter
         if isinstance(adapter, UniswapV3):
-            self.contracts[address(adapter.pool), b""] = _v3(adapter)
+            self.contracts[address(adapter.pool), b""] = _v3(adapter, lambda: self._root(adapter.pool))
         elif isinstance(adapter, UniswapV4):
             view = self._shared(adapter.state_view, at=slice(4, 36))
-            view.pools[adapter.key_hash] = _v4(adapter)
+            view.pools[adapter.key_hash] = _v4(adapter, lambda: self._root(adapter.key_hash.hex()))
         elif isinstance(adapter, BalancerV3):
             self._learn_balancer_v3(adapter)
         elif isinstance(adapter, CurvePlain | CurveNg | CurveCrypto):
@@ -229,12 +248,11 @@ def _fluid(adapter: FluidDex) -> Contract:
     return answer
 
 
-def _v3(adapter: UniswapV3) -> Contract:
-    """A pool whose whole liquidity lies everywhere, at the price of one."""
+def _v3(adapter: UniswapV3, root: Callable[[], int]) -> Contract:
+    """A pool whose whole liquidity lies everywhere."""
     first, second = sorted(int.from_bytes(address(t), "big") for t in (adapter.base, adapter.quote))
     fee = adapter.fee or 500
     answers = {
-        selector("slot0()"): words(1 << 96, 0, 0, 1, 1, 0, 1),
         selector("liquidity()"): word(100 * _DEEP),
         selector("token0()"): word(first),
         selector("token1()"): word(second),
@@ -242,16 +260,23 @@ def _v3(adapter: UniswapV3) -> Contract:
         selector("fee()"): word(fee),
         selector("ticks(int24)"): words(*[0] * 8),
     }
-    return lambda call: answers.get(call.data[:4], Reverted("no such function"))
+    return _priced(answers, selector("slot0()"), lambda: words(root(), _tick(root()), 0, 1, 1, 0, 1))
 
 
-def _v4(adapter: UniswapV4) -> Contract:
+def _v4(adapter: UniswapV4, root: Callable[[], int]) -> Contract:
     answers = {
-        selector("getSlot0(bytes32)"): words(1 << 96, 0, 0, adapter.fee),
         selector("getLiquidity(bytes32)"): word(100 * _DEEP),
         selector("getTickLiquidity(bytes32,int24)"): words(0, 0),
     }
-    return lambda call: answers.get(call.data[:4], Reverted("no such function"))
+    return _priced(answers, selector("getSlot0(bytes32)"), lambda: words(root(), _tick(root()), 0, adapter.fee))
+
+
+def _priced(answers: Mapping[bytes, Reply], asks: bytes, price: Callable[[], Reply]) -> Contract:
+    return lambda call: price() if call.data[:4] == asks else answers.get(call.data[:4], Reverted("no such function"))
+
+
+def _tick(root: int) -> int:
+    return math.floor(2 * math.log(root / (1 << 96)) / math.log(1.0001))
 
 
 def _curve(adapter: CurvePlain | CurveNg | CurveCrypto) -> Contract:

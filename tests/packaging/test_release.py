@@ -75,7 +75,7 @@ def test_what_is_in_the_wheel_is_listed_with_each_pinned_version(tmp_path: Path)
     command = step.replace("dist/", f"{tmp_path}/").split()
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     listed = json.loads((tmp_path / "lrt-oracle.cdx.json").read_text(encoding="utf-8"))
-    pins = re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    pins = re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     assert {(c["name"], c["version"]) for c in listed["components"]} == set(pins)
     assert listed["metadata"]["component"]["name"] == "lrt-oracle"
 

@@ -19,7 +19,11 @@ class OracleSection:
 
     round_interval_s: int = key(10, "final rounds are made at multiples of this", least=1, most=_HOUR_S)
     database: str = key("var/lrt-oracle.db", "file of the SQLite database")
-    live_coalesce_ms: int = key(5, "how much news is computed together in the live lane", least=0)
+    live_coalesce_ms: int = key(
+        5,
+        "the longest rest of the live lane, in which news is gathered: twice as long as its last work, none after a quiet moment",
+        least=0,
+    )
     witness: str = key(
         "",
         "folder with a small file for each report key: how much the key has signed. It tells that a journal was restored,"

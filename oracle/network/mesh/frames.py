@@ -20,11 +20,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-import coincurve
 from eth_hash.auto import keccak
 
 from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.limits import MAX_FRAME, MAX_MEMBERS, MAX_PAYLOAD
+from oracle.sign import curve
 from oracle.sign.eip712 import BadSignature, Domain, recover, separator, sign_compact
 
 _ADDRESS, _SIGNATURE, _WORD, _LENGTH = 20, 64, 8, 2
@@ -159,7 +159,7 @@ def announcement_bodies(raws: Sequence[bytes]) -> list[bytes]:
 
 
 def signed_forward(
-    domain: Domain, key: coincurve.PrivateKey, *, to: bytes, sender: bytes, number: int, payload: bytes
+    domain: Domain, key: curve.PrivateKey, *, to: bytes, sender: bytes, number: int, payload: bytes
 ) -> Forward:
     """A payload to be carried, signed by its sender's network key."""
     signature = sign_compact(key, _forward_digest(domain, to, sender, number, payload))

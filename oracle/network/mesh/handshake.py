@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
-import coincurve
 from aiohttp import WSMsgType, web
 
 from oracle.network.mesh.faults import CLOSE_CODES, FAULT_OF_CODE, WORDS, LinkFault, LinkRefused
@@ -23,6 +22,7 @@ from oracle.network.mesh.hello import (
 )
 from oracle.network.mesh.roster import Roster
 from oracle.network.mesh.session import FrameCheck, frame_keys
+from oracle.sign import curve
 from oracle.sign.announcement import SignedAnnouncement
 from oracle.sign.eip712 import Domain, separator
 
@@ -46,7 +46,7 @@ class Identity:
     """
 
     domain: Domain
-    network_key: coincurve.PrivateKey
+    network_key: curve.PrivateKey
     announced: Callable[[], SignedAnnouncement]
     build: str
     instance: bytes
@@ -111,7 +111,7 @@ async def meet_as_dialler(
     Raises:
         LinkRefused: something is not as it must be.
     """
-    secret = coincurve.PrivateKey()
+    secret = curve.PrivateKey()
     ours = hello_bytes(me.hello(secret.public_key.format(), seen))
     await socket.send_bytes(ours)
     heard = read_hello(await receive(socket), me.domain)
@@ -159,7 +159,7 @@ async def _meet(
     admit: Callable[[HeardHello, bool], None],
     heard: HeardHello,
 ) -> Met:
-    secret = coincurve.PrivateKey()
+    secret = curve.PrivateKey()
     key = roster.admit(heard.announced)
     _check_shown(shown, heard.hello.certificate)
     admit(heard, False)  # noqa: FBT003 - its one use

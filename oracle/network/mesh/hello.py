@@ -14,13 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import coincurve
 import msgspec
 from eth_hash.auto import keccak
 
 from feeds.decode.values import printable
 from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.limits import MAX_HELLO
+from oracle.sign import curve
 from oracle.sign.announcement import BadAnnouncement, SignedAnnouncement, read_announcement
 from oracle.sign.eip712 import BadSignature, Domain, recover, separator, sign_compact
 
@@ -120,7 +120,7 @@ def transcript_hash(dialler: bytes, listener: bytes, domain: Domain) -> bytes:
     return keccak(_PURPOSE + separator(domain) + keccak(dialler) + keccak(listener))
 
 
-def proof(key: coincurve.PrivateKey, transcript: bytes, *, dials: bool) -> bytes:
+def proof(key: curve.PrivateKey, transcript: bytes, *, dials: bool) -> bytes:
     """A network key's signature over a handshake, 64 bytes."""
     return sign_compact(key, _proof_digest(transcript, dials=dials))
 

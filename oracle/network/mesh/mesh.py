@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-import coincurve
 import structlog
 
 from oracle.network.mesh.dialler import Dialled, Dialler, client_session
@@ -33,6 +32,7 @@ from oracle.network.mesh.router import Router
 from oracle.runtime.clock import monotonic_us
 from oracle.runtime.clock import now_ms as machine_ms
 from oracle.runtime.log_limit import LogBudget
+from oracle.sign import curve
 from oracle.sign.announcement import SignedAnnouncement
 from oracle.sign.eip712 import Domain
 
@@ -64,7 +64,7 @@ class Mesh:
         self,
         *,
         domain: Domain,
-        network_key: coincurve.PrivateKey,
+        network_key: curve.PrivateKey,
         announced: SignedAnnouncement,
         on_message: OnMessage,
         on_up: OnUp = lambda _: None,

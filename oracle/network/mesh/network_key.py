@@ -11,10 +11,9 @@ import os
 import secrets
 from pathlib import Path
 
-import coincurve
-
 from feeds.errors import LrtOracleError
 from oracle.runtime.private_files import private_folder
+from oracle.sign import curve
 
 _HEX = 64
 _OTHERS = 0o077
@@ -24,7 +23,7 @@ class NetworkKeyError(LrtOracleError, RuntimeError):
     """The network key cannot be read or made: which file, and what to do. It never holds the key."""
 
 
-def load_or_make(path: Path) -> coincurve.PrivateKey:
+def load_or_make(path: Path) -> curve.PrivateKey:
     """Read the network key, or make one.
 
     Raises:
@@ -44,7 +43,7 @@ def _make(path: Path) -> None:
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(coincurve.PrivateKey().secret.hex() + "\n")
+            file.write(curve.PrivateKey().secret.hex() + "\n")
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
@@ -53,13 +52,13 @@ def _make(path: Path) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> coincurve.PrivateKey:
+def _read(path: Path) -> curve.PrivateKey:
     if path.stat().st_mode & _OTHERS:
         raise NetworkKeyError(f"others may read the network key {path}: run chmod 600 {path}")
     try:
         text = path.read_text(encoding="ascii").strip().removeprefix("0x")
         secret = bytes.fromhex(text) if len(text) == _HEX else b""
-        return coincurve.PrivateKey(secret)
+        return curve.PrivateKey(secret)
     except ValueError:
         raise NetworkKeyError(
             f"{path} is no network key of {_HEX} hex digits: move it away, and a new one is made and announced"

@@ -11,11 +11,11 @@ from __future__ import annotations
 import hmac
 from hashlib import blake2b
 
-import coincurve
 from eth_hash.auto import keccak
 
 from oracle.network.mesh.faults import LinkFault, LinkRefused
 from oracle.network.mesh.replay_window import ReplayWindow
+from oracle.sign import curve
 
 _NUMBER, _HASH = 8, 16
 CHECK = _NUMBER + _HASH
@@ -59,7 +59,7 @@ class FrameCheck:
         return blake2b(frame, digest_size=_HASH, key=self._key, salt=number).digest()
 
 
-def frame_keys(secret: coincurve.PrivateKey, their_point: bytes, transcript: bytes) -> tuple[bytes, bytes]:
+def frame_keys(secret: curve.PrivateKey, their_point: bytes, transcript: bytes) -> tuple[bytes, bytes]:
     """Keys of the frames of who dialled, and of who was dialled.
 
     Args:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 
-import coincurve
 from eth_hash.auto import keccak
 
 from feeds.errors import LrtOracleError
+from oracle.sign import curve
 from oracle.sign.eip712 import address_of
 
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -105,7 +105,7 @@ def checked_signature(raw: bytes, digest: bytes, address: bytes) -> bytes | None
 def signer_of(signature: bytes, digest: bytes) -> bytes | None:
     """The address that a signature r | s | y recovers to; None where it is none."""
     try:
-        return address_of(coincurve.PublicKey.from_signature_and_message(signature, digest, hasher=None))
+        return address_of(curve.PublicKey.from_signature_and_message(signature, digest, hasher=None))
     except ValueError:
         return None
 
@@ -114,6 +114,6 @@ def address_of_point(point: bytes) -> bytes | None:
     """The address of an uncompressed point on the curve, 64 bytes or 65 that begin with 4; None where it is none."""
     raw = point if len(point) == _SIGNATURE else b"\x04" + point
     try:
-        return address_of(coincurve.PublicKey(raw))
+        return address_of(curve.PublicKey(raw))
     except ValueError:
         return None

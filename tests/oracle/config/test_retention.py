@@ -61,11 +61,19 @@ def test_a_time_shorter_than_evidence_says_the_least() -> None:
         ({"minutes_days": 5}, "retention.minutes_days: 5 is less than records_days = 7"),
         ({"hours_days": 20}, "retention.hours_days: 20 is less than minutes_days = 30"),
         ({"pushed_values_days": 6}, "retention.pushed_values_days: 6 is less than values_days = 7"),
-        ({"pushes_days": 6}, "retention.pushes_days: 6 is less than rounds_days = 7"),
     ],
 )
 def test_each_time_fits_the_others(keys: dict[str, int], text: str) -> None:
     assert f"{text}, and what is kept there needs it: write" in problems(retention=keys)
+
+
+def test_pushes_stay_for_longer_than_records_or_nobody_knows_which_of_them_were_pushed() -> None:
+    text = problems(retention={"pushes_days": 7})
+    assert "retention.pushes_days: 7 is not more than records_days = 7" in text
+    assert "write 8 or more, or less for records_days" in text
+    resolve(config(retention={"pushes_days": 8}))
+    kept = retention_of(config(retention={"records_days": 800, "minutes_days": 900}))
+    assert kept.pushes_days == 801
 
 
 def test_slow_rounds_are_handed_on_for_longer() -> None:

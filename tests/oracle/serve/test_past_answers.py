@@ -15,6 +15,8 @@ from oracle.serve.interface import StoredRounds
 from oracle.serve.openapi.schemas import SCHEMAS
 from oracle.serve.past_answers import Trends
 from oracle.storage.database import Database
+from oracle.storage.limits import DatabaseLimits
+from oracle.storage.prune import PruneTimes
 from tests.oracle.serve.endpoint_client import OWN, Client, faults
 from tests.oracle.serve.memory_service import ROUND_S, MemoryService, record, sealed_by_two, specs
 
@@ -73,6 +75,36 @@ def test_changes_of_one_feed_come_newest_first_and_a_course_has_the_newest_round
     assert [c.after for c in database.changes(FEED, 1)] == [Status.OK]
     points = database.at_times(FEED, (ROUND_S - 60, ROUND_S - 30, ROUND_S), 30)
     assert [p and p.report.round_time_s for p in points] == [ROUND_S - 60, None, ROUND_S]
+    database.close()
+
+
+def test_what_is_packed_is_shown_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    stored(path).close()
+    database = Database(path, DatabaseLimits(packed_together=1, left_unpacked=0))
+
+    def shown() -> tuple[object, ...]:
+        points = database.at_times(FEED, (ROUND_S - 60, ROUND_S - 30, ROUND_S), 30)
+        return points, database.changes(FEED, 9), database.pushes_of(FEED, "local", 9)
+
+    before = shown()
+    while (job := database.packer.next()) is not None:
+        database.packer.keep(job, job.packed())
+    assert database.connection.execute("SELECT count(*) FROM packs").fetchone()[0] >= 4
+    assert shown() == before
+    database.prune(PruneTimes(rounds_s=ROUND_S + 9, values_s=ROUND_S + 9))
+    assert database.agreement(ROUND_S) is None
+    database.close()
+
+
+def test_the_pushes_of_a_feed_are_shown_where_only_values_behind_pushes_are_left(tmp_path: Path) -> None:
+    database = stored(tmp_path / "a.db")
+    pushed(database, ROUND_S, PushState.LANDED, f"{FEED}: heartbeat")
+    before = database.pushes_of(FEED, "local", 9)
+    assert len(before) == 3
+    database.prune(PruneTimes(rounds_s=ROUND_S + 9, values_s=ROUND_S + 9))
+    assert not database.connection.execute("SELECT count(*) FROM agreements").fetchone()[0]
+    assert database.pushes_of(FEED, "local", 9) == before
     database.close()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import coincurve
 
-from oracle.model.publication import PushRow, PushState, Record, Transition
+from oracle.model.publication import OPEN, PushRow, PushState, Record, Transition
 from oracle.model.retention import Retention
 from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
@@ -97,6 +97,7 @@ def pushed(database: Database, i: int, state: PushState, items: bytes = b"") -> 
         raw=b"",
         state=state,
         made_ms=1,
+        final=int(state not in OPEN),
     )
     database.add_push(row)
 

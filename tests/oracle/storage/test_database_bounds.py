@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,13 +20,10 @@ from oracle.storage.packs import Packs
 from oracle.storage.prune import Pruner
 from oracle.storage.round_rows import blocks_used
 from tests.oracle.oracle_build import T0, outcomes
+from tests.oracle.storage.query_plans import WIDE, plans
 from tests.oracle.storage.stored_rounds import FEED, S0, SHORT, agreement, pushed, until
 
 CHAIN, BLOCK0 = 5, 1_000
-WIDE = re.compile(
-    r"SCAN (rounds|r|agreements|a|pushes|p|not_pushed)\b|USE TEMP B-TREE FOR ORDER BY|SEARCH (rounds|r) USING PRIMARY KEY$"
-)
-"""Steps of a query plan that grow with the table; a search of a key without a column is a scan by another name."""
 
 
 def kept(database: Database, i: int, operator: str = "a", *, block: int | None = None) -> FoldedFeed:
@@ -51,19 +46,6 @@ def left(database: Database, table: str) -> list[int]:
     return [r[0] - S0 for r in database.connection.execute(sql)]
 
 
-@contextmanager
-def plans(database: Database) -> Iterator[list[str]]:
-    """The query plan of every statement that runs meanwhile."""
-    said: list[str] = []
-    found: list[str] = []
-    database.connection.set_trace_callback(said.append)
-    yield found
-    database.connection.set_trace_callback(None)
-    for sql in said:
-        if sql.split()[0] in {"SELECT", "DELETE", "UPDATE"}:
-            found += [r[3] for r in database.connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
-
-
 @pytest.mark.parametrize(
     "look",
     [
@@ -76,8 +58,24 @@ def plans(database: Database) -> Iterator[list[str]]:
         lambda s: s.pushes("t", (PushState.LANDED,), S0, newest=2),
         lambda s: s.gas_spent("t", 5),
         lambda s: s.add_refusal(40 * 86_400_000, "t", S0, b"", "", ""),
+        lambda s: s.changes(FEED.feed, 3),
+        lambda s: s.transitions(1),
+        lambda s: s.at_times(FEED.feed, (S0,), 30),
     ],
-    ids=["mark_orphaned", "last_round_s", "agreement", "operators", "prune", "pushes", "pushes_day", "gas", "refusal"],
+    ids=[
+        "mark_orphaned",
+        "last_round_s",
+        "agreement",
+        "operators",
+        "prune",
+        "pushes",
+        "pushes_day",
+        "gas",
+        "refusal",
+        "changes",
+        "transitions",
+        "at_times",
+    ],
 )
 def test_no_look_scans_the_rounds(tmp_path: Path, look: Callable[[Database], object]) -> None:
     database = Database(tmp_path / "o.db")
@@ -103,6 +101,14 @@ def test_of_many_pushes_the_newest_are_read_and_no_row_more(tmp_path: Path) -> N
     with plans(database) as found:
         database.gas_spent("t", 5)
     assert found == ["SEARCH pushes USING INDEX pushes_made (target=? AND made_ms>?)"]
+    save(database, 30)
+    with plans(database) as found:
+        database.pushes_of(FEED.feed, "t", 3)
+    assert found[-2:] == [
+        "SEARCH pushes USING INDEX pushes_made (target=?)",
+        "SCAN not_pushed USING INDEX not_pushed_at",
+    ]
+    database.close()
 
 
 def test_a_reorganisation_reads_back_to_the_last_round_before_it(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from oracle.storage.carried import carried_state
 from oracle.storage.database import Database, last_published
 from oracle.storage.errors import OtherRules
 from tests.oracle.oracle_build import BANDS, T0, outcomes, spec
+from tests.oracle.storage.query_plans import WIDE, plans
 from tests.oracle.storage.released_files import write_released
 from tests.oracle.storage.stored_rounds import FEED, keep, record_of
 
@@ -103,6 +104,17 @@ def test_verify_says_which_release_recomputes_a_round(released: Database) -> Non
     assert check.rules == 5
     assert "release 0.1.0 recomputes it" in check.detail
     assert not is_good([check])
+
+
+def test_no_look_at_older_rounds_reads_them_all(released: Database) -> None:
+    """After an upgrade there are gigabytes of them, and every minute it is asked which are too old."""
+    with plans(released) as found:
+        released.older.prune(S0 - 5, 10)
+        released.older.span()
+        released.older.of("calm/ETH", S0 + 3)
+        released.last_round_s()
+    assert [p for p in found if p.startswith("SEARCH older_")], found
+    assert not [p for p in found if WIDE.match(p)], found
 
 
 def test_older_rounds_are_dropped_in_time_and_their_signed_values_later(released: Database) -> None:

@@ -19,6 +19,7 @@ from oracle.model.status import Status
 from oracle.report.wire import encode_item
 from oracle.storage.database import Database
 from oracle.storage.limits import DatabaseLimits
+from oracle.storage.prune import PruneTimes
 from tests.oracle.storage.stored_rounds import FEED, RECORD, S0, agreement, pushed
 
 DAY0 = S0 - S0 % 86_400 + 86_400
@@ -145,6 +146,23 @@ def test_what_was_pushed_is_kept_whole(tmp_path: Path) -> None:
     rows = database.connection.execute("SELECT round_s, why FROM kept_records ORDER BY round_s").fetchall()
     assert [(s - DAY0, why) for s, why in rows] == [(0, "status"), (50, "pushed"), (70, "pushed")]
     assert database.record(FEED.feed, DAY0 + 50) == records[5]
+    database.close()
+
+
+def test_what_may_still_land_is_kept_whole_with_what_was_signed(tmp_path: Path) -> None:
+    """A process that was away for longer than records stay learns only afterwards what became of its last push."""
+    database = Database(tmp_path / "o.db", LIMITS)
+    saved(database, [record(DAY0 + 10 * i, 100) for i in range(360)])
+    database.save_round([], [agreement(DAY0 + s - S0) for s in (50, 60)], [], [])
+    mine = encode_item(0, RECORD.report)
+    pushed(database, DAY0 + 50 - S0, PushState.SENT, mine)
+    pushed(database, DAY0 + 60 - S0, PushState.EXPIRED, mine)
+    thinned(database, DAY0 + HOUR_S)
+    rows = database.connection.execute("SELECT round_s FROM kept_records WHERE why = 'pushed'").fetchall()
+    assert rows == [(DAY0 + 50,)]
+    database.prune(PruneTimes(rounds_s=DAY0 + HOUR_S, values_s=DAY0 + HOUR_S))
+    assert database.agreement(DAY0 + 50) is not None
+    assert database.agreement(DAY0 + 60) is None
     database.close()
 
 

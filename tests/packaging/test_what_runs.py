@@ -1,0 +1,88 @@
+"""What is installed to run, or for the demo, is all that oracle, feeds, contracts, lab and demo import."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = ("oracle", "feeds", "contracts", "demo", "lab")
+PINS = re.compile(r"^([\w.-]+)==", re.MULTILINE)
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pinned(file: str) -> set[str]:
+    return {plain(n) for n in PINS.findall((ROOT / file).read_text(encoding="utf-8"))}
+
+
+def imported(package: str, *, at_start: bool) -> dict[str, str]:
+    """Each foreign package that modules import, with one place. ``at_start``: only where a module does when it is loaded."""
+    found: dict[str, str] = {}
+    for path in sorted((ROOT / package).rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        inside = {
+            n for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef) for n in ast.walk(f)
+        }
+        for node in ast.walk(tree):
+            if at_start and node in inside:
+                continue
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else []
+            )
+            for top in (n.split(".", maxsplit=1)[0] for n in names):
+                if top not in {*OURS, *sys.stdlib_module_names}:
+                    found.setdefault(top, str(path.relative_to(ROOT)))
+    return found
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_what_a_module_imports_when_it_is_loaded_is_pinned_to_run(package: str) -> None:
+    runs = pinned("requirements.txt")
+    distributions = packages_distributions()
+    for top, place in imported(package, at_start=True).items():
+        names = {plain(n) for n in distributions.get(top, [top])}
+        assert names & runs, f"{place} imports {top}, which only the tests install"
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_what_is_imported_later_is_pinned_to_run_or_an_extra(package: str) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    named = {plain(re.split(r"[<>=;\[ ]", text)[0]) for texts in extras.values() for text in texts}
+    distributions = packages_distributions()
+    for top, place in imported(package, at_start=False).items():
+        names = {plain(n) for n in distributions.get(top, [top])}
+        assert names & (pinned("requirements.txt") | named | {"python-pkcs11" if top == "pkcs11" else ""}), (
+            f"{place} imports {top}"
+        )
+
+
+def test_the_tests_alone_need_what_the_demo_does_not_install() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^demo: setup-demo\b", text, re.MULTILINE)
+    recipe = (
+        text.split("\n.venv/.demo-ready:")[1].split("\n\n")[0]
+        + text.split("\nnode_modules/.demo-ready:")[1].split("\n\n")[0]
+    )
+    assert "requirements-dev" not in recipe
+    assert "npm ci --omit=dev" in recipe
+    assert pinned("requirements-dev.txt").isdisjoint({"aiohttp", "web3", "coincurve"})
+
+
+def test_a_package_without_a_wheel_everywhere_is_left_out_there() -> None:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert 'coincurve==21.0.0; python_version < "3.14"' in lines
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    assert any(n.startswith("coincurve") and n.endswith("python_version < '3.14'") for n in needed)
