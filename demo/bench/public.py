@@ -1,12 +1,13 @@
 """`bench api`, its second part: what a public endpoint serves, and whether rounds notice.
 
-``requests``: GET of one feed's price, each case for some seconds in turn, several times over, each divided by what a bare aiohttp
-handler with the same bytes and headers did in the same turn (`ratio`, the median). `ratio_cpu` is the same of the processor time
-that an answer takes, which says more on a machine that others use too (behind nginx it is the nodes' alone). ``operator`` is the operators' own process,
-``node`` a node, ``node_limited`` one that counts every request of the address; ``two_nodes`` both at once; ``nginx_...``
-through nginx, that hands everything on, or keeps answers. ``streams``: readers of one node's event stream. ``rounds``: from
-round_time until a round was computed and signed, in turns: nothing asked, the operator's process asked as fast as it answers,
-a node asked as fast as it answers; `more_p99_ms` is what the load adds.
+``requests``: GET of one feed's price, each case for some seconds in turn, several times over. `ratio` is its rate by that of a
+bare aiohttp handler with the same bytes and headers in the same turn, the median of all turns. `ratio_cpu` is the same of the
+processor time that an answer takes, less what the process takes at rest: it says more on a machine that others use too, and
+behind nginx it is the nodes' alone. ``operator`` is the operators' own process, ``node`` a node, ``node_limited`` one that
+counts every request of the address; ``two_nodes`` both at once; ``nginx_...`` through nginx, that hands everything on, or keeps
+answers. ``streams``: readers of one node's event stream. ``rounds``: from round_time until a round was computed and signed, in
+turns: nothing asked, the operator's process asked as fast as it answers, a node asked as fast as it answers; `more_p99_ms` is
+what the load adds.
 
 Load comes from `wrk` where it is installed, else from a client of our own, with a lower priority than everything else: readers
 have machines of their own. It shares the cores with what it asks.
@@ -19,7 +20,8 @@ import re
 import shutil
 import statistics
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,12 +147,16 @@ async def _bare(opened: AsyncExitStack, url: str, nice: int) -> Place:
 async def _requests(load: _Load, cases: Mapping[str, _Case], seconds: float, turns: int) -> dict[str, dict[str, Any]]:
     rates: dict[str, list[float]] = {name: [] for name in cases}
     cpu_us: dict[str, list[float]] = {name: [] for name in cases}
+    resting = await _resting({p for case in cases.values() for p in case.working}, seconds)
     for _ in range(turns):
         for name, case in cases.items():
+            started_s = time.monotonic()
             before_s = case.cpu_s()
             found = await asyncio.gather(*(load.served(p.url + _PATH, seconds) for p in case.asked))
             rates[name].append(sum(rate for rate, _ in found))
-            cpu_us[name].append((case.cpu_s() - before_s) * _US / max(1, sum(n for _, n in found)))
+            other_s = sum(resting[p] for p in case.working) * (time.monotonic() - started_s)
+            answers = max(1, sum(n for _, n in found))
+            cpu_us[name].append(max(0.0, case.cpu_s() - before_s - other_s) * _US / answers)
     against = {name: _OWN if name in {_OWN, "operator"} else "bare" for name in rates}
     return {
         name: {
@@ -160,6 +166,13 @@ async def _requests(load: _Load, cases: Mapping[str, _Case], seconds: float, tur
         }
         for name, of in rates.items()
     }  # fmt: skip
+
+
+async def _resting(places: Iterable[Place], seconds: float) -> dict[Place, float]:
+    """Which share of a processor each process takes while nobody asks: rounds, and what else it does."""
+    before = {place: (time.monotonic(), place.cpu_s()) for place in places}
+    await asyncio.sleep(3 * seconds)
+    return {p: (p.cpu_s() - cpu_s) / (time.monotonic() - at_s) for p, (at_s, cpu_s) in before.items()}
 
 
 def _ratios(name: str, ours: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:
