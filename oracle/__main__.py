@@ -17,6 +17,7 @@ from oracle.cli import (
     earnings,
     inspect,
     moving,
+    reloading,
     repair,
     run,
     seats,
@@ -51,6 +52,7 @@ def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None
 for _command in (
     *starting.COMMANDS,
     *run.COMMANDS,
+    *reloading.COMMANDS,
     *inspect.COMMANDS,
     *catalog.COMMANDS,
     *setup.COMMANDS,

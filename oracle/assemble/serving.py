@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from aiohttp.typedefs import Middleware
+
 from oracle.config.sections import Config
 from oracle.config.tables.forms import parsed_network, sha256_hash
 from oracle.config.tables.process_sections import ApiSection
@@ -16,7 +18,12 @@ from oracle.serve.server import Server, serve
 
 
 async def serve_as_configured(
-    config: Config, service: PriceInterface, *, now_ms: Callable[[], int], metrics: Callable[[], bytes]
+    config: Config,
+    service: PriceInterface,
+    *,
+    now_ms: Callable[[], int],
+    metrics: Callable[[], bytes],
+    elsewhere: Middleware | None = None,
 ) -> Server:
     """Start the endpoint.
 
@@ -25,6 +32,7 @@ async def serve_as_configured(
         service: what is shown.
         now_ms: the clock, Unix ms.
         metrics: the exposition.
+        elsewhere: answers what is asked of others; None: nothing is.
 
     Raises:
         LrtOracleError: it cannot listen there.
@@ -37,7 +45,7 @@ async def serve_as_configured(
         return await serve(
             service, host=api.host, port=api.port, now_ms=now_ms, metrics=metrics, cors_origins=api.cors_origins,
             limits=StreamLimits(readers=api.max_streams), gate_limits=gate, public=public_limits(api),
-            interval_s=config.oracle.round_interval_s,
+            interval_s=config.oracle.round_interval_s, elsewhere=elsewhere,
         )  # fmt: skip
     except OSError as e:
         raise cannot_listen("api", api.host, api.port, e) from None

@@ -18,6 +18,7 @@ from oracle.chain.store_client import StoreClient
 from oracle.check.agreement_bounds import one_party_notes
 from oracle.check.chain import ChainProbe, ChainReadings, chain_errors, read_chain
 from oracle.check.network_ready import key_file_notes, network_file_problems, network_notes
+from oracle.check.node_ready import node_findings
 from oracle.check.push_ready import (
     PushReadiness,
     config_notes,
@@ -82,9 +83,13 @@ async def check(
                 unsigned, signed = await remote_key_findings(resolved.config, environ)
                 unproven = await watch_problems_on_chain(resolved.config)
                 unpaid, paying = await rewards_findings(resolved.config)
-                document["errors"] += [_problem(p) for p in (*problems, *unsigned, *unproven, *unpaid)]
+                serving = await node_findings(resolved.config, now_ms() // MS)
+                document["alarms"] += serving.alarms
+                document["errors"] += [
+                    _problem(p) for p in (*problems, *unsigned, *unproven, *unpaid, *serving.problems)
+                ]
                 hints = await shared_host_notes(resolved.config, environ), await shared_party_notes(resolved)
-                document["notes"] += [*notes, *signed, *paying, *hints[0], *hints[1]]
+                document["notes"] += [*notes, *signed, *paying, *serving.notes, *hints[0], *hints[1]]
         except TimeoutError:
             text = f"not everything was checked: the endpoints took more than {patience_s:g} s; run this again, or change endpoints"
             document["errors"].append(_problem(Problem("chains", text)))
@@ -152,7 +157,9 @@ def _unheld(resolved: ResolvedConfig) -> Iterator[str]:
 
 def _notes(resolved: ResolvedConfig) -> list[str]:
     notes: list[str] = []
-    if not resolved.config.operators:
+    if resolved.config.node.operators and not resolved.config.operators:
+        notes.append("a node: `lrt-oracle serve` serves what operators sealed; with `run` it runs dry beside that")
+    elif not resolved.config.operators:
         notes.append("no operators: the process runs dry, prices are served but not signed")
     if not resolved.config.targets:
         notes.append("no targets: nothing is pushed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,21 +60,32 @@ def demo(
 @click.command()
 @click.pass_obj
 def run(config_path: Path) -> None:
-    """Run the oracle: rounds, endpoint, pushes. Ends on SIGTERM or SIGINT."""
+    """Run the oracle: rounds, endpoint, pushes. Ends on SIGTERM or SIGINT; reads its config anew on SIGHUP."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # one that comes before there is a process to change ends nothing
     from oracle.app import App
     from oracle.build import build
+    from oracle.cli.reloads import Reloads
     from oracle.cli.switching import run_with_switches
     from oracle.config.resolve import resolve, with_secrets
     from oracle.config.sections import load
     from oracle.config.tables.schema import ConfigError
 
+    def checked(path: Path) -> ResolvedConfig:
+        return with_secrets(resolve(load(path)))
+
+    async def whole(stop: asyncio.Event) -> None:
+        reloads = Reloads(config_path, checked)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloads.on_signal)
+        try:
+            await run_with_switches(
+                resolved, config_path, stop, load=checked, make=lambda r: App(build(r)), attendant=reloads
+            )
+        finally:
+            await reloads.close()
+
     resolved = checked_config(config_path, network=True)
     try:
-        run_until_signal(
-            lambda stop: run_with_switches(
-                resolved, config_path, stop, load=lambda p: with_secrets(resolve(load(p))), make=lambda r: App(build(r))
-            )
-        )
+        run_until_signal(whole)
     except ConfigError as e:
         raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
 

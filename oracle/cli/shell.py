@@ -110,7 +110,7 @@ def checked_config(config_path: Path, *, raw: bool = False, network: bool = Fals
 
 
 def open_database(config_path: Path, feed: str) -> Database:
-    """The database that the config names, to be read; Exit where it does not exist, or the feed does not."""
+    """The database that the config names, to be read until the command ends; Exit where it does not exist, or the feed does not."""
     from oracle.model.suggest import nearest
     from oracle.storage.reading import DatabaseReader
 
@@ -120,7 +120,9 @@ def open_database(config_path: Path, feed: str) -> Database:
     path = Path(resolved.config.oracle.database)
     if not path.is_file():
         raise Exit(f"no database at {path}: run the oracle first", ExitCode.ABSTAINED)
-    return DatabaseReader(path)
+    database = DatabaseReader(path)
+    click.get_current_context().call_on_close(database.close)
+    return database
 
 
 def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:

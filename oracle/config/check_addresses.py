@@ -61,6 +61,7 @@ def configured_texts(config: Config) -> Iterator[ConfiguredText]:
     for operator in config.operators:
         yield from _declared(f"operators.{operator.name}", operator)
     yield from _declared("watch", config.watch)
+    yield from _declared("rewards", config.rewards)
     yield from _declared("node", config.node)
     yield from _declared("nats", config.nats)
     for name, feed in config.feeds.items():
@@ -99,6 +100,8 @@ def server_lists(config: Config) -> Iterator[ServerList]:
         yield ServerList(where=f"chains.{name}.announcers", urls=chain.announcers)
     for name, target in config.targets.items():
         yield ServerList(where=f"targets.{name}.relays", urls=target.relays)
+    yield ServerList(where="watch.endpoints", urls=config.watch.endpoints)
+    yield ServerList(where="node.operators", urls=config.node.operators)
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from feeds.errors import LrtOracleError
 from feeds.units import MS
 from oracle.assemble.peering import tried_peers
 from oracle.check.check import check
+from oracle.check.push_ready import config_problems
 from oracle.check.reaching import PeerFinding
 from oracle.check.seat_reading import NoSeat, SeatReading
 from oracle.config.resolve import ResolvedConfig
@@ -36,6 +37,8 @@ from oracle.runtime.clock import now_ms
 
 _SOURCES = ("sources", "venues.")
 _STORES = ("targets.", "operators.")
+_SERVING = ("node.", "nats.")
+_KEYFILES = ("keyfile", "gas_keyfile")
 _REPLACED = "look whether the venue lists it still; replace or remove it in the feed's sources"
 
 
@@ -66,6 +69,8 @@ class Examination:
             "store": self._store,
             "gas": self._gas,
             "peers": self._peers,
+            "node": self._node,
+            "nats": self._nats,
         }
 
     async def run(self, only: Collection[str] = ()) -> list[HealthFinding]:
@@ -107,7 +112,10 @@ class Examination:
     # --- this machine ------------------------------------------------------------------------------------------------
 
     async def _keys(self) -> Iterable[HealthFinding]:
-        return list(rights_findings(self._config))
+        rights = list(rights_findings(self._config))  # first: a keyfile that is opened is narrowed
+        problems = await asyncio.to_thread(lambda: list(config_problems(self._resolved, self._environ)))
+        unusable = [critical("keys", *_key_and_advice(p.key, p.text)) for p in problems if _is_keyfile(p.key)]
+        return [*rights, *unusable]
 
     async def _locks(self) -> Iterable[HealthFinding]:
         return list(lock_findings(self._config))
@@ -143,9 +151,14 @@ class Examination:
 
     async def _settings(self) -> Iterable[HealthFinding]:
         document = await self._checked()
-        found = list(_problems("config", document["errors"], lambda k: not _is_source(k) and not k.startswith(_STORES)))
-        found += [warning("config", *split_advice(a)) for a in document["alarms"]]
-        found += [info("config", n) for n in document["notes"] if not n.startswith(("venue ", "others may read"))]
+        found = list(
+            _problems(
+                "config", document["errors"], lambda k: not _is_source(k) and not k.startswith((*_STORES, *_SERVING))
+            )
+        )
+        found += [warning("config", *split_advice(a)) for a in document["alarms"] if not a.startswith(_SERVING)]
+        others = ("venue ", "others may read", *_SERVING)
+        found += [info("config", n) for n in document["notes"] if not n.startswith(others)]
         return found or [ok("config", "nothing is wrong with it")]
 
     async def _endpoints(self) -> Iterable[HealthFinding]:
@@ -159,7 +172,7 @@ class Examination:
         if not self._config.targets:
             return [info("store", "no targets: nothing is pushed")]
         document = await self._checked()
-        found = list(_problems("store", document["errors"], lambda k: k.startswith(_STORES)))
+        found = list(_problems("store", document["errors"], lambda k: k.startswith(_STORES) and not _is_keyfile(k)))
         return [*found, *await seat_findings(self._resolved, gas=False)]
 
     async def _gas(self) -> Iterable[HealthFinding]:
@@ -171,6 +184,28 @@ class Examination:
         except NoSeat as e:
             return [info("peers", f"no others to reach: {e}")]
         return list(peer_findings(findings, reading, unread))
+
+    async def _node(self) -> Iterable[HealthFinding]:
+        if not self._config.node.operators:
+            return [info("node", "this config is no node's: [node] lists nobody")]
+        return list(serving_findings("node", await self._checked()))
+
+    async def _nats(self) -> Iterable[HealthFinding]:
+        if not self._config.nats.servers:
+            return [info("nats", "no NATS server is named")]
+        return list(serving_findings("nats", await self._checked()))
+
+
+def serving_findings(name: str, document: Mapping[str, Any]) -> Iterator[HealthFinding]:
+    """What was found of [node] or [nats]. Pure."""
+    begins = f"{name}."
+    bad = [*_problems(name, document["errors"], lambda k: k.startswith(begins))]
+    bad += [warning(name, *split_advice(a)) for a in document["alarms"] if a.startswith(begins)]
+    notes = [n for n in document["notes"] if n.startswith(begins)]
+    yield from bad
+    yield from (info(name, n) if bad else ok(name, n) for n in notes)
+    if not bad and not notes:
+        yield ok(name, "nothing is wrong with it")
 
 
 def source_findings(document: Mapping[str, Any]) -> Iterator[HealthFinding]:
@@ -219,6 +254,15 @@ def _problems(name: str, errors: Iterable[Mapping[str, str]], wanted: Callable[[
         if wanted(error["key"]):
             text, advice = split_advice(error["text"])
             yield critical(name, f"{error['key']}: {text}", advice)
+
+
+def _key_and_advice(key: str, text: str) -> tuple[str, str]:
+    said, advice = split_advice(text)
+    return f"{key}: {said}", advice
+
+
+def _is_keyfile(key: str) -> bool:
+    return key.rpartition(".")[2] in _KEYFILES
 
 
 def _is_source(key: str) -> bool:

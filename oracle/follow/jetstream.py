@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ import structlog
 from feeds.secret_refs import host_and_port
 from feeds.secret_values import filled
 from oracle.follow.sources import Hear, SourceState
-from oracle.nats.link import ROUND_HEADER, TIMEOUT_S, NatsFault, connected, fault_text, subject_of
+from oracle.nats.link import ROUND_HEADER, TIMEOUT_S, NatsAccess, NatsFault, ServerWords, closed, connected, subject_of
 from oracle.runtime.log_limit import LogBudget
 from oracle.sign.eip712 import Domain
 
@@ -26,17 +25,20 @@ class JetStreamSource:
     """One NATS server or cluster.
 
     Args:
-        servers: its addresses; secrets as ${NAME}.
+        access: where the servers are, and who this is there.
         stream: name of the stream.
         domain: whose rounds.
         rank: its place among the sources.
     """
 
-    def __init__(self, servers: Sequence[str], stream: str, domain: Domain, rank: int) -> None:
-        self.state = SourceState(name=f"nats {host_and_port(servers[0], filled(servers[0]).text)}", rank=rank)
-        self._servers, self._stream, self._subject = tuple(servers), stream, subject_of(domain)
+    def __init__(self, access: NatsAccess, stream: str, domain: Domain, rank: int) -> None:
+        first = access.servers[0]
+        name = f"nats {host_and_port(first, filled(first).text)}"
+        self.state = SourceState(name=name, rank=rank, is_operator=False)
+        self._access, self._stream, self._subject = access, stream, subject_of(domain)
         self._sequence = 0
-        self._told = LogBudget()
+        self._made_at: datetime | None = None
+        self._words, self._told = ServerWords(), LogBudget()
 
     async def run(self, hear: Hear, after_s: int) -> None:
         """Read it for ever."""
@@ -54,13 +56,13 @@ class JetStreamSource:
 
     def _fail(self, error: Exception) -> None:
         self.state.breaks += 1
-        self.state.error = fault_text(error)
+        self.state.error = self._words.fault(error)
         if (more := self._told.more(type(error).__name__)) is not None:
             _log.warning("a source of rounds broke", source=self.state.name, why=self.state.error,
                          more_since_the_last_line=more)  # fmt: skip
 
     async def _read(self, hear: Hear, after_s: int) -> None:
-        client = await connected(self._servers)
+        client = await connected(self._access, self._words.hear)
         try:
             pull = await self._pull(client.jetstream(timeout=TIMEOUT_S), after_s)
             self.state.connected, self.state.error = True, ""
@@ -68,15 +70,16 @@ class JetStreamSource:
                 await self._fetch(pull, hear)
             raise NatsFault("the connection is closed")
         finally:
-            await client.close()
+            await closed(client)
 
     async def _pull(self, stream: Any, after_s: int) -> Any:
         """A consumer that the server forgets: how far this one has come is kept here."""
         from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy  # noqa: PLC0415 - an optional part
 
-        newest = (await stream.stream_info(self._stream)).state.last_seq
-        if newest < self._sequence:
-            self._sequence = 0  # it was made anew
+        there = await stream.stream_info(self._stream)
+        if there.state.last_seq < self._sequence or there.created != self._made_at:
+            self._sequence = 0  # it was made anew, and counts anew
+        self._made_at = there.created
         begin: dict[str, Any] = {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": self._sequence + 1}
         if not self._sequence:
             since = datetime.fromtimestamp(after_s, UTC)
@@ -90,6 +93,7 @@ class JetStreamSource:
         try:
             messages = await pull.fetch(_AT_ONCE, timeout=_WAIT_S)
         except NothingCame:
+            await pull.consumer_info()  # a stream that was deleted is as silent as one without news
             return
         for message in messages:
             text = (message.headers or {}).get(ROUND_HEADER, "")

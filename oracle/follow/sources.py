@@ -24,6 +24,7 @@ class SourceState:
     Attributes:
         name: host and port; shown.
         rank: its place in the config: whose words are shown of a round that several tell.
+        is_operator: whether it is an operator or a node, which can be asked for more than rounds.
         connected: whether its stream is open.
         newest_s: the newest round that it told and that was verified, 0 if none.
         heard: events of it.
@@ -35,6 +36,7 @@ class SourceState:
 
     name: str
     rank: int
+    is_operator: bool = True
     connected: bool = False
     newest_s: int = 0
     heard: int = 0

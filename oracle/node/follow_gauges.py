@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from feeds.units import MS
 from oracle.follow.follower import RoundFollower
 from oracle.follow.told_round import RefusedWhy
+from oracle.node.relay import RELAY_ENDS, OperatorRelay
 
 _PREFIX = "lrt_oracle_follow_"
 
@@ -23,11 +24,19 @@ class FollowGauges(Collector):
         follower: whose.
         now_ms: the clock.
         streams: how many event streams are open.
+        relay: what asks operators; None: they are not asked.
     """
 
-    def __init__(self, follower: RoundFollower, now_ms: Callable[[], int], streams: Callable[[], int]) -> None:
-        self._follower, self._now_ms, self._streams = follower, now_ms, streams
+    def __init__(
+        self,
+        follower: RoundFollower,
+        now_ms: Callable[[], int],
+        streams: Callable[[], int],
+        relay: OperatorRelay | None = None,
+    ) -> None:
+        self._follower, self._now_ms, self._streams, self._relay = follower, now_ms, streams, relay
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
         self._registry.register(self)
 
     def render(self) -> bytes:
@@ -60,6 +69,12 @@ class FollowGauges(Collector):
             for why in RefusedWhy:
                 refused.add_metric([state.name, why], state.refused[why])
         yield from (up, round_s, verified, breaks, refused)
+        asked = CounterMetricFamily(
+            _PREFIX + "relayed", "questions to operators, by what became of them", labels=["end"]
+        )
+        for end in RELAY_ENDS:
+            asked.add_metric([end], 0 if self._relay is None else self._relay.counts[end])
+        yield asked
 
     @staticmethod
     def _gauge(name: str, text: str, value: float) -> Metric:

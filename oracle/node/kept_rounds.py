@@ -1,4 +1,7 @@
-"""Verified rounds of a day in memory: all of the last hour, before that one a minute. It answers what a database answers."""
+"""Verified rounds of a day in memory: all of the last hour, before that one a minute and every change of a status.
+
+It answers what a database answers.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from feeds.units import MS
 from oracle.follow.follower import VerifiedRound
 from oracle.model.publication import Explanation, Record, Silent, Transition
 from oracle.model.roll_up import RollUp
+from oracle.model.status import Status
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.web import HttpProblem
 from oracle.sign.messages import Agreement
@@ -34,7 +38,7 @@ class KeptRounds:
     Args:
         target: name of the store.
         keep_s: how far back.
-        told_by: names of the sources: who knows what a node does not.
+        told_by: names of the operators that are followed: who knows what a node does not.
     """
 
     def __init__(self, target: str, keep_s: int, told_by: Sequence[str]) -> None:
@@ -75,11 +79,15 @@ class KeptRounds:
         return len(self._times)
 
     def _thin(self) -> None:
-        """Let go what is too old, and of what is older than an hour all but the first of each minute."""
+        """Let go what is too old, and of what is older than an hour all but the first of each minute and each change of a status."""
         newest_s = self._times[-1]
         gone = set(self._times[: bisect_left(self._times, newest_s - self._keep_s)])
         old = self._times[len(gone) : bisect_left(self._times, newest_s - _WHOLE_S)]
-        gone |= {t for before, t in pairwise(old) if before // _THINNED_S == t // _THINNED_S}
+        gone |= {
+            t
+            for before, t in pairwise(old)
+            if before // _THINNED_S == t // _THINNED_S and self._statuses(before) == self._statuses(t)
+        }
         if not gone:
             return
         self._is_thinned = True
@@ -87,6 +95,9 @@ class KeptRounds:
             del self._by_time[round_s], self._records[round_s]
         self._times = [t for t in self._times if t not in gone]
         self._rows = [r for r in self._rows if r.round_time_s not in gone]
+
+    def _statuses(self, round_s: int) -> dict[str, Status]:
+        return {feed: r.report.status for feed, r in self._records[round_s].items()}
 
     # --- what a database answers ------------------------------------------------------------------------------------------
 
@@ -146,7 +157,7 @@ class KeptRounds:
     @property
     def hint(self) -> str:
         """Whom to ask instead."""
-        return f"ask an operator: {', '.join(self._told_by)}"
+        return f"ask an operator: {', '.join(self._told_by)}" if self._told_by else "ask one of the store's operators"
 
     def agreement(self, round_s: int, target: str | None = None) -> Agreement | None:
         """What was sealed in a round; None where it is not kept."""

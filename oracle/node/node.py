@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 
 import aiohttp
 import structlog
 
 from oracle.assemble.handing_on import check_nats_installed
-from oracle.assemble.network import home_target
+from oracle.assemble.network import configured_peers, home_target
 from oracle.assemble.serving import serve_as_configured
+from oracle.assemble.staking import stake_follower
 from oracle.chain.store_reads import StoreReads
 from oracle.config.feed_risks import risks_of
 from oracle.config.resolve import ResolvedConfig
@@ -23,11 +24,16 @@ from oracle.follow.operator_stream import OperatorStream
 from oracle.follow.sources import RoundSource
 from oracle.follow.store_sets import StoreSets
 from oracle.model.spec import FeedSpec
+from oracle.nats.link import nats_access
 from oracle.node.follow_gauges import FollowGauges
 from oracle.node.node_service import NodeService
+from oracle.node.relay import OperatorRelay, relaying
+from oracle.node.report_check import ReportCheck
+from oracle.node.store_looks import store_looks
 from oracle.runtime.log_limit import limit_logs
 from oracle.serve.server import Server
 from oracle.sign.eip712 import Domain
+from oracle.stake.follow import StakeFollower
 
 _HOUR_S = 3_600
 _log = structlog.get_logger("oracle.node.node")
@@ -48,6 +54,15 @@ def node_problems(resolved: ResolvedConfig) -> list[Problem]:
 def sealed_specs(resolved: ResolvedConfig) -> dict[str, FeedSpec]:
     """Feeds that operators seal, and crosses of them: of others a node never hears."""
     return {f: s for f, s in resolved.specs.items() if set(s.legs or (f,)) <= set(resolved.pushed)}
+
+
+def _names(resolved: ResolvedConfig) -> dict[bytes, str]:
+    network = resolved.config.network
+    return {} if network is None else {a: p.name for a, p in configured_peers(network).items()}
+
+
+def _look_failed(error: Exception) -> None:
+    _log.error("a fault of this program: stake was not looked at", error=repr(error))
 
 
 class ServingNode:
@@ -71,6 +86,7 @@ class ServingNode:
         self._resolved, self._now_ms = resolved, now_ms
         self.server: Server | None = None
         self.follower: RoundFollower | None = None
+        self._stake: StakeFollower | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set."""
@@ -82,21 +98,30 @@ class ServingNode:
             )
             self.follower, service = self._made(session, opened)
             opened.callback(service.close)
-            gauges = FollowGauges(self.follower, self._now_ms, self._streams)
-            self.server = await self._serve(service, gauges)
+            relay = self._relay(session, self.follower)
+            if relay is not None:
+                opened.push_async_callback(relay.close)
+            gauges = FollowGauges(self.follower, self._now_ms, self._streams, relay)
+            self.server = await self._serve(service, gauges, relay)
             opened.push_async_callback(self.server.close)
             _log.info("running", api=self.server.url, sources=[s.name for s in self.follower.states])
-            following = asyncio.create_task(self.follower.run())
-            stopped = asyncio.create_task(stop.wait())
-            try:
-                await asyncio.wait({following, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if following.done():
-                    following.result()
-            finally:
-                for task in (following, stopped):
-                    task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await asyncio.gather(following, stopped, return_exceptions=True)
+            await self._follow(self.follower, service, stop)
+
+    async def _follow(self, follower: RoundFollower, service: NodeService, stop: asyncio.Event) -> None:
+        """Follow, and look at chains beside it, until there is nothing more to do."""
+        following, stopped = asyncio.create_task(follower.run()), asyncio.create_task(stop.wait())
+        beside: list[asyncio.Task[None]] = [asyncio.create_task(service.stores.run())]
+        if self._stake is not None:
+            beside.append(asyncio.create_task(self._stake.run(_look_failed)))
+        try:
+            await asyncio.wait({following, stopped, *beside}, return_when=asyncio.FIRST_COMPLETED)
+            for done in (following, *beside):
+                if done.done():
+                    done.result()
+        finally:
+            for task in (following, stopped, *beside):
+                task.cancel()
+            await asyncio.gather(following, stopped, *beside, return_exceptions=True)
 
     def _streams(self) -> int:
         return 0 if self.server is None else len(self.server.hub) + len(self.server.sealed)
@@ -109,19 +134,39 @@ class ServingNode:
         domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
         store = StoreReads(chain.endpoints, domain, agree=target.agree)
         opened.push_async_callback(store.close)
+        looks, stores = store_looks(resolved, sealed_specs(resolved), self._now_ms)
+        self._stake = stake_follower(config, self._now_ms)
+        for each in stores:
+            opened.push_async_callback(each.close)
+        if self._stake is not None:
+            opened.push_async_callback(self._stake.close)
         keep_s, specs = config.node.keep_hours * _HOUR_S, sealed_specs(resolved)
         sources: list[RoundSource] = [OperatorStream(u, i, session) for i, u in enumerate(config.node.operators)]
         if config.nats.servers:
-            check_nats_installed()
-            sources.append(JetStreamSource(config.nats.servers, config.nats.stream, domain, len(sources)))
+            check_nats_installed(config.nats)
+            sources.append(JetStreamSource(nats_access(config.nats), config.nats.stream, domain, len(sources)))
         follower = RoundFollower(
             name, StoreSets(store, self._now_ms), specs, sources, now_ms=self._now_ms, keep_s=keep_s
         )
         service = NodeService(
             name, specs, follower, interval_s=config.oracle.round_interval_s, keep_s=keep_s, now_ms=self._now_ms,
-            risks=risks_of(resolved),
+            risks=risks_of(resolved), stores=looks, stake=self._stake.view if self._stake is not None else lambda: None,
+            names=_names(resolved), relays=config.node.relay,
         )  # fmt: skip
         return follower, service
 
-    async def _serve(self, service: NodeService, gauges: FollowGauges) -> Server:
-        return await serve_as_configured(self._resolved.config, service, now_ms=self._now_ms, metrics=gauges.render)
+    def _relay(self, session: aiohttp.ClientSession, follower: RoundFollower) -> OperatorRelay | None:
+        node = self._resolved.config.node
+        if not node.relay:
+            return None
+
+        def is_up(name: str) -> bool:
+            return any(s.name == name and s.connected for s in follower.states)
+
+        return OperatorRelay(node.operators, session, is_up, ReportCheck(follower.sets).check)
+
+    async def _serve(self, service: NodeService, gauges: FollowGauges, relay: OperatorRelay | None) -> Server:
+        elsewhere = relaying(relay, service.kept.hint, service.targets()[0], service.specs())
+        return await serve_as_configured(
+            self._resolved.config, service, now_ms=self._now_ms, metrics=gauges.render, elsewhere=elsewhere
+        )

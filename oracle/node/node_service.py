@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -15,10 +15,13 @@ from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Why
 from oracle.node.kept_rounds import KeptRounds
+from oracle.node.known_risks import known_risks
+from oracle.node.signed_rounds import SignedRounds
+from oracle.node.store_looks import StoreLooks
 from oracle.serve.bounded_reads import BoundedReads, HistoryLimits
 from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
-from oracle.serve.interface import Health, NoReport, StoredRounds, Update
+from oracle.serve.interface import Health, NodeShown, NoReport, SourceShown, StoredRounds, Update
 from oracle.serve.operators import OperatorsView
 from oracle.sign.messages import SignedBatch
 from oracle.stake.follow import StakeView
@@ -31,7 +34,7 @@ _NO_RISK, _NO_ROUND = FeedRisk(), LiveRisk()
 
 
 class NodeService:
-    """What one node serves. It knows what was sealed and what was told of it: not what is on chain, nor any input.
+    """What one node serves. It knows what was sealed, what was told of it, and what is on chain: no input, and nothing of the mesh.
 
     Args:
         target: name of the store.
@@ -41,18 +44,28 @@ class NodeService:
         keep_s: how far back rounds are kept.
         now_ms: the clock.
         risks: what a lender must know of each feed, as far as no round changes it.
+        stores: looks at what is on chain.
+        stake: what the contracts around the store say.
+        names: of operators, by report address, as far as the config has them.
+        relays: whether operators are asked for what is not here.
     """
 
     def __init__(
         self, target: str, specs: Mapping[str, FeedSpec], follower: RoundFollower, *, interval_s: int, keep_s: int,
-        now_ms: Callable[[], int], risks: Mapping[str, FeedRisk],
+        now_ms: Callable[[], int], risks: Mapping[str, FeedRisk], stores: StoreLooks | None = None,
+        stake: Callable[[], StakeView | None] = lambda: None, names: Mapping[bytes, str] | None = None,
+        relays: bool = False,
     ) -> None:  # fmt: skip
         self._target, self._specs, self._follower = target, specs, follower
         self._interval_s, self._now_ms, self._risks = interval_s, now_ms, risks
-        self.kept = KeptRounds(target, keep_s, [s.name for s in follower.states])
+        self.stores, self.stake = stores or StoreLooks({}), stake
+        self._relays = relays
+        self._signed = SignedRounds(target, names or {})
+        self.kept = KeptRounds(target, keep_s, [s.name for s in follower.states if s.is_operator])
         self._reads = BoundedReads(HistoryLimits(waiting=_WAITING), ThreadPoolExecutor)
         self._records: dict[str, Record] = {}
         self._abstaining: dict[str, Abstaining] = {}
+        self._live_risks: Mapping[str, LiveRisk] = {}
         self._listeners: list[Callable[[Update], None]] = []
         self._started_ms = now_ms()
         self._round_s: int | None = None
@@ -61,6 +74,7 @@ class NodeService:
     async def take(self, verified: VerifiedRound) -> None:
         """A round was verified, or is told in other words: show it."""
         self.kept.put(verified)
+        self._signed.take(verified)
         round_s = verified.round_time_s
         if self._round_s is not None and round_s < self._round_s:
             self._take_older(verified)
@@ -68,6 +82,7 @@ class NodeService:
         self._round_s = round_s
         before = {r.feed: self._records.get(r.feed) for r in verified.records}
         self._records |= {r.feed: r for r in verified.records}
+        self._live_risks = known_risks(round_s, verified.records, self._specs, self._risks)
         self._abstaining = {s.feed: self._since(s, round_s) for s in verified.silent}
         changes = [
             Transition(
@@ -129,12 +144,11 @@ class NodeService:
         return None
 
     def onchain(self, feed: str) -> tuple[OnChain, ...]:
-        """Nothing: a node does not look at what is pushed."""
-        del feed
-        return ()
+        """What each store of the config holds, as this node reads it."""
+        return self.stores.onchain(feed)
 
     def missing_targets(self, feed: str) -> tuple[str, ...]:
-        """None: see `onchain`."""
+        """None: what a store should hold is for those to know who push there."""
         del feed
         return ()
 
@@ -143,9 +157,8 @@ class NodeService:
         return self._risks.get(feed, _NO_RISK)
 
     def live_risk(self, feed: str) -> LiveRisk:
-        """Not known: it follows from inputs."""
-        del feed
-        return _NO_ROUND
+        """What the newest round showed of that, as far as it is known without inputs."""
+        return self._live_risks.get(feed, _NO_ROUND)
 
     def newest_round_s(self, feed: str) -> int | None:
         """The newest round for a feed that abstains, else that of its last record."""
@@ -170,12 +183,8 @@ class NodeService:
         return NoReport(code=ErrorCode.NOT_HERE, text=text)
 
     def operators(self) -> OperatorsView | None:
-        """Not known: how operators reach each other is theirs to say."""
-        return None
-
-    def stake(self) -> StakeView | None:
-        """Not read here."""
-        return None
+        """Who signed the rounds of the last hour; how operators reach each other is theirs to say."""
+        return self._signed.view(tuple(self._warnings()))
 
     def health(self) -> Health:
         """Live while it runs; ready while its newest verified round is current and has a price for every feed."""
@@ -187,7 +196,7 @@ class NodeService:
         reasons += [f"{f} abstains: {a.text}" for f, a in self._abstaining.items()]
         if self._follower.sets.error:
             reasons.append(f"the store's chain cannot be read: {self._follower.sets.error}")
-        warnings = [text for s in self._follower.states for text in self._faults(s)]
+        warnings = [*self._warnings(), *(w for k in self.stores.looks.values() for w in k.warnings(now_ms))]
         return Health(
             live=True,
             ready=not reasons,
@@ -200,11 +209,36 @@ class NodeService:
             clock_offset_ms=0,
             feeds=len(self._specs),
             feeds_abstaining=len(self._abstaining),
+            targets=tuple(look.status() for look in self.stores.looks.values()),
+            interval_s=self._interval_s,
+            node=self._shown(now_ms),
         )
+
+    def _shown(self, now_ms: int) -> NodeShown:
+        sources = tuple(
+            SourceShown(
+                name=s.name, connected=s.connected, round=s.newest_s or None, error=s.error,
+                behind_rounds=self._missed(s.newest_s) if s.newest_s else None, refused=s.refused.total(),
+            )
+            for s in self._follower.states
+        )  # fmt: skip
+        return NodeShown(
+            behind_rounds=None if self._round_s is None else self._missed(self._round_s),
+            behind_s=None if self._round_s is None else max(0, now_ms // MS - self._round_s),
+            relays=self._relays, sources=sources,
+        )  # fmt: skip
+
+    def _missed(self, round_s: int) -> int:
+        """Rounds that should have come since: one is under way until its successor begins."""
+        return max(0, self._now_ms() // MS - round_s) // self._interval_s
+
+    def _warnings(self) -> Iterator[str]:
+        """What is wrong with those that are followed."""
+        return (text for s in self._follower.states for text in self._faults(s))
 
     def _behind(self, round_s: int) -> str:
         lag_s = self._now_ms() // MS - round_s
-        return f"{lag_s // self._interval_s} rounds ({lag_s} s)"
+        return f"{self._missed(round_s)} rounds ({lag_s} s)"
 
     def _faults(self, source: SourceState) -> list[str]:
         faults = []

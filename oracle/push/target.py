@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -63,6 +63,7 @@ class Target:
         others: the operators of other processes at it.
 
     Attributes:
+        client, feeds: as given.
         pusher: what the store holds, and what is under way.
         due_now: what would be pushed.
         pace: as given; each tick reads it anew.
@@ -90,7 +91,7 @@ class Target:
         self.name = name
         self.can_send, self._closed = can_send, closed
         self.counts: Counter[str] = Counter()
-        self._client, self._feeds, self._context, self.pace = client, feeds, context, pace
+        self.client, self.feeds, self._context, self.pace = client, feeds, context, pace
         self._policy = policy or PushPolicy()
         self._warn_pushes = warn_pushes
         self._attesters = Attesters(name, operators, now_ms=context.now_ms, collect=context.collect)
@@ -103,12 +104,13 @@ class Target:
             now_ms=context.now_ms, on_failed=context.on_failed, peers=others.peers,
         )  # fmt: skip
         self._turns: PushTurns | None = None
+        self._hear_no_more: Callable[[], None] = lambda: None
         if others.peers is not None and operators:
             self._turns = PushTurns(
                 operators[0].address, others.peers, indexes=lambda: frozenset(self.indexes.values()), now_ms=context.now_ms,
                 stage_s=self._policy.stage_s, round_s=round_s, on_stage=context.on_stage, on_announced=context.on_announced,
             )  # fmt: skip
-            others.peers.listen(self._hear)
+            self._hear_no_more = others.peers.listen(self._hear)
         self._seating = Seating(
             name, client, self._attesters, self._arming, context.rounds, rules=rules, pace=pace, now_ms=context.now_ms,
             on_failed=context.on_failed, members=others.members, on_members=others.on_members,
@@ -136,8 +138,6 @@ class Target:
         self._log_budget = LogBudget()
         self._read_ms: int | None = None
         self._last_read: Mapping[int, Report] = self.pusher.stored
-
-    # --- as others see it ----------------------------------------------------------------------------------------
 
     @property
     def connected(self) -> bool:
@@ -177,7 +177,7 @@ class Target:
     @property
     def feeds_to_push(self) -> frozenset[str]:
         """Feeds that are to be pushed there; none in a dry run."""
-        return frozenset(self._feeds) if self.can_send or self._closed else frozenset()
+        return frozenset(self.feeds) if self.can_send or self._closed else frozenset()
 
     def status(self) -> TargetStatus:
         """How it stands, for readiness and metrics."""
@@ -189,7 +189,7 @@ class Target:
             quorum=self._attesters.quorum(self._newest),
             pushes_left=self._balance.pushes_left,
             few_pushes=self._warn_pushes,
-            feeds=tuple(self._feed_status(f) for f in self._feeds),
+            feeds=tuple(self._feed_status(f) for f in self.feeds),
             closed=self._closed,
             pending=self.pusher.pending,
         )
@@ -204,10 +204,14 @@ class Target:
     async def collect_signatures(self, feeds: Sequence[str]) -> CollectedSignatures | None:
         """Have a batch of these feeds signed for the newest round; None before the first round or without a seat."""
         newest = self._newest
-        indexes = [self.indexes[f] for f in feeds if f in self.indexes]
         if newest is None or not self._attesters.reports(newest):
             return None
-        return await self._batches.collect_signatures(newest, indexes)
+        return await self._batches.collect_signatures(newest, [self.indexes[f] for f in feeds if f in self.indexes])
+
+    def change_feeds(self, feeds: Sequence[str]) -> None:
+        """Push these from now on: the next tick takes the seats anew."""
+        self.feeds = feeds
+        self._attesters.leave_seats()
 
     # --- its life ------------------------------------------------------------------------------------------------
 
@@ -244,8 +248,9 @@ class Target:
             self._note_read()
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
+        """Close the connections, and hear nothing more."""
+        self._hear_no_more()
+        await self.client.close()
 
     async def _tick(self) -> None:
         if not self.connected:
@@ -282,7 +287,7 @@ class Target:
 
     async def _connect(self) -> None:
         signers = (await self._seating.read_signers()).at(self._round_s())
-        indexes = await self._seating.read_indexes(self._feeds)
+        indexes = await self._seating.read_indexes(self.feeds)
         await self.pusher.start(indexes)
         self._onchain.set_indexes(indexes)
         await self._seating.refresh_members()
@@ -296,8 +301,6 @@ class Target:
     def _round_s(self) -> int:
         """The round that a push would be of now."""
         return self._newest.round_time_s if self._newest is not None else self._context.now_ms() // MS
-
-    # --- pushing -------------------------------------------------------------------------------------------------
 
     async def _push_due(self) -> None:
         newest = self._newest

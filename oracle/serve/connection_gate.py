@@ -146,6 +146,7 @@ class ConnectionGate:
         self._unrequested: OrderedDict[GatedConnection, float] = OrderedDict()
         self._kept_alive: OrderedDict[GatedConnection, float] = OrderedDict()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
         self.refused = self.displaced = self.expired = self.crowded = 0
 
     def __len__(self) -> int:
@@ -168,12 +169,18 @@ class ConnectionGate:
         )
 
     def close(self) -> None:
-        """Stop looking for idle connections."""
+        """Stop looking for idle connections, end all that are left, and let nobody in any more: not one that was accepted just before either."""
+        self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
+        for connection in tuple(self._connections):
+            if connection.transport is not None:
+                connection.transport.abort()
 
     def admit(self, connection: GatedConnection) -> bytes | None:
-        """Give a new connection a place, if need be that of the one that has waited longest; the refusal if all are busy."""
+        """Give a new connection a place, if need be that of the one that has waited longest; the refusal if all are busy, or it is closed."""
+        if self._closed:
+            return _FULL
         if (visitor := self._visitor(connection)) is not None:
             if visitor.is_limited and visitor.connections >= self._limits.per_address:
                 self.crowded += 1

@@ -59,7 +59,6 @@ def batch_document(feed: str, batch: SignedBatch, seal: Seal | None = None) -> D
         seal: of the record of its round.
     """
     ((index, report),) = batch.reports.items()
-    call = _PUSH + encode(["bytes", "bytes"], [batch.batch, batch.signatures])
     return {
         "feed": feed,
         "chain_id": str(batch.domain.chain_id),
@@ -73,9 +72,14 @@ def batch_document(feed: str, batch: SignedBatch, seal: Seal | None = None) -> D
             {"operator": name, "address": hex_text(address)}
             for name, address in zip(batch.signers, batch.addresses, strict=True)
         ],
-        "calldata": hex_text(call),
+        "calldata": hex_text(push_call(batch.batch, batch.signatures)),
         "seal": seal_document(seal) if seal is not None else None,
     }
+
+
+def push_call(batch: bytes, signatures: bytes) -> bytes:
+    """The whole call of PriceStore.push."""
+    return _PUSH + encode(["bytes", "bytes"], [batch, signatures])
 
 
 def _result_document(result: Result, spec: FeedSpec | None) -> Document:

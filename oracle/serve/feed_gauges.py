@@ -32,14 +32,20 @@ class FeedGauges:
 
     def expect(self, specs: Mapping[str, FeedSpec]) -> None:
         """Show the limits of all feeds, and that none has a price yet."""
+        self.limits(specs)
         for feed, spec in specs.items():
             self._abstains.labels(feed).set(1)
+            if not spec.legs:
+                self._groups.labels(feed).set(nan)
+
+    def limits(self, specs: Mapping[str, FeedSpec]) -> None:
+        """Show the limits of all feeds."""
+        for feed, spec in specs.items():
             if spec.legs:
                 continue
             self._least.labels(feed).set(spec.min_groups)
             self._most_spread.labels(feed).set(spec.max_spread_bps)
             self._most_age.labels(feed).set(spec.max_age_s)
-            self._groups.labels(feed).set(nan)
 
     def abstains(self, feed: str, *, now: bool) -> None:
         """Whether a feed has no price in the newest round."""

@@ -23,6 +23,37 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceShown:
+    """Whom a node follows, and how that is.
+
+    Attributes:
+        name: host and port.
+        connected: its stream is open.
+        round: the newest round of it that was verified; None before the first.
+        behind_rounds: by so many rounds it is behind now; None before the first.
+        refused: rounds of it that do not verify, since the start.
+        error: what went wrong last; "" while nothing does.
+    """
+
+    name: str
+    connected: bool
+    round: int | None
+    behind_rounds: int | None
+    refused: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeShown:
+    """What a node says of itself: what it follows, and how far behind it is; None before its first round. ``relays``: it asks operators."""
+
+    behind_rounds: int | None
+    behind_s: int | None
+    relays: bool
+    sources: tuple[SourceShown, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """How the process is.
 
@@ -30,6 +61,7 @@ class Health:
     metrics. ``warnings``: what needs attention
     but stops nothing; ``degraded``: there is a warning.
     ``round_lag_ms``: since the newest stored round's time; None before the first. ``interval_s``: between rounds; None: not known.
+    ``node``: what a node says of itself; None: this is an operator's process.
     """
 
     live: bool
@@ -46,6 +78,7 @@ class Health:
     targets: tuple[TargetStatus, ...] = ()
     unready: frozenset[Unready] = frozenset()
     interval_s: int | None = None
+    node: NodeShown | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from functools import partial
 from importlib.metadata import version
 from math import nan
 
-from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, generate_latest
+from prometheus_client import Counter, Enum, Gauge, Histogram, generate_latest
 
 from feeds.chains.reader import RpcStats
 from feeds.streams.ws import StreamHealth
@@ -19,14 +19,17 @@ from oracle.model.status import Status
 from oracle.model.types import Abstained
 from oracle.round.reference_divergence import Divergence
 from oracle.runtime.round_gate import HoldReason
+from oracle.serve.config_gauges import ConfigGauges
 from oracle.serve.endpoint_gauges import EndpointGauges
 from oracle.serve.feed_gauges import FeedGauges
 from oracle.serve.gauges import ChainGauges
 from oracle.serve.health_gauges import HealthGauges
 from oracle.serve.keeper_gauges import KeeperGauges
 from oracle.serve.operator_gauges import OperatorGauges
+from oracle.serve.outbox_gauges import OutboxGauges
 from oracle.serve.process_gauges import ProcessGauges
 from oracle.serve.push_gauges import REFUSALS, PushGauges
+from oracle.serve.registry import ForgettingRegistry
 from oracle.serve.rewards_gauges import RewardsGauges
 from oracle.serve.stake_gauges import StakeGauges
 from oracle.serve.watch_gauges import WatchGauges
@@ -47,7 +50,7 @@ class Metrics:
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
-        self._registry = registry = CollectorRegistry()
+        self._registry = registry = ForgettingRegistry()
         self._totals, self.rewards = dict[tuple[str, ...], int](), RewardsGauges(registry)
         self._observed_ms: dict[str, int] = {}
         self._source_observed_ms: dict[tuple[str, str], int] = {}
@@ -68,7 +71,8 @@ class Metrics:
         self._reference = self._gauge(
             "reference_drift_bps", "another oracle's feed from ours, negative below", reference
         )
-        self.health, self._live = (
+        self.outbox, self.health, self._live = (
+            OutboxGauges(registry),
             HealthGauges(registry),
             self._histogram("live_latency_seconds", "from a tick to its indication", _LIVE_S),
         )
@@ -120,8 +124,8 @@ class Metrics:
             ChainGauges(registry), OperatorGauges(registry), WatchGauges(registry), StakeGauges(registry, now_ms),
             KeeperGauges(registry),
         )  # fmt: skip
-        self.process, self.endpoints, self.feeds, self.pushes = (
-            ProcessGauges(registry, version("lrt-oracle")), EndpointGauges(registry), FeedGauges(registry),
+        self.config, self.process, self.endpoints, self.feeds, self.pushes = (
+            ConfigGauges(registry), ProcessGauges(registry, version("lrt-oracle")), EndpointGauges(registry), FeedGauges(registry),
             PushGauges(registry),
         )  # fmt: skip
         self._connections = self._gauge("connections", "open connections to the endpoint", ())
@@ -133,6 +137,16 @@ class Metrics:
     def render(self) -> bytes:
         """The exposition, as text."""
         return generate_latest(self._registry)
+
+    def forget(self, gone: Iterable[Mapping[str, str]]) -> None:
+        """Show nothing more of what has these labels: it is not in the config any more."""
+        for labels in gone:
+            self._registry.forget(labels)
+            feed, source = labels.get("feed", ""), labels.get("source")
+            if source is None:
+                self._observed_ms.pop(feed, None)
+            for key in [k for k in self._source_observed_ms if k[0] == feed and source in (None, k[1])]:
+                del self._source_observed_ms[key]
 
     def expect(self, targets: Iterable[str]) -> None:
         """Show what is counted of these targets, and of rounds, from the start, so that the first event is seen as growth."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from oracle.model.target_status import TargetStatus
 from oracle.serve.documents import Document
 from oracle.serve.interface import Health
@@ -9,8 +11,11 @@ from oracle.serve.interface import Health
 
 def health_document(health: Health, now_ms: int) -> Document:
     """How the process is, and how each target is."""
-    plain = {name: getattr(health, name) for name in type(health).__slots__ if name not in {"targets", "unready"}}
-    return {**plain, "targets": [_target_document(t, now_ms) for t in health.targets]}
+    plain = {
+        name: getattr(health, name) for name in type(health).__slots__ if name not in {"targets", "unready", "node"}
+    }
+    node = None if health.node is None else asdict(health.node)
+    return {**plain, "targets": [_target_document(t, now_ms) for t in health.targets], "node": node}
 
 
 def _target_document(target: TargetStatus, now_ms: int) -> Document:

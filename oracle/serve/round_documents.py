@@ -74,8 +74,13 @@ def _frames(stored: StoredRounds, target: str, sequence: int, limit: int, feeds:
         yield RoundFrame(row.sequence, row.round_time_s, data)
 
 
-def first_sequence(stored: StoredRounds, *, target: str, after_s: int | None) -> int:
-    """After which number a reader begins that has all rounds up to one; by default it begins with the newest round."""
+def first_place(stored: StoredRounds, *, target: str, after_s: int | None) -> tuple[int, int]:
+    """Where a reader begins that has all rounds up to one; by default it begins with the newest round.
+
+    Returns:
+        The number after which it goes on, and a round that is awaited: where the reader's is newer than all that are known here,
+        what comes before it is what the reader has. 0: none is.
+    """
     if after_s is None:
-        return max(0, stored.newest_sequence(target) - 1)
-    return stored.sequence_of(target, after_s)
+        return max(0, stored.newest_sequence(target) - 1), 0
+    return stored.sequence_of(target, after_s), after_s if (stored.newest_sealed_s(target) or 0) < after_s else 0

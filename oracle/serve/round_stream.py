@@ -16,7 +16,7 @@ from aiohttp import hdrs, web
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.events import HEARTBEAT, StreamLimits, limit_send_buffer
 from oracle.serve.interface import PriceInterface, Update
-from oracle.serve.round_documents import RoundFrame, first_sequence, frames_after
+from oracle.serve.round_documents import RoundFrame, first_place, frames_after
 from oracle.serve.web import HttpProblem, Query
 
 MOST_ROUNDS = 10_000
@@ -67,14 +67,14 @@ class RoundStream:
             raise HttpProblem(503, ErrorCode.NO_STREAM, text, "try again later, or ask another operator or node")
         self._count += 1
         try:
-            read = partial(first_sequence, target=target, after_s=after_s)
-            sequence = await self._service.read_stored(read)
+            read = partial(first_place, target=target, after_s=after_s)
+            place = await self._service.read_stored(read)
             headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: "text/event-stream"}
             response = web.StreamResponse(headers=headers)
             await response.prepare(request)
             limit_send_buffer(request.transport)
             self._readers.add(request.transport)
-            await self._send_all(request, response, target, sequence)
+            await self._send_all(request, response, target, *place)
         except ConnectionError:
             return response
         finally:
@@ -111,13 +111,19 @@ class RoundStream:
             )
         return target, int(header)
 
-    async def _send_all(self, request: web.Request, response: web.StreamResponse, target: str, sequence: int) -> None:
+    async def _send_all(
+        self, request: web.Request, response: web.StreamResponse, target: str, sequence: int, awaited_s: int
+    ) -> None:
         sent = 0
         while sent < MOST_ROUNDS and not self._closing:
             version, news = self._version, self._news
             frames = await self._frames(target, sequence)
             for frame in frames:
-                if not await self._write(request, response, round_frame(frame)):
+                is_known, awaited_s = (
+                    frame.round_time_s <= awaited_s,
+                    awaited_s if frame.round_time_s < awaited_s else 0,
+                )
+                if not is_known and not await self._write(request, response, round_frame(frame)):
                     return
             if frames:
                 sequence, sent = frames[-1].sequence, sent + len(frames)

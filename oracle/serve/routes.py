@@ -38,7 +38,7 @@ from oracle.serve.web import Body, HttpProblem, Query, nearest_feeds
 MAX_WINDOW_S = 7 * 86_400
 _SCRIPTS = (
     "alarm.js", "app.js", "asked.js", "chart.js", "detail.js", "dom.js", "happened.js", "inputs.js", "keys.js", "list.js",
-    "operators.js", "risks.js", "stake.js", "targets.js", "theme.js", "uplot.js", "words.js",
+    "node.js", "operators.js", "risks.js", "stake.js", "targets.js", "theme.js", "uplot.js", "words.js",
 )  # fmt: skip
 _ICONS = ("icon.svg", "icon-watch.svg", "icon-depeg.svg", "icon-lost.svg")
 _PAGE = {

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from oracle.serve.connection_gate import ConnectionGate, GateLimits, connection_limit, open_file_limit
 from oracle.serve.events import EventHub, StreamLimits
@@ -28,6 +29,8 @@ _STREAM_SHARE = 3, 4
 """Streams keep their connections open: at most this share of all connections may be streams of prices."""
 _SEALED_PART = 4
 """For one reader of sealed rounds there may be so many of prices."""
+_TURNS = 3
+"""Turns of the event loop until a connection that was accepted when the port closed has come to the gate, and is gone again."""
 _LONGEST_LINE, _LONGEST_FIELD, _MOST_FIELDS = 4_096, 4_096, 64
 """Of a request: its first line, one header, how many headers."""
 _DRAIN_S = 2.0
@@ -63,6 +66,8 @@ class Server:
         await asyncio.gather(self.hub.close(), self.sealed.close())
         await self._runner.cleanup()
         self.gate.close()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
 
 async def serve(
@@ -77,6 +82,7 @@ async def serve(
     gate_limits: GateLimits | None = None,
     public: PublicLimits | None = None,
     interval_s: int | None = None,
+    elsewhere: Middleware | None = None,
 ) -> Server:
     """Start the endpoint.
 
@@ -91,6 +97,7 @@ async def serve(
         gate_limits: of connections; fewer where the process may not open that many files.
         public: limits by address.
         interval_s: between rounds; None: not known, and nobody keeps an answer for longer than a second.
+        elsewhere: answers what is asked of others; None: nothing is.
     """
     granted, streams = gate_limits or GateLimits(), limits or StreamLimits()
     most = connection_limit(granted.connections, open_file_limit())
@@ -106,7 +113,8 @@ async def serve(
     door = FrontDoor(gate, visitors, ready, dress)
     own = HttpGauges(door)
     routes = Routes(service, hub, sealed, now_ms, metrics=lambda: metrics() + own.render(), cache=cache, fresh=fresh)
-    app = web.Application(middlewares=[*preflight, error_documents], client_max_size=1)
+    inner = [] if elsewhere is None else [elsewhere]
+    app = web.Application(middlewares=[*preflight, error_documents, *inner], client_max_size=1)
     app.on_response_prepare.append(dress)
     app.add_routes(routes.table())
     runner = web.AppRunner(

@@ -97,7 +97,7 @@ class PriceService:
         operators: Callable[[], OperatorsView | None] = lambda: None,
         stake: Callable[[], StakeView | None] = lambda: None,
     ) -> None:
-        self._specs, self._live, self._targets = specs, live, targets
+        self._specs, self._live, self._targets, self._database = specs, live, targets, database
         self._interval_s, self._now_ms, self._offset_ms = interval_s, now_ms, offset_ms
         self._readers, self._keyless = readers, tuple(keyless)
         self.found: Callable[[], tuple[str, ...]] = tuple
@@ -113,6 +113,20 @@ class PriceService:
         self._listeners: list[Callable[[Update], None]] = []
         self._started_ms = now_ms()
         self._round_s: int | None = None
+
+    def change(self, specs: Mapping[str, FeedSpec], risks: Mapping[str, FeedRisk]) -> Callable[[], None]:
+        """Show these feeds from now on. Returns what takes it back."""
+        before = self._specs, self._risks, self._records, self._abstaining
+        new = [f for f in specs if f not in self._specs]
+        found = {f: r for f in new if (r := self._database.record(f)) is not None}
+        self._records = {f: r for f, r in {**self._records, **found}.items() if f in specs}
+        self._abstaining = {f: a for f, a in self._abstaining.items() if f in specs}
+        self._specs, self._risks = specs, risks
+
+        def undo() -> None:
+            self._specs, self._risks, self._records, self._abstaining = before
+
+        return undo
 
     # --- what the process publishes -------------------------------------------------------------------------------
 

@@ -47,6 +47,10 @@ class Housekeeping:
         self._done_in = -1
         self._older_before_s = self._dropped = 0
 
+    def keep(self, retention: Retention) -> None:
+        """For how long, from the next look on."""
+        self._retention, self._aimed_s = retention, 0
+
     @property
     def pause_s(self) -> float:
         """How long to wait between two looks: no quiet moment is missed."""

@@ -34,6 +34,8 @@ _AFTER = "SELECT sequence, round_s, silent FROM outbox WHERE target = ? AND sequ
 _OF_ROUND = "SELECT sequence FROM outbox WHERE target = ? AND round_s = ?"
 _BEFORE_LATER = "SELECT min(sequence) - 1 FROM outbox WHERE target = ? AND round_s > ?"
 _NEWEST = "SELECT coalesce(max(sequence), 0) FROM outbox WHERE target = ?"
+_WAITING = "SELECT count(*) FROM outbox WHERE target = ? AND sequence > ?"
+_FORGET = "DELETE FROM outbox_readers WHERE name = ?"
 _MOVE = "INSERT INTO outbox_readers VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET sequence = max(sequence, excluded.sequence)"
 
 
@@ -82,10 +84,19 @@ class OutboxRows:
         with self._reading:
             return int(self._reads.execute(_NEWEST, (target,)).fetchone()[0])
 
+    def waiting_after(self, target: str, sequence: int) -> int:
+        """How many rounds of a target come after a number."""
+        with self._reading:
+            return int(self._reads.execute(_WAITING, (target, sequence)).fetchone()[0])
+
     def read_up_to(self, name: str) -> int | None:
         """How far a reader of this process has come; None where it has not begun."""
         row = self.connection.execute("SELECT sequence FROM outbox_readers WHERE name = ?", (name,)).fetchone()
         return None if row is None else int(row[0])
+
+    def forget_reader(self, name: str) -> None:
+        """A reader begins anew: what it had is gone."""
+        self.connection.execute(_FORGET, (name,))
 
     def move_reader(self, name: str, sequence: int) -> None:
         """A reader has all up to this number: on disk when this returns."""

@@ -29,6 +29,17 @@ class NodeSection:
         least=1,
         most=168,
     )
+    relay: bool = key(
+        False,  # noqa: FBT003 - the default of a key
+        "ask an operator for what a node has not (inputs, indications, signed reports, pushes, operators, stake) and hand on"
+        " what it says, with its name. Off: the answer names the operators to ask",
+        see=_DOC,
+    )
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What is wrong with the keys: the key, and what to write."""
+        if self.relay and not self.operators:
+            yield "relay", "nobody is there to ask: list operators, or turn relay off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +54,18 @@ class NatsSection:
         see=_DOC,
     )
     stream: str = key("LRT_ORACLE_ROUNDS", "name of the stream, made where there is none")
+    per_feed: bool = key(
+        False,  # noqa: FBT003 - the default of a key
+        "hand each feed's record on under a subject of its own too, with what proves it: for consumers of single feeds",
+        see=_DOC,
+    )
+    credentials: str | None = key(None, "file with a user's JWT and seed, as `nsc` writes it", see=_DOC)
+    nkey: str | None = key(None, "file with a user's nkey seed", see=_DOC)
+    authority: str | None = key(
+        None, "file with the certificates (PEM) that a `tls://` server's is held against; None: those of this machine"
+    )
+    certificate: str | None = key(None, "file with this client's certificate (PEM), where the server asks for one")
+    private_key: str | None = key(None, "file with its private key (PEM, without a password)", beside="certificate")
     max_age_hours: int = key(168, "how long the stream keeps rounds", least=1)
     max_megabytes: int = key(2_048, "how much of them it keeps; the oldest go first", least=1)
 
@@ -50,3 +73,5 @@ class NatsSection:
         """What is wrong with the keys: the key, and what to write."""
         if not self.stream or not self.stream.isascii() or any(c in ".*>/\\" or c.isspace() for c in self.stream):
             yield "stream", "a stream's name has no spaces, dots, slashes or wildcards: write letters, digits, - and _"
+        if self.credentials is not None and self.nkey is not None:
+            yield "nkey", "a file of credentials holds the seed already: write one of credentials and nkey"

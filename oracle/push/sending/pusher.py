@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import groupby
@@ -86,6 +87,7 @@ class Pusher:
         self._fresh_start = True
         self._landed_block = 0
         self._unwatched = -1
+        self._pending = 0
 
     @property
     def busy(self) -> bool:
@@ -94,8 +96,10 @@ class Pusher:
 
     @property
     def pending(self) -> int:
-        """How many pushes may still land."""
-        return sum(r.state in OPEN for r in self._watched())
+        """How many pushes may still land: as many as were last read where the database cannot be read, for that is asked then too."""
+        with contextlib.suppress(sqlite3.Error):
+            self._pending = sum(r.state in OPEN for r in self._watched())
+        return self._pending
 
     @property
     def under_way(self) -> frozenset[tuple[int, int]]:

@@ -40,6 +40,24 @@ _TARGET = object_of(
         ),
     }
 )
+_SOURCE = object_of(
+    {
+        "name": text("host and port"),
+        "connected": flag("its stream is open"),
+        "round": whole("the newest round of it that was verified; null: none yet", nullable=True),
+        "behind_rounds": whole("by so many rounds it is behind now; null: none came yet", nullable=True),
+        "refused": whole("rounds of it that do not verify, since the start"),
+        "error": text("what went wrong last; empty: nothing"),
+    }
+)
+_NODE = object_of(
+    {
+        "behind_rounds": whole("by so many rounds it is behind now; null: it has verified none yet", nullable=True),
+        "behind_s": whole("since the newest verified round, seconds", nullable=True),
+        "relays": flag("it asks operators for what it has not"),
+        "sources": list_of(_SOURCE),
+    }
+)
 HEALTH = object_of(
     {
         "live": flag("the process works"),
@@ -55,5 +73,6 @@ HEALTH = object_of(
         "feeds_abstaining": whole("without a price in the newest round"),
         "targets": list_of(_TARGET),
         "interval_s": whole("between rounds; null: not known", nullable=True),
+        "node": or_null(_NODE),
     }
 )

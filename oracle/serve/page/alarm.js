@@ -28,7 +28,7 @@ export function lateness(newestS, intervalS, now = nowMs()) {
  * What is said of all feeds: green only while the stream is open, rounds arrive and every price is current.
  * `link`: "connecting", "open" or "lost".
  */
-export function verdictOf({ link, prices, missing, newestS, intervalS }) {
+export function verdictOf({ link, prices, missing, newestS, intervalS, isNode }) {
   const { waitedMs, late } = lateness(newestS, intervalS);
   const all = prices.length + missing.length;
   const quiet = prices.filter((p) => p.abstaining);
@@ -36,7 +36,8 @@ export function verdictOf({ link, prices, missing, newestS, intervalS }) {
   const since = newestS ? `The newest round is ${age(Math.abs(waitedMs))} old.` : "No round is known.";
   if (link === "lost") return { word: "not live", tone: "lost", text: "The oracle does not answer. What is shown may be old; trying again.", since };
   if (link === "connecting") return { word: "connecting", tone: "connecting" };
-  if (late) return { word: "not live", tone: "lost", text: "No rounds are made: no price here is current.", since };
+  const why = isNode ? "This node is behind, or nobody seals" : "No rounds are made";
+  if (late) return { word: "not live", tone: "lost", text: `${why}: no price here is current.`, since };
   if (all && !current) return { word: "no current price", tone: "lost", text: `None of ${counted(all, "feed")} has a current price: ${commonest(quiet, missing)}` };
   if (current < all) return { word: `${current} of ${all} current`, tone: "partly" };
   return { word: "live", tone: "open" };

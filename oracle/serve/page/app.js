@@ -10,6 +10,7 @@ import { drawChanges, drawOnchain, drawPushes, forgetHappened, heldOver } from "
 import { drawInputs, forgetInputs } from "./inputs.js";
 import { listen } from "./keys.js";
 import { FeedList } from "./list.js";
+import { drawNode } from "./node.js";
 import { showOperators } from "./operators.js";
 import { drawRisks } from "./risks.js";
 import { ageStake, securedBy, showSecurity } from "./stake.js";
@@ -24,7 +25,7 @@ const WIDE = matchMedia("(min-width: 1100px)");
 
 const state = {
   prices: new Map(), missing: new Map(), live: new Map(), order: [], courses: new Map(), chosen: null, opened: false,
-  spanS: 1800, rounds: [], pushes: null, newestS: 0, intervalS: null, link: "connecting",
+  spanS: 1800, rounds: [], pushes: null, newestS: 0, intervalS: null, link: "connecting", isNode: false,
 };
 const chart = new FeedChart($("chart"), (text) => { $("reading").textContent = text; });
 const list = new FeedList(state);
@@ -47,6 +48,8 @@ const pushes = new Asked((feed) => `${pathOf(feed)}/pushes?limit=200`, (feed, bo
 const health = new Asked(() => "healthz", (_, body) => {
   if (!body) return;
   drawHealth(body);
+  state.isNode = body.node !== null;
+  drawNode(body.node);
   drawOnchain(state.chosen, price());
 }, 9000);
 const courses = new Asked(() => "v1/trends", (_, body) => {
@@ -152,8 +155,8 @@ function drawChosen() {
 }
 
 function alarm() {
-  const { link, newestS, intervalS } = state;
-  const verdict = verdictOf({ link, prices: [...state.prices.values()], missing: [...state.missing.values()], newestS, intervalS });
+  const { link, newestS, intervalS, isNode } = state;
+  const verdict = verdictOf({ link, prices: [...state.prices.values()], missing: [...state.missing.values()], newestS, intervalS, isNode });
   sound(verdict, list.tally());
   document.body.classList.toggle("old", verdict.tone === "lost" && (link === "lost" || lateness(newestS, intervalS).late));
   $("round").textContent = newestS ? `round ${time(newestS * 1000)}` : "";
@@ -253,6 +256,12 @@ function linked(word) {
   alarm();
 }
 
+/** While nothing current comes, how things stand is asked for all the same: a node knows whom it has lost. */
+function askWhy() {
+  if (state.link !== "open") drawNode(null);
+  else if (document.body.dataset.tone === "lost" && !document.hidden) health.ask("all");
+}
+
 function connect() {
   const source = new EventSource("v1/stream");
   source.addEventListener("open", () => { linked("open"); loadHistory(); });
@@ -284,7 +293,7 @@ async function start() {
     follow({ moved: location.hash.length > 2 });
   } catch { state.link = "lost"; }
   connect();
-  setInterval(() => { tick(); drawChosen(); alarm(); ageStake(); }, 1000);
+  setInterval(() => { tick(); drawChosen(); alarm(); ageStake(); askWhy(); }, 1000);
 }
 
 start();

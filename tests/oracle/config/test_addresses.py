@@ -106,13 +106,19 @@ def test_two_servers_are_two(one: str, other: str) -> None:
     assert resolve(config(one, other))
 
 
-@pytest.mark.parametrize("key", ["announcers", "relays"])
+@pytest.mark.parametrize("key", ["announcers", "operators", "relays", "watch"])
 def test_every_list_of_servers_is_looked_at(key: str) -> None:
     scheme = "ws" if key == "announcers" else "http"
     twice = [f"{scheme}://localhost:1/", f"{scheme}://127.0.0.1:1"]
     if key == "announcers":
         text = problems(chain("http://127.0.0.1:1", announcers=twice))
         where = "chains.local.announcers[1]"
+    elif key == "operators":
+        text = problems(table(node={"operators": twice}))
+        where = "node.operators[1]"
+    elif key == "watch":
+        text = problems(table(watch={"endpoints": twice}))
+        where = "watch.endpoints[1]"
     else:
         text = problems(table(targets={"t": {"chain": "local", "store": STORE, "relays": twice}}))
         where = "targets.t.relays[1]"
@@ -133,11 +139,20 @@ def test_no_list_of_addresses_is_forgotten() -> None:
         "targets": {"t": {"chain": "c", "store": STORE, "relays": ["http://c/${A}"], "signer_url": "http://d/${A}",
                           "signer_address": STORE}},
         "operators": [{"name": "o", "journal": "j", "signer_url": "http://e/${A}", "signer_address": STORE}],
+        "watch": {"endpoints": ["http://f/${A}"], "signer_url": "http://h/${A}", "signer_address": STORE},
+        "rewards": {"contract": STORE, "signer_url": "http://i/${A}", "signer_address": STORE},
+        "node": {"operators": ["http://g/${A}"]},
     }  # fmt: skip
-    found = {t.where.rstrip("]0[").rsplit(".", 1)[-1] for t in configured_texts(parse(table(**whole)))}
-    assert found == {name for _, name, _ in declared}
-    lists = {listed.where.rsplit(".", 1)[-1] for listed in server_lists(parse(table(**whole)))}
-    assert lists == {name for _, name, is_list in declared if is_list}
+    found = {_place(t.where.rstrip("]0[")) for t in configured_texts(parse(table(**whole)))}
+    assert found == {(section, name) for section, name, _ in declared}
+    lists = {_place(listed.where) for listed in server_lists(parse(table(**whole)))}
+    assert lists == {(section, name) for section, name, is_list in declared if is_list}
+
+
+def _place(where: str) -> tuple[str, str]:
+    """Section and key."""
+    first, *_, last = where.split(".")
+    return first, last
 
 
 @given(st.sampled_from([p for p in SAME if "$" not in p[0]]), st.sampled_from(APART[:5]))

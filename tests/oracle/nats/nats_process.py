@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from oracle.nats.link import NatsAccess
+
 
 def server_path() -> str | None:
     """Where the server is: in the path, beside this Python, or beside its library."""
@@ -28,21 +30,35 @@ needs_nats = pytest.mark.skipif(server_path() is None, reason="nats-py or nats-s
 
 
 class NatsProcess:
-    """The server. ``url``: where it listens."""
+    """The server. ``url``: where it listens; ``access``: how it is reached by default.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Args:
+        folder: where its streams are kept.
+        config: lines of its own config, for who may do what.
+        jetstream: whether it keeps streams.
+    """
+
+    def __init__(self, folder: Path, config: str = "", *, jetstream: bool = True) -> None:
+        self._folder, self._config, self._jetstream = folder, config, jetstream
         with socket.socket() as found:
             found.bind(("127.0.0.1", 0))
             self._port = int(found.getsockname()[1])
         self.url = f"nats://127.0.0.1:{self._port}"
+        self.access = NatsAccess(servers=(self.url,))
         self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     async def start(self) -> None:
         path = server_path()
         assert path is not None
+        self._folder.mkdir(exist_ok=True, parents=True)
+        settings = self._folder / "server.conf"
+        settings.write_text(self._config)
         self._process = await asyncio.create_subprocess_exec(
-            path, "-js", "-sd", str(self._folder), "-a", "127.0.0.1", "-p", str(self._port),
+            path, "-c", str(settings), *(["-js", "-sd", str(self._folder)] if self._jetstream else []), "-a", "127.0.0.1", "-p", str(self._port),
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         for _ in range(6_000):

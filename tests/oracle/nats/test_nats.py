@@ -16,7 +16,7 @@ from oracle.follow.follower import RoundFollower, VerifiedRound
 from oracle.follow.jetstream import JetStreamSource
 from oracle.follow.store_sets import StoreSets
 from oracle.nats.link import ROUND_HEADER, connected, subject_of
-from oracle.nats.publisher import RoundPublisher
+from oracle.nats.publisher import RoundPublisher, StreamPlan
 from oracle.serve.history import HistoryReaders
 from tests.oracle.follow.follow_world import KEEP_S, Process, Site, site, until
 from tests.oracle.nats.nats_process import NatsProcess, needs_nats
@@ -25,7 +25,7 @@ from tests.oracle.serve.reader_work import in_threads
 from tests.oracle.serve.service_world import ROUND_S
 
 pytestmark = [pytest.mark.chain, pytest.mark.loopback, needs_nats]
-STREAM = ("ROUNDS", 168, 64)
+PLAN = StreamPlan(name="ROUNDS", hours=168, megabytes=64)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def publishing(process: Process, server: NatsProcess) -> AsyncIterator[Rou
         process.site.folder / f"process{process.site.processes.index(process)}.db", executor=in_threads
     )
     made = RoundPublisher(
-        [server.url], STREAM, {"main": process.site.domain}, tuple(SPECS), read=readers.read, cursors=process.database
+        server.access, PLAN, {"main": process.site.domain}, tuple(SPECS), read=readers.read, cursors=process.database
     )
     running = asyncio.create_task(made.run())
     try:
@@ -64,7 +64,7 @@ async def publishing(process: Process, server: NatsProcess) -> AsyncIterator[Rou
 @asynccontextmanager
 async def following(here: Site, server: NatsProcess, taken: list[VerifiedRound]) -> AsyncIterator[RoundFollower]:
     store = StoreReads([here.url], here.domain)
-    source = JetStreamSource([server.url], STREAM[0], here.domain, 0)
+    source = JetStreamSource(server.access, PLAN.name, here.domain, 0)
     made = RoundFollower("home", StoreSets(store, here.now_ms), SPECS, [source], now_ms=here.now_ms, keep_s=KEEP_S)
 
     async def keep(verified: VerifiedRound) -> None:
@@ -136,8 +136,8 @@ async def test_the_server_keeps_a_round_once_that_is_handed_on_twice(here: Site,
     async with here.process() as one, here.process() as two:
         async with publishing(one, server) as first, publishing(two, server) as second:
             await until(lambda: (first.published, second.published) == (2, 2), "both")
-        client = await connected([server.url])
-        assert (await client.jetstream().stream_info(STREAM[0])).state.messages == 2
+        client = await connected(server.access)
+        assert (await client.jetstream().stream_info(PLAN.name)).state.messages == 2
         await client.close()
 
 
@@ -146,7 +146,7 @@ async def test_what_somebody_else_writes_there_is_refused_and_counted(here: Site
     taken: list[VerifiedRound] = []
     async with here.process() as one, publishing(one, server), following(here, server, taken) as follower:
         await until(lambda: len(taken) == 1, "the first")
-        client = await connected([server.url])
+        client = await connected(server.access)
         for data, number in ((b"{}", "1"), (orjson.dumps([]), "x")):
             await client.jetstream().publish(subject_of(here.domain), data, headers={ROUND_HEADER: number})
         await client.close()

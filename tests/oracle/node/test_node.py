@@ -123,7 +123,7 @@ async def test_what_a_node_has_not_is_said_to_be_with_its_operators(here: Site) 
         status, body, _ = await own.get(f"{OWN}/report")
         assert (status, body["error"]["code"], name in body["error"]["message"]) == (503, "not_here", True)
         status, body, _ = await own.get("/v1/operators")
-        assert (status, body["target"]) == (200, None)
+        assert (status, body["target"], body["rounds"]["sealed"]) == (200, "home", 1)
 
 
 def test_feeds_that_nobody_seals_are_not_of_a_node() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 from feeds.units import MS
 from oracle.model.publication import PushRow, PushState, Transition
 from oracle.model.status import Reason, Status, Why
@@ -20,6 +22,7 @@ from oracle.storage.prune import PruneTimes
 from tests.oracle.serve.endpoint_client import OWN, Client, faults
 from tests.oracle.serve.memory_service import ROUND_S, MemoryService, record, sealed_by_two, specs
 
+pytestmark = pytest.mark.loopback
 T = TypeVar("T")
 FEED = "wdivETH/ETH"
 

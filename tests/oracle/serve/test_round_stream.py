@@ -184,6 +184,7 @@ async def test_a_database_of_before_hands_on_what_it_has(tmp_path: Path) -> None
     world.round(ROUND_S + 10)
     for name in ("TRIGGER outbox_in", "TRIGGER outbox_out", "TABLE outbox", "TABLE outbox_readers"):
         database.connection.execute(f"DROP {name}")
+    database.connection.execute("PRAGMA user_version = 2")
     database.close()
     again = Database(path)
     assert [r.round_time_s for r in again.sealed_after("main", 0, 9)] == [ROUND_S, ROUND_S + 10]
