@@ -63,7 +63,7 @@ async def swap(process: Running, after: ResolvedConfig) -> None:
     Raises:
         ConfigError: a store does not take what the config says of it, or a key has two uses.
         KeyfileError: a key does not open.
-        TargetBusy, ReloadRefused: not now.
+        ReloadRefused: not now.
     """
     before = process.resolved
     async with AsyncExitStack() as opened:
@@ -146,7 +146,7 @@ async def _finish(target: Target, follower: Target | None) -> None:
     """A push is not cut in two: who follows with the same key at the same store goes on with it, else it is awaited.
 
     Raises:
-        TargetBusy: it does not land.
+        ReloadRefused: it does not land.
     """
     if follower is not None and _place(follower) == _place(target):
         return

@@ -54,7 +54,7 @@ class OlderRounds:
         if not self._is_there:
             return None
         ends = [
-            int(self._db.execute(f"SELECT {end}(round_s) {_OF_SERIES}", key).fetchone()[0])  # noqa: S608 - our own text
+            int(self._db.execute(f"SELECT {end}(round_s) {_OF_SERIES}", key).fetchone()[0])
             for key in series_in(self._db, "older_rounds", _SERIES["older_rounds"])
             for end in ("min", "max")
         ]
