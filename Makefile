@@ -46,8 +46,9 @@ lint: setup     ## ruff, mypy, import layers, compiled artifacts
 	.venv/bin/lint-imports --no-cache
 	node contracts/build.mjs --check
 
-docs: setup     ## rewrite the generated parts of docs/: keys, schemas, rules, rooms
+docs: setup     ## rewrite the generated parts of docs/: keys, schemas, rules, metrics, rooms
 	$(PY) -m oracle.config.reference
+	$(PY) -m oracle.serve.metric_catalog
 	$(PY) -m oracle.start.shipped_feeds
 	$(PY) -m lab.rules_table
 	$(PY) docs/rooms.py

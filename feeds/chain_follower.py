@@ -93,6 +93,7 @@ class Follower:
         self._known_heads: deque[Head] = deque(maxlen=_HEADS)
         self._announced = asyncio.Event()
         self._sequencer_errors = _SEQUENCER_ERRORS - 1
+        self._is_failing = False
         self._known_pools: set[SourceKey] = set()
         self.heads: Heads | None = None
         if plan.announcers:
@@ -142,9 +143,14 @@ class Follower:
             self._announced.clear()
             try:
                 await self._read_newest()
+                if self._is_failing:
+                    self._is_failing = False
+                    _log.warning("chain is read again", chain=self._chain, ends="chain not readable")
             except FeedError as error:
+                self._is_failing = True
                 self._observer.put_chain_error(self._chain, error)
-                _log.warning("chain not readable", chain=self._chain, why=str(error), advice=error.advice)
+                _log.warning("chain not readable", chain=self._chain, why=str(error), advice=error.advice,
+                             fingerprint=error.code)  # fmt: skip
             await self._pause()
 
     async def _pause(self) -> None:

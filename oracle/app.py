@@ -32,13 +32,13 @@ from oracle.round.reference_divergence import divergences
 from oracle.round.rounds import Round
 from oracle.round.silent import silent_feeds
 from oracle.runtime.coalesce import Coalescer
-from oracle.runtime.log_limit import LogBudget, limit_logs
 from oracle.runtime.resubscribe import Resubscriber
 from oracle.runtime.round_timer import RoundTimer
 from oracle.runtime.schedule import every
 from oracle.runtime.supervise import Supervisor
 from oracle.serve.own_state import show_health, show_keys
 from oracle.serve.server import Server
+from oracle.serve.silences import Silences
 from oracle.storage.housekeeping import Housekeeping
 
 _log = structlog.get_logger("oracle.app")
@@ -88,7 +88,7 @@ class App:
             self.database, self.clock, retention_of(self.resolved.config), config.round_interval_s
         )
         self._live_lane = Coalescer(config.live_coalesce_ms / MS, self._refresh_live)
-        self._faults_told = LogBudget()
+        self._silences = Silences()
         self.loops = TargetLoops(
             components.targets,
             may_look=lambda: self._timer.clock_believed and not self._timer.has_stopped,
@@ -120,7 +120,6 @@ class App:
         Raises:
             ConfigError: a store contradicts the config.
         """
-        limit_logs()
         async with AsyncExitStack() as opened:
             session = await opened.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
             opened.push_async_callback(self.components.close)
@@ -128,18 +127,18 @@ class App:
             await self.loops.start()
             self._server = await self._serve()
             opened.push_async_callback(self._server.close)
+            _log.info("running", api=self._server.url, feeds=len(self.resolved.specs),
+                      dry=not any(t.can_send for t in self.targets.values()))  # fmt: skip
             await self._run_tasks(self._sources, stop)
 
     async def _run_tasks(self, sources: Resubscriber, stop: asyncio.Event) -> None:
-        api, targets = self.resolved.config.api, self.targets.values()
         self._lasting = self._tasks(sources)
         supervisor = self._supervisor = Supervisor({**self._lasting, **self.loops.tasks()})
         self.metrics.process.restarts = supervisor.restarts
+        self.metrics.expect_jobs([*supervisor.restarts, "round"])
         self.is_running = True
         tasks = asyncio.create_task(supervisor.run())
         stopped = asyncio.create_task(stop.wait())
-        _log.info("running", api=f"http://{api.host}:{api.port}", feeds=len(self.resolved.specs),
-                  dry=not any(t.can_send for t in targets))  # fmt: skip
         try:
             await asyncio.wait({tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if tasks.done():
@@ -179,7 +178,11 @@ class App:
 
     async def _serve(self) -> Server:
         return await serve_as_configured(
-            self.resolved.config, self.service, now_ms=self.clock.now_ms, metrics=self._render_metrics
+            self.resolved.config,
+            self.service,
+            now_ms=self.clock.now_ms,
+            metrics=self._render_metrics,
+            counts=self.metrics.http,
         )
 
     def _ingest(self, session: aiohttp.ClientSession) -> Ingest:
@@ -263,7 +266,9 @@ class App:
         self.metrics.round_done(done.records, done.abstained, durable_ms=durable_ms)
         for change in done.transitions:
             reasons = [r.text for r in change.reasons]
-            _log.warning("status", feed=change.feed, before=change.before.word, after=change.after.word, why=reasons)
+            _log.warning("status", feed=change.feed, before=change.before.word, after=change.after.word, why=reasons,
+                         news=True)  # fmt: skip
+        self._silences.note({f: self.service.abstaining(f) for f in self.resolved.specs}, self.clock.now_ms())
 
     def _compare(self, record: Record, outcomes: Sequence[Outcome]) -> None:
         """Other oracles' feeds beside ours: shown, and logged when they part; never in a price."""
@@ -286,13 +291,8 @@ class App:
         self.metrics.live(spent_us)
 
     def _indication_failed(self, feed: str, error: Exception) -> None:
-        """Indications come with every tick: one line of the log for many of a kind."""
         self.metrics.misfire("indication")
-        if (more := self._faults_told.more((feed, type(error)))) is not None:
-            _log.error(
-                "a fault of this program: a feed has no indication", feed=feed, error=repr(error),
-                more_since_the_last_line=more,
-            )  # fmt: skip
+        _log.error("a fault of this program: a feed has no indication", feed=feed, error=repr(error))
 
     def _on_head(self, chain: str, head: Head, _: ChainRead) -> None:
         self.clock.watch.block(chain, head.time_ms, self.clock.now_ms())
@@ -302,8 +302,9 @@ class App:
         chain_id = self.resolved.config.chains[chain].chain_id
         marked = self.database.mark_orphaned(chain_id, first_block, last_block, f"reorganised at block {first_block}")
         _log.warning(
-            "reorganisation: rounds that used its blocks are marked", chain=chain, block=first_block, rounds=marked
-        )
+            "reorganisation: rounds that used its blocks are marked", chain=chain, block=first_block, rounds=marked,
+            news=True,
+        )  # fmt: skip
 
     def _on_peers_clock(self, offset_ms: int) -> None:
         """The other operators together have a vote about the time, as any venue has."""

@@ -146,7 +146,7 @@ def _build(
     path = Path(config.oracle.database)
     opened.enter_context(sole_writer(path))
     metrics = Metrics(clock.now_ms)
-    metrics.expect(config.targets)
+    metrics.expect(config.targets, resolved.specs, [o.name for o in config.operators])
     metrics.feeds.expect(resolved.specs)
     metrics.process.database = path
     metrics.process.interval(config.oracle.round_interval_s)

@@ -12,6 +12,7 @@ from oracle.config.tables.process_sections import ApiSection
 from oracle.runtime.listening import cannot_listen
 from oracle.serve.connection_gate import GateLimits
 from oracle.serve.events import StreamLimits
+from oracle.serve.http_gauges import HttpGauges
 from oracle.serve.interface import PriceInterface
 from oracle.serve.public_limits import PublicLimits, VisitorLimits
 from oracle.serve.server import Server, serve
@@ -23,6 +24,7 @@ async def serve_as_configured(
     *,
     now_ms: Callable[[], int],
     metrics: Callable[[], bytes],
+    counts: HttpGauges | None = None,
     elsewhere: Middleware | None = None,
 ) -> Server:
     """Start the endpoint.
@@ -32,6 +34,7 @@ async def serve_as_configured(
         service: what is shown.
         now_ms: the clock, Unix ms.
         metrics: the exposition.
+        counts: of requests; None: nobody counts.
         elsewhere: answers what is asked of others; None: nothing is.
 
     Raises:
@@ -45,7 +48,7 @@ async def serve_as_configured(
         return await serve(
             service, host=api.host, port=api.port, now_ms=now_ms, metrics=metrics, cors_origins=api.cors_origins,
             limits=StreamLimits(readers=api.max_streams), gate_limits=gate, public=public_limits(api),
-            interval_s=config.oracle.round_interval_s, elsewhere=elsewhere,
+            interval_s=config.oracle.round_interval_s, counts=counts, elsewhere=elsewhere,
         )  # fmt: skip
     except OSError as e:
         raise cannot_listen("api", api.host, api.port, e) from None

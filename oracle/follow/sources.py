@@ -9,6 +9,7 @@ from typing import Protocol
 
 from feeds.errors import LrtOracleError
 
+BROKE = "a source of rounds broke"
 Hear = Callable[["SourceState", int, bytes], Awaitable[bool]]
 """Given a source, the id of an event and its data: whether it was good. It raises SetUnknown where that cannot be said now."""
 
@@ -44,6 +45,11 @@ class SourceState:
     refused: Counter[str] = field(default_factory=Counter)
     breaks: int = 0
     error: str = ""
+
+    @property
+    def good(self) -> int:
+        """Events of it that verified."""
+        return self.heard - self.refused.total()
 
 
 class RoundSource(Protocol):

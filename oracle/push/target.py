@@ -30,7 +30,6 @@ from oracle.push.seating import Seating
 from oracle.push.sending.pusher import Pusher
 from oracle.push.settings import PushRules, TargetPace
 from oracle.round.rounds import Round
-from oracle.runtime.log_limit import LogBudget
 from oracle.sign.operator import Operator
 from oracle.sign.signed_batch import CollectedSignatures
 
@@ -41,6 +40,7 @@ _STALE_SET = frozenset({"WrongEpoch", "Expired", "BadSignature", "BelowThreshold
 _PACE = TargetPace()
 _NOBODY_ELSE = OtherOperators()
 _log = structlog.get_logger("oracle.push.target")
+_NO_PUSH = "no push this time; the next tick tries again"
 
 
 class Target:
@@ -134,8 +134,7 @@ class Target:
         )  # fmt: skip
         self._newest: Round | None = None
         self._turn_ms: int | None = None
-        self._has_news = False
-        self._log_budget = LogBudget()
+        self._has_news = self._is_failing = False
         self._read_ms: int | None = None
         self._last_read: Mapping[int, Report] = self.pusher.stored
 
@@ -242,6 +241,9 @@ class Target:
         try:
             async with asyncio.timeout(self.pace.tick_s):
                 await self._tick()
+            if self._is_failing:
+                self._is_failing = False
+                _log.warning("the target answers again", target=self.name, ends=_NO_PUSH)
         except TROUBLE as e:
             self._failed(e)
         finally:
@@ -268,15 +270,13 @@ class Target:
             await self.pusher.refresh()  # nothing is due for long: what is on chain is known all the same
 
     def _failed(self, error: Exception) -> None:
-        """Count what a tick ended with; one line of the log for many of a kind: a tick comes twice a second."""
+        """Count what a tick ended with."""
         word = failure_word(error)
         self.counts["failed"] += 1
         (self._context.on_failed if self._batches.is_pushing else self._context.on_look_failed)(word)
         self._batches.is_pushing = False
-        more = self._log_budget.more(word)
-        if more is not None:
-            _log.warning("no push this time; the next tick tries again", target=self.name, why=str(error)[:300],
-                         more_since_the_last_line=more)  # fmt: skip
+        self._is_failing = True
+        _log.warning(_NO_PUSH, target=self.name, why=str(error)[:300], fingerprint=word)
         if isinstance(error, StoreRefuses) and error.name in _STALE_SET:
             self._attesters.leave_seats()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
+
+from oracle.serve.metric_catalog import made_counter, made_gauge
 
 
 class ConfigGauges:
@@ -15,25 +17,11 @@ class ConfigGauges:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._info = Gauge(
-            "lrt_oracle_config_info", "the rules that rounds are made by now; always 1", ("rules",), registry=registry
-        )
-        self._reloads = Counter(
-            "lrt_oracle_reloads", "reloads of the config, by result", ("result",), registry=registry
-        )
-        self._good = Gauge(
-            "lrt_oracle_config_last_reload_successful", "1: the last reload was taken over; 0: it was refused",
-            registry=registry,
-        )  # fmt: skip
-        self._good_at = Gauge(
-            "lrt_oracle_config_last_reload_success_timestamp_seconds",
-            "when a config was taken over last: at a start or by a reload", registry=registry,
-        )  # fmt: skip
-        self._waiting = Gauge(
-            "lrt_oracle_config_restart_needed",
-            "keys of the config file that do not hold before a restart",
-            registry=registry,
-        )
+        self._info = made_gauge(registry, "config_info")
+        self._reloads = made_counter(registry, "reloads")
+        self._good = made_gauge(registry, "config_last_reload_successful")
+        self._good_at = made_gauge(registry, "config_last_reload_success_timestamp_seconds")
+        self._waiting = made_gauge(registry, "config_restart_needed")
 
     def start(self, rules: str, results: Iterable[str], now_s: float) -> None:
         """A process begins with a config."""

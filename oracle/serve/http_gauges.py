@@ -1,47 +1,50 @@
-"""What Prometheus scrapes of the endpoint itself."""
+"""What the endpoint is asked, by the form of the path: who asks for what is not there makes no new series."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
+from prometheus_client import CollectorRegistry
 
-from oracle.serve.front_door import FrontDoor
+from oracle.serve.metric_catalog import made_counter, made_histogram
+from oracle.serve.web import Handler
+
+_OTHER = "other"
+_STREAM = "text/event-stream"
 
 
-class HttpGauges(Collector):
-    """Counters of the front door, taken when they are scraped.
+class HttpGauges:
+    """Counts of requests.
 
     Args:
-        door: whose.
+        registry: where they are registered.
     """
 
-    def __init__(self, door: FrontDoor) -> None:
-        self._door = door
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = made_counter(registry, "http_requests")
+        self._seconds = made_histogram(registry, "http_request_seconds")
 
-    def render(self) -> bytes:
-        """The exposition, as text."""
-        return generate_latest(self._registry)
+    def expect(self, app: web.Application) -> None:
+        """Show every path from the start."""
+        for resource in app.router.resources():
+            self._requests.labels(resource.canonical, "200")
+            self._seconds.labels(resource.canonical)
+        self._requests.labels(_OTHER, "404")
 
-    def collect(self) -> Iterator[Metric]:
-        """All of them."""
-        door = self._door
-        text = "requests by how they were answered: ready-made, or by the long way"
-        answered = CounterMetricFamily("lrt_oracle_http_requests", text, labels=("answer",))
-        for how, count in door.answered.items():
-            answered.add_metric((how,), count)
-        text = "requests that were refused, by the limit: rate, streams, or a key that is none"
-        limited = CounterMetricFamily("lrt_oracle_http_limited", text, labels=("limit",))
-        for limit, count in door.limited.items():
-            limited.add_metric((limit,), count)
-        yield answered
-        yield limited
-        visitors = door.visitors
-        yield GaugeMetricFamily("lrt_oracle_http_addresses", "addresses that are remembered", value=len(visitors))
-        text = "requests through a proxy that is not in api.trusted_proxies"
-        yield CounterMetricFamily("lrt_oracle_http_unlisted_proxy", text, value=visitors.unlisted)
+    def middleware(self) -> Middleware:
+        """Counts each request once it is answered. A stream lasts as long as its reader: it has no duration."""
+
+        @web.middleware
+        async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+            began_s = time.monotonic()
+            response = await handler(request)
+            resource = request.match_info.route.resource
+            route = _OTHER if resource is None else resource.canonical
+            self._requests.labels(route, str(response.status)).inc()
+            if response.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0] != _STREAM:
+                self._seconds.labels(route).observe(time.monotonic() - began_s)
+            return response
+
+        return count

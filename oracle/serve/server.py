@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from oracle.serve.connection_gate import ConnectionGate, GateLimits, connection_limit, open_file_limit
+from oracle.serve.door_gauges import DoorGauges
 from oracle.serve.events import EventHub, StreamLimits
 from oracle.serve.freshness import Freshness
 from oracle.serve.front_door import FrontDoor
@@ -82,6 +83,7 @@ async def serve(
     gate_limits: GateLimits | None = None,
     public: PublicLimits | None = None,
     interval_s: int | None = None,
+    counts: HttpGauges | None = None,
     elsewhere: Middleware | None = None,
 ) -> Server:
     """Start the endpoint.
@@ -97,6 +99,7 @@ async def serve(
         gate_limits: of connections; fewer where the process may not open that many files.
         public: limits by address.
         interval_s: between rounds; None: not known, and nobody keeps an answer for longer than a second.
+        counts: of requests; None: nobody counts.
         elsewhere: answers what is asked of others; None: nothing is.
     """
     granted, streams = gate_limits or GateLimits(), limits or StreamLimits()
@@ -111,12 +114,15 @@ async def serve(
     cache, fresh, dress = PriceCache(service, now_ms), Freshness(interval_s, now_ms), add_headers(cors_origins)
     ready = ReadyAnswers(service, cache, fresh, now_ms, tuple(cors_origins))
     door = FrontDoor(gate, visitors, ready, dress)
-    own = HttpGauges(door)
+    own = DoorGauges(door)
     routes = Routes(service, hub, sealed, now_ms, metrics=lambda: metrics() + own.render(), cache=cache, fresh=fresh)
+    counting = [counts.middleware()] if counts is not None else []
     inner = [] if elsewhere is None else [elsewhere]
-    app = web.Application(middlewares=[*preflight, error_documents, *inner], client_max_size=1)
+    app = web.Application(middlewares=[*counting, *preflight, error_documents, *inner], client_max_size=1)
     app.on_response_prepare.append(dress)
     app.add_routes(routes.table())
+    if counts is not None:
+        counts.expect(app)
     runner = web.AppRunner(
         app, access_log=None, shutdown_timeout=1.0, lingering_time=_DRAIN_S, max_line_size=_LONGEST_LINE,
         max_field_size=_LONGEST_FIELD, max_headers=_MOST_FIELDS,

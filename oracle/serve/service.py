@@ -101,6 +101,7 @@ class PriceService:
         self._interval_s, self._now_ms, self._offset_ms = interval_s, now_ms, offset_ms
         self._readers, self._keyless = readers, tuple(keyless)
         self.found: Callable[[], tuple[str, ...]] = tuple
+        self.handed_on: Callable[[], tuple[str, ...]] = tuple
         """What the process found of its own health, for the warnings."""
         self._signs_reports, self._held = reports, held
         self._risks: Mapping[str, FeedRisk] = risks or {}
@@ -276,7 +277,7 @@ class PriceService:
         view = self.operators()
         warnings = list(view.warnings) if view is not None else [without_key(n) for n in self._keyless]
         warnings += [text for t in targets for text in t.warnings(now_ms)]
-        warnings += self.found()
+        warnings += [*self.found(), *self.handed_on()]
         return Health(
             live=live,
             ready=live and not faults,

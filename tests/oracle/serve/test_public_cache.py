@@ -119,7 +119,7 @@ async def test_the_short_way_and_the_long_way_give_the_same_answer() -> None:
         heads = [{k: v for k, v in a.headers.items() if k not in OF_NOW} for _, _, a in kept]
         assert heads[0] == heads[1] == {k: v for k, v in ready[2].headers.items() if k not in OF_NOW}
         _, text, _ = await client.get("/metrics")
-        assert 'lrt_oracle_http_requests_total{answer="ready"} 2.0' in text.decode()
+        assert 'lrt_oracle_http_answers_total{answer="ready"} 2.0' in text.decode()
 
 
 async def test_a_ready_answer_is_never_an_old_one() -> None:
@@ -184,7 +184,7 @@ async def nginx(folder: Path, origin: str) -> AsyncIterator[str]:
 
 def reached(text: bytes) -> int:
     """Requests for prices that reached the endpoint."""
-    rows = [r for r in text.decode().splitlines() if r.startswith("lrt_oracle_http_requests_total")]
+    rows = [r for r in text.decode().splitlines() if r.startswith("lrt_oracle_http_answers_total")]
     return sum(int(float(r.rsplit(" ", 1)[1])) for r in rows)
 
 

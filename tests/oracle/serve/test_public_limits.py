@@ -223,7 +223,7 @@ async def test_everything_refused_is_counted() -> None:
     found = dict(row.rsplit(" ", 1) for row in text.decode().splitlines() if row.startswith("lrt_oracle_http_"))
     assert found['lrt_oracle_http_limited_total{limit="rate"}'] == "2.0"
     assert found['lrt_oracle_http_limited_total{limit="key"}'] == "1.0"
-    assert found['lrt_oracle_http_requests_total{answer="ready"}'] == "3.0"
+    assert found['lrt_oracle_http_answers_total{answer="ready"}'] == "3.0"
 
 
 def test_addresses_are_read_as_they_are_written() -> None:
