@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from oracle.cli import (
+    api_keys,
     catalog,
     diagnosis,
     earnings,
@@ -74,6 +75,7 @@ for _command in (
     *staking.COMMANDS,
     *repair.COMMANDS,
     *moving.COMMANDS,
+    *api_keys.COMMANDS,
     *diagnosis.COMMANDS,
     *storing.COMMANDS,
     *upgrade.COMMANDS,

@@ -20,6 +20,7 @@ from feeds.types import Outcome
 from feeds.units import MS, wad_text
 from oracle.assemble.handing_on import round_publisher, show_publisher
 from oracle.assemble.learned_rounds import LearnedRounds
+from oracle.assemble.serving import serve_as_configured
 from oracle.build import Components, build_ingest
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.retention import retention_of
@@ -31,14 +32,12 @@ from oracle.round.reference_divergence import divergences
 from oracle.round.rounds import Round
 from oracle.round.silent import silent_feeds
 from oracle.runtime.coalesce import Coalescer
-from oracle.runtime.listening import cannot_listen
 from oracle.runtime.resubscribe import Resubscriber
 from oracle.runtime.round_timer import RoundTimer
 from oracle.runtime.schedule import every
 from oracle.runtime.supervise import Supervisor
-from oracle.serve.connection_gate import GateLimits
 from oracle.serve.own_state import show_health, show_keys
-from oracle.serve.server import Server, serve
+from oracle.serve.server import Server
 from oracle.serve.silences import Silences
 from oracle.storage.housekeeping import Housekeeping
 
@@ -178,20 +177,13 @@ class App:
         return tasks
 
     async def _serve(self) -> Server:
-        api = self.resolved.config.api
-        try:
-            return await serve(
-                self.service,
-                host=api.host,
-                port=api.port,
-                now_ms=self.clock.now_ms,
-                metrics=self._render_metrics,
-                counts=self.metrics.http,
-                cors_origins=api.cors_origins,
-                gate_limits=GateLimits(connections=api.max_connections, idle_s=api.idle_s),
-            )
-        except OSError as e:
-            raise cannot_listen("api", api.host, api.port, e) from None
+        return await serve_as_configured(
+            self.resolved.config,
+            self.service,
+            now_ms=self.clock.now_ms,
+            metrics=self._render_metrics,
+            counts=self.metrics.http,
+        )
 
     def _ingest(self, session: aiohttp.ClientSession) -> Ingest:
         hooks = IngestHooks(

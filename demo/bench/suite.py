@@ -10,6 +10,7 @@ from demo.bench.api import api
 from demo.bench.chain import chain
 from demo.bench.gas import gas
 from demo.bench.latency import latency
+from demo.bench.public import public
 from demo.bench.storage import storage
 
 
@@ -19,8 +20,13 @@ async def run(what: str) -> dict[str, Any]:
         "chain": chain,
         "latency": latency,
         "aggregate": aggregate,
-        "api": api,
+        "api": _api,
         "gas": gas,
         "storage": storage,
     }
     return await benches[what]()
+
+
+async def _api() -> dict[str, Any]:
+    """The operator's own process under its readers, then a public endpoint."""
+    return {**await api(), "public": await public()}

@@ -24,6 +24,7 @@ from oracle.config.tables.feed_sections import FeedSection, SourceSection
 from oracle.config.tables.forms import (
     address_or_none,
     http_url,
+    ip_network,
     listen_at,
     nats_url,
     peer_url,
@@ -40,7 +41,7 @@ from oracle.config.tables.keeper_sections import KeeperSection
 from oracle.config.tables.network_sections import NetworkSection, PeerSection
 from oracle.config.tables.node_sections import NatsSection, NodeSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
-from oracle.config.tables.process_sections import ApiSection, LogSection, OracleSection
+from oracle.config.tables.process_sections import ApiKeySection, ApiSection, LogSection, OracleSection
 from oracle.config.tables.retention_sections import RetentionSection
 from oracle.config.tables.rewards_sections import RewardsSection
 from oracle.config.tables.stake_sections import StakeSection
@@ -62,6 +63,7 @@ from oracle.runtime.cron import cron_expression
 TABLES: Mapping[str, type[Any]] = {
     "oracle": OracleSection,
     "api": ApiSection,
+    "api.keys": ApiKeySection,
     "log": LogSection,
     "retention": RetentionSection,
     "chains": ChainSection,
@@ -105,6 +107,7 @@ _FORMS: Mapping[Callable[[str], object], str] = {
     peer_url: "WebSocket URL",
     listen_at: "host and port",
     sha256_hash: "SHA-256",
+    ip_network: "address or network",
     cron_expression: "cron expression",
     utc_time: "UTC time",
     ether: "decimal text",

@@ -50,10 +50,11 @@ class KeptRounds:
         self._rows: list[KeptRow] = []
         self._count = 0
         self._is_thinned = False
+        self._frozen: KeptRounds | None = None
 
     def put(self, verified: VerifiedRound) -> None:
         """Keep a round, or other words of one that is kept."""
-        round_s = verified.round_time_s
+        round_s, self._frozen = verified.round_time_s, None
         if round_s not in self._by_time:
             if not verified.is_first:
                 return  # it was thinned out
@@ -64,6 +65,16 @@ class KeptRounds:
         self._by_time[round_s] = verified
         self._records[round_s] = {r.feed: r for r in verified.records}
         self._thin()
+
+    def frozen(self) -> KeptRounds:
+        """The same as it is now, for reads beside the event loop: the same copy until something is put."""
+        if self._frozen is None:
+            copy = KeptRounds(self._target, self._keep_s, self._told_by)
+            copy._by_time, copy._records = dict(self._by_time), dict(self._records)
+            copy._times, copy._rows = list(self._times), list(self._rows)
+            copy._count, copy._is_thinned = self._count, self._is_thinned
+            self._frozen = copy
+        return self._frozen
 
     def __len__(self) -> int:
         return len(self._times)

@@ -12,6 +12,7 @@ import structlog
 from oracle.archive.reading import ArchiveReader
 from oracle.assemble.following import Followed, followed, following_problems
 from oracle.assemble.network import configured_peers
+from oracle.assemble.serving import serve_as_configured
 from oracle.assemble.staking import stake_follower
 from oracle.config.feed_risks import risks_of
 from oracle.config.resolve import ResolvedConfig
@@ -22,9 +23,7 @@ from oracle.node.node_service import NodeService
 from oracle.node.relay import OperatorRelay, relaying
 from oracle.node.report_check import ReportCheck
 from oracle.node.store_looks import store_looks
-from oracle.runtime.listening import cannot_listen
-from oracle.serve.connection_gate import GateLimits
-from oracle.serve.server import Server, serve
+from oracle.serve.server import Server
 from oracle.stake.follow import StakeFollower
 
 _HOUR_S = 3_600
@@ -71,6 +70,7 @@ class ServingNode:
                 aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
             )
             self.follower, service = await self._made(session, opened)
+            opened.callback(service.close)
             relay = self._relay(session, self.follower)
             if relay is not None:
                 opened.push_async_callback(relay.close)
@@ -137,13 +137,12 @@ class ServingNode:
         return OperatorRelay(node.operators, session, is_up, ReportCheck(follower.sets).check)
 
     async def _serve(self, service: NodeService, gauges: FollowGauges, relay: OperatorRelay | None) -> Server:
-        api = self._resolved.config.api
         elsewhere = relaying(relay, service.kept.hint, service.targets()[0], service.specs())
-        try:
-            return await serve(
-                service, host=api.host, port=api.port, now_ms=self._now_ms, metrics=gauges.render,
-                cors_origins=api.cors_origins, gate_limits=GateLimits(connections=api.max_connections, idle_s=api.idle_s),
-                counts=gauges.http, elsewhere=elsewhere,
-            )  # fmt: skip
-        except OSError as e:
-            raise cannot_listen("api", api.host, api.port, e) from None
+        return await serve_as_configured(
+            self._resolved.config,
+            service,
+            now_ms=self._now_ms,
+            metrics=gauges.render,
+            counts=gauges.http,
+            elsewhere=elsewhere,
+        )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from feeds.units import MS
@@ -18,6 +20,7 @@ from oracle.node.kept_rounds import KeptRounds
 from oracle.node.known_risks import known_risks
 from oracle.node.signed_rounds import SignedRounds
 from oracle.node.store_looks import StoreLooks
+from oracle.serve.bounded_reads import BoundedReads, HistoryLimits
 from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.interface import Health, NodeShown, NoReport, SourceShown, StoredRounds, Update
@@ -28,6 +31,8 @@ from oracle.stake.follow import StakeView
 
 T = TypeVar("T")
 _LATE_ROUNDS = 3
+_WAITING = 64
+"""Long reads that may wait: one that begins a stream is short."""
 _NO_RISK, _NO_ROUND = FeedRisk(), LiveRisk()
 
 
@@ -61,6 +66,7 @@ class NodeService:
         self._relays, self._archive = relays, archive
         self._signed = SignedRounds(target, names or {})
         self.kept = KeptRounds(target, keep_s, [s.name for s in follower.states if s.is_operator])
+        self._reads = BoundedReads(HistoryLimits(waiting=_WAITING), ThreadPoolExecutor)
         self._records: dict[str, Record] = {}
         self._abstaining: dict[str, Abstaining] = {}
         self._live_risks: Mapping[str, LiveRisk] = {}
@@ -166,8 +172,14 @@ class NodeService:
         return self._round_s if record is None or feed in self._abstaining else record.report.round_time_s
 
     async def read_stored(self, read: Callable[[StoredRounds], T]) -> T:
-        """Result of a function of the rounds that are kept, here and in the archive."""
-        return read(self.kept) if self._archive is None else await read_further(read, self.kept, self._archive)
+        """Result of a function of the rounds that are kept, here and in the archive; it runs beside the event loop."""
+        if self._archive is not None:
+            return await read_further(read, self.kept.frozen(), self._archive)
+        return await self._reads.run(partial(read, self.kept.frozen()))
+
+    def close(self) -> None:
+        """End the threads."""
+        self._reads.close()
 
     def targets(self) -> tuple[str, ...]:
         """The store that is followed."""

@@ -276,13 +276,18 @@ def is_late(onchain: OnChain, now_ms: int) -> bool:
     return now_ms > onchain.late_at_s * MS
 
 
+def age_s(at_ms: int, now_ms: int) -> int:
+    """Whole seconds since a time, rounded up."""
+    return div_up(max(0, now_ms - at_ms), MS)
+
+
 def _onchain_document(onchain: OnChain, now_ms: int) -> Document:
     return {
         "target": onchain.target,
         "round": onchain.round_time_s,
         "round_id": str(_PHASE_ONE | onchain.round_time_s),
         "price": price_text(onchain.price_wad),
-        "age_s": div_up(max(0, now_ms - onchain.round_time_s * MS), MS),
+        "age_s": age_s(onchain.round_time_s * MS, now_ms),
         "late_at_ms": onchain.late_at_s * MS,
         "late": is_late(onchain, now_ms),
         "landed_at_ms": onchain.landed_at_ms,
@@ -298,5 +303,5 @@ def _abstaining_document(abstaining: Abstaining, observed_at_ms: int, now_ms: in
         "code": abstaining.why.name,
         "text": abstaining.text,
         "since_ms": abstaining.since_ms,
-        "age_s": div_up(max(0, now_ms - observed_at_ms), MS),
+        "age_s": age_s(observed_at_ms, now_ms),
     }

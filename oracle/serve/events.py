@@ -1,7 +1,8 @@
 """Server-sent events: a frame is encoded once and queued for every reader; a slow reader is disconnected.
 
-Slow is a reader for which more than ``backlog_bytes`` are queued, or that accepts nothing for ``stall_s``. It connects again
-and starts with the current prices. Nothing is sent twice, and what was missed is not sent later: the history has it.
+Slow is a reader for which more than ``backlog_bytes`` are queued, or that accepts nothing for ``stall_s``. What is queued for
+it is thrown away; where it goes on reading, its last event says why the stream ends. It connects again and starts with the
+current prices. Nothing is sent twice, and what was missed is not sent later: the history has it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import socket
 from collections import deque
 from dataclasses import dataclass
 
+import orjson
 from aiohttp import hdrs, web
 
 from oracle.serve.error_codes import ErrorCode
@@ -37,6 +39,14 @@ def frame(event: str, data: bytes) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (event.encode(), data)
 
 
+_TOO_SLOW = {
+    "code": ErrorCode.TOO_SLOW,
+    "message": "events came faster than they were read",
+    "hint": "connect again, or read /v1/prices from time to time",
+}
+_LAST = frame("dropped", orjson.dumps({"error": _TOO_SLOW}))
+
+
 class _StreamReader:
     """One connection and what is queued for it."""
 
@@ -52,13 +62,16 @@ class _StreamReader:
         self.queued_bytes += len(chunk)
         self._ready.set()
 
-    def end(self) -> None:
+    def end(self, last: bytes = b"") -> None:
+        """Send this instead of what is queued, and then nothing more."""
         self._open = False
+        self._chunks.clear()
+        if last:
+            self._chunks.append(last)
         self._ready.set()
 
     def abort(self) -> None:
         self.end()
-        self._chunks.clear()
         if self._transport is not None:
             self._transport.abort()
 
@@ -69,9 +82,10 @@ class _StreamReader:
                 await self._ready.wait()
         except TimeoutError:
             return HEARTBEAT
-        if not self._open:
+        if not self._open and not self._chunks:
             return None
-        self._ready.clear()
+        if self._open:
+            self._ready.clear()
         chunk = b"".join(self._chunks)
         self._chunks.clear()
         self.queued_bytes = 0
@@ -104,6 +118,7 @@ class EventHub:
         for reader in tuple(self._readers):
             if reader.queued_bytes + len(chunk) > self._limits.backlog_bytes:
                 self._drop(reader)
+                reader.end(_LAST)
             else:
                 reader.put(chunk)
 
@@ -151,13 +166,13 @@ class EventHub:
                     await response.write(chunk)
             except TimeoutError:
                 self._drop(reader)
+                reader.abort()
                 return
 
     def _drop(self, reader: _StreamReader) -> None:
         if reader in self._readers:
             self._readers.discard(reader)
             self.dropped += 1
-        reader.abort()
 
 
 def limit_send_buffer(transport: asyncio.Transport | None) -> None:

@@ -7,7 +7,6 @@ is refused and asked to retry.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import multiprocessing
 import os
@@ -15,31 +14,19 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from concurrent.futures import Executor, ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from oracle.model.publication import Explanation
-from oracle.serve.error_codes import ErrorCode
+from oracle.serve.bounded_reads import BoundedReads, HistoryLimits, busy
 from oracle.serve.explain import explanation
 from oracle.serve.interface import StoredRounds
-from oracle.serve.web import HttpProblem
 from oracle.storage.reading import DatabaseReader
 
 _NICE = 5
-_RETRY = {"Retry-After": "1"}
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryLimits:
-    """``workers``: processes. ``waiting``: reads that may wait for one. ``timeout_s``: from the request to the answer."""
-
-    workers: int = 2
-    waiting: int = 16
-    timeout_s: float = 20.0
 
 
 class ReadOnlyDatabase(DatabaseReader):
@@ -64,25 +51,23 @@ class HistoryReaders:
         path: of the database.
         limits: of workers and of reads that wait.
         executor: makes the executor of so many workers; processes by default.
-
-    Attributes:
-        refused: reads refused because too many were waiting.
     """
 
     def __init__(
         self, path: Path, limits: HistoryLimits | None = None, executor: Callable[[int], Executor] | None = None
     ) -> None:
-        self._path, self._limits = str(path.absolute()), limits or HistoryLimits()
-        self._make_executor = executor or _processes
-        self._executor: Executor | None = None
-        self._pending: list[Future[Any]] = []
-        self.refused = 0
+        self._path = str(path.absolute())
+        self._reads = BoundedReads(limits or HistoryLimits(), executor or _processes)
 
     @property
     def pending(self) -> int:
         """Reads that wait or run; one that nobody waits for any more is counted until it ends."""
-        self._pending = [f for f in self._pending if not f.done()]
-        return len(self._pending)
+        return self._reads.pending
+
+    @property
+    def refused(self) -> int:
+        """Reads refused because too many were waiting."""
+        return self._reads.refused
 
     async def read(self, read: Callable[[StoredRounds], T]) -> T:
         """Have a worker read stored rounds.
@@ -93,41 +78,14 @@ class HistoryReaders:
         Raises:
             HttpProblem: what the function raised; 503 where too many reads wait already, or the answer takes too long.
         """
-        pending = self.pending
-        if pending >= self._limits.workers + self._limits.waiting:
-            self.refused += 1
-            raise _busy(f"{pending} long reads are under way")
-        future: Future[T] | None = None
         try:
-            future = self._submit(read)
-            async with asyncio.timeout(self._limits.timeout_s):
-                return await asyncio.shield(asyncio.wrap_future(future))
-        except BrokenProcessPool:
-            self._executor = None  # the next read starts new workers
-            raise _busy("the process that read for this request ended") from None
+            return await self._reads.run(partial(_read_in_worker, self._path, read))
         except sqlite3.Error as e:
-            raise _busy(f"the database cannot be read: {e}") from None
-        except TimeoutError:
-            if future is not None:
-                future.cancel()  # a read that still waits; one that runs goes on to its end
-            text = f"no answer within {self._limits.timeout_s:g} s: the disk or the machine is busy"
-            raise _busy(text, "ask for less, or later") from None
+            raise busy(f"the database cannot be read: {e}") from None
 
     def close(self) -> None:
         """End the workers without waiting for reads under way."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-
-    def _submit(self, read: Callable[[StoredRounds], T]) -> Future[T]:
-        if self._executor is None:
-            self._executor = self._make_executor(self._limits.workers)
-        future = self._executor.submit(_read_in_worker, self._path, read)
-        self._pending.append(future)
-        return future
-
-
-def _busy(text: str, hint: str = "ask again in a second") -> HttpProblem:
-    return HttpProblem(503, ErrorCode.BUSY, text, hint, _RETRY)
+        self._reads.close()
 
 
 def _processes(workers: int) -> Executor:

@@ -10,7 +10,7 @@ import orjson
 from oracle.model.publication import OnChain, Record
 from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.spec import FeedSpec
-from oracle.serve.documents import Document, is_late, price_document
+from oracle.serve.documents import Abstaining, Document, age_s, is_late, price_document
 from oracle.serve.interface import PriceInterface
 from oracle.serve.risk_documents import price_risk_document, risk_codes_document
 from oracle.serve.web import Body
@@ -38,6 +38,7 @@ class _CachedPrice:
     record: Record
     targets: _TargetsState
     risk: _CachedRisk
+    aged: tuple[Abstaining, int] | None
     body: Body
 
 
@@ -70,8 +71,15 @@ class PriceCache:
         late = tuple(is_late(o, now_ms) for o in onchain)
         targets = _TargetsState(onchain=onchain, late=late, missing=service.missing_targets(feed))
         risk = self._risk(feed)
-        cached = None if abstaining is not None else self._cached.get((feed, whole))
-        if cached is not None and cached.record is record and cached.targets == targets and cached.risk is risk:
+        aged = None if abstaining is None else (abstaining, age_s(record.observed_at_ms, now_ms))
+        cached = self._cached.get((feed, whole))
+        if (
+            cached is not None
+            and cached.record is record
+            and cached.targets == targets
+            and cached.risk is risk
+            and cached.aged == aged
+        ):
             return cached.body
         body = Body.json(
             price_document(
@@ -85,8 +93,8 @@ class PriceCache:
                 now_ms=now_ms,
             )
         )
-        if record.final and abstaining is None:
-            self._cached[feed, whole] = _CachedPrice(record, targets, risk, body)
+        if record.final:
+            self._cached[feed, whole] = _CachedPrice(record, targets, risk, aged, body)
         return body
 
     def _risk(self, feed: str) -> _CachedRisk:

@@ -23,6 +23,7 @@ from oracle.serve.documents import feed_document, feed_path, transition_document
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.events import EventHub, frame
 from oracle.serve.evidence import batch_document
+from oracle.serve.freshness import FILES, FOR_GOOD, KEEP_NOT, Freshness
 from oracle.serve.interface import Health, NoReport, PriceInterface, Update
 from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.operator_documents import operators_document
@@ -63,6 +64,8 @@ class Routes:
         sealed: the stream of sealed rounds.
         now_ms: the clock, Unix ms.
         metrics: the exposition.
+        cache: prices as bytes.
+        fresh: how long answers may be kept.
     """
 
     def __init__(
@@ -71,11 +74,14 @@ class Routes:
         hub: EventHub,
         sealed: RoundStream,
         now_ms: Callable[[], int],
+        *,
         metrics: Callable[[], bytes],
+        cache: PriceCache,
+        fresh: Freshness,
     ) -> None:
         self._sealed = sealed
         self._service, self._hub, self._now_ms, self._metrics = service, hub, now_ms, metrics
-        self._cache = PriceCache(service, now_ms)
+        self._cache, self._fresh = cache, fresh
         self._trends = Trends(service, now_ms)
         folder = Path(__file__).parent / "page"
         self._page = {name: Body((folder / name).read_bytes(), kind) for name, kind in _PAGE.items()}
@@ -114,7 +120,7 @@ class Routes:
         name = Query(request, ("feed",)).text("feed")
         specs = self._service.specs().values() if name is None else (self._spec_of(name),)
         feeds = [feed_document(s, self._service.risk(s.feed), self._budget(s)) for s in specs]
-        return Body.json({"feeds": feeds}).response(request)
+        return Body.json({"feeds": feeds}).response(request, self._fresh.newest())
 
     def _budget(self, spec: FeedSpec) -> ErrorBudget | None:
         """Error budget of a cross now; None for any other feed, and while a leg has no price."""
@@ -134,7 +140,8 @@ class Routes:
         return error_budget(errors) if errors and len(errors) == len(legs) else None
 
     async def _get_prices(self, request: web.Request) -> web.Response:
-        return self._cache.prices(live=_live(request)).response(request)
+        live = _live(request)
+        return self._cache.prices(live=live).response(request, self._fresh.of_prices(live=live))
 
     async def _get_price(self, request: web.Request) -> web.Response:
         spec, live = self._spec(request), _live(request)
@@ -143,33 +150,34 @@ class Routes:
             missing = self._cache.missing(spec)
             code = ErrorCode.NO_INDICATION if live else ErrorCode.NO_RECORD
             raise HttpProblem(503, code, f"{spec.feed} has no price yet: {missing['text']}", "see .../explain")
-        return body.response(request)
+        return body.response(request, self._fresh.of_prices(live=live))
 
     async def _get_history(self, request: web.Request) -> web.Response:
         spec, query = self._spec(request), Query(request, ("since_ms", "until_ms", "limit"))
         since_ms = query.integer("since_ms", least=0, most=_FAR_MS) or 0
-        until_ms = query.integer("until_ms", least=1, most=_FAR_MS) or self._now_ms() + 1
+        asked_ms = query.integer("until_ms", least=1, most=_FAR_MS)
+        until_ms = asked_ms or self._now_ms() + 1
         limit = query.integer("limit", least=1, most=MAX_ROUNDS) or 1_000
         if since_ms >= until_ms:
             raise HttpProblem(
                 400, ErrorCode.BAD_PARAMETER, f"since_ms {since_ms} is not before until_ms {until_ms}", "swap them"
             )
         read = partial(history_answer, feed=spec.feed, since_ms=since_ms, until_ms=until_ms, limit=limit)
-        return (await self._service.read_stored(read)).response(request)
+        return (await self._service.read_stored(read)).response(request, self._fresh.until(asked_ms))
 
     async def _get_changes(self, request: web.Request) -> web.Response:
         spec, limit = self._spec(request), _most(request)
         read = partial(changes_answer, feed=spec.feed, limit=limit)
-        return (await self._service.read_stored(read)).response(request)
+        return (await self._service.read_stored(read)).response(request, self._fresh.newest())
 
     async def _get_pushes(self, request: web.Request) -> web.Response:
         spec, limit, targets = self._spec(request), _most(request), self._service.targets()
         read = partial(pushes_answer, feed=spec.feed, mode=spec.mode, targets=targets, limit=limit)
-        return (await self._service.read_stored(read)).response(request)
+        return (await self._service.read_stored(read)).response(request, self._fresh.newest())
 
     async def _get_trends(self, request: web.Request) -> web.Response:
         span_s = int(Query(request, ("span_s",)).choice("span_s", TREND_SPANS_S))
-        return (await self._trends.body(span_s)).response(request)
+        return (await self._trends.body(span_s)).response(request, self._fresh.newest())
 
     async def _get_twap(self, request: web.Request) -> web.Response:
         spec, query = self._spec(request), Query(request, ("window_s", "of", "end_ms"))
@@ -178,14 +186,15 @@ class Routes:
         now_ms = self._now_ms()
         until_ms = min(query.integer("end_ms", least=1, most=_FAR_MS) or now_ms, now_ms)
         read = partial(twap_answer, spec=spec, of=of, window_s=window_s, until_ms=until_ms)
-        return (await self._service.read_stored(read)).response(request)
+        return (await self._service.read_stored(read)).response(request, self._fresh.until(until_ms))
 
     async def _get_explain(self, request: web.Request) -> web.Response:
         spec, query = self._spec(request), Query(request, ("round",))
         round_s = query.integer("round", least=1, most=(1 << 32) - 1)
         newest_s = self._service.newest_round_s(spec.feed)
         read = partial(explain_answer, feed=spec.feed, round_s=round_s, newest_s=newest_s)
-        return (await self._service.read_stored(read)).response(request)
+        body, keep = await self._service.read_stored(read), self._fresh.of_round(round_s)
+        return body.response(request, keep, of_s=round_s if keep == FOR_GOOD else None)
 
     async def _get_report(self, request: web.Request) -> web.Response:
         spec, query, names = self._spec(request), Query(request, ("target",)), self._service.targets()
@@ -203,7 +212,7 @@ class Routes:
             raise HttpProblem(503, batch.code, batch.text, "see /readyz")
         record = self._service.record(spec.feed)
         seal = record.seal if record is not None and record.report.round_time_s == batch.round_time_s else None
-        return Body.json(batch_document(spec.feed, batch, seal)).response(request)
+        return Body.json(batch_document(spec.feed, batch, seal)).response(request, self._fresh.newest())
 
     async def _get_security(self, request: web.Request) -> web.Response:
         spec, service = self._spec(request), self._service
@@ -215,13 +224,13 @@ class Routes:
             read = partial(signers_of, round_s=record.report.round_time_s, target=seal.target)
             signers = await service.read_stored(read)
         document = security_document(spec.feed, record, signers, service.stake(), service.operators(), self._now_ms())
-        return Body.json(document).response(request)
+        return Body.json(document).response(request, self._fresh.newest())
 
     async def _get_operators(self, request: web.Request) -> web.Response:
         Query(request, ())
         operators = self._service.operators()
         stake = stake_parts(self._service.stake(), operators, self._now_ms())
-        return Body.json(operators_document(operators, stake)).response(request)
+        return Body.json(operators_document(operators, stake)).response(request, self._fresh.newest())
 
     async def _get_sealed(self, request: web.Request) -> web.Response:
         query, names = Query(request, ("target",)), self._service.targets()
@@ -232,8 +241,10 @@ class Routes:
             raise HttpProblem(
                 400, ErrorCode.BAD_PARAMETER, f"round is {text[:40]!r}", "give a round_time in Unix seconds, or newest"
             )
-        read = partial(sealed_answer, round_s=int(text) if is_number else None, target=target)
-        return (await self._service.read_stored(read)).response(request)
+        round_s = int(text) if is_number else None
+        read = partial(sealed_answer, round_s=round_s, target=target)
+        body, keep = await self._service.read_stored(read), self._fresh.of_round(round_s)
+        return body.response(request, keep, of_s=round_s if keep == FOR_GOOD else None)
 
     async def _get_stream(self, request: web.Request) -> web.StreamResponse:
         Query(request, ())
@@ -246,20 +257,20 @@ class Routes:
         return self._health(request, lambda h: h.live and h.ready)
 
     async def _get_metrics(self, _: web.Request) -> web.Response:
-        headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: _METRICS_TYPE}
+        headers = {hdrs.CACHE_CONTROL: KEEP_NOT, hdrs.CONTENT_TYPE: _METRICS_TYPE}
         return web.Response(body=self._metrics(), headers=headers)
 
     async def _get_openapi(self, request: web.Request) -> web.Response:
-        return self._openapi.response(request)
+        return self._openapi.response(request, FILES)
 
     async def _get_index(self, request: web.Request) -> web.Response:
-        return self._index.response(request)
+        return self._index.response(request, FILES)
 
     async def _get_page(self, request: web.Request) -> web.Response:
         body = self._page.get(request.match_info["name"])
         if body is None:
             raise web.HTTPNotFound
-        return body.response(request)
+        return body.response(request, FILES)
 
     def _spec(self, request: web.Request) -> FeedSpec:
         return self._spec_of(f"{request.match_info['base']}/{request.match_info['quote']}")
@@ -278,12 +289,14 @@ class Routes:
     def _health(self, request: web.Request, is_good: Callable[[Health], bool]) -> web.Response:
         Query(request, ())
         health = self._service.health()
-        headers = {hdrs.CACHE_CONTROL: "no-store"}
+        headers = {hdrs.CACHE_CONTROL: KEEP_NOT}
         status = 200 if is_good(health) else 503
         payload = orjson.dumps(health_document(health, self._now_ms()))
         return web.Response(body=payload, status=status, content_type="application/json", headers=headers)
 
     def _on_update(self, update: Update) -> None:
+        if update.round_time_s is not None:
+            self._fresh.learn(update.round_time_s)
         if not len(self._hub):
             return
         specs = self._service.specs()

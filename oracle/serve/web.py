@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from email.utils import formatdate
 from typing import Any, TypeAlias
 
 import orjson
@@ -15,6 +16,7 @@ from aiohttp.typedefs import Middleware
 from feeds.errors import LrtOracleError
 from oracle.runtime.log_limit import LogBudget
 from oracle.serve.error_codes import ErrorCode
+from oracle.serve.freshness import ASK_AGAIN
 
 _log = structlog.get_logger("oracle.serve.server")
 _JSON = "application/json"
@@ -25,6 +27,8 @@ _HEADERS = {
     "Server": "lrt-oracle",
 }
 _LOG_BUDGET = LogBudget()
+ANY_ORIGIN = "*"
+KEY_HEADER = "X-API-Key"
 _NOT_FOUND, _NOT_ALLOWED = 404, 405
 _SERVER_ERROR = 500
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -62,24 +66,32 @@ class Body:
     def __init__(self, payload: bytes, content_type: str = _JSON) -> None:
         self.payload = payload
         self.tag = f'"{hashlib.blake2b(payload, digest_size=16).hexdigest()}"'
-        self._headers = {
-            hdrs.ETAG: self.tag,
-            hdrs.CACHE_CONTROL: "no-cache",
-            hdrs.CONTENT_TYPE: f"{content_type}; charset=utf-8",
-            **_HEADERS,
-        }
+        self._headers = {hdrs.ETAG: self.tag, hdrs.CONTENT_TYPE: f"{content_type}; charset=utf-8", **_HEADERS}
 
     @classmethod
     def json(cls, document: Any) -> Body:
         """Encode and tag a document."""
         return cls(orjson.dumps(document))
 
-    def response(self, request: web.Request) -> web.Response:
-        """The bytes, or 304 where the client has them."""
+    def headers(self, keep: str) -> dict[str, str]:
+        """Its headers, where it may be kept as ``keep`` says (Cache-Control)."""
+        return {**self._headers, hdrs.CACHE_CONTROL: keep}
+
+    def response(self, request: web.Request, keep: str = ASK_AGAIN, *, of_s: int | None = None) -> web.Response:
+        """The bytes, or 304 where the client has them.
+
+        Args:
+            request: what is answered.
+            keep: Cache-Control.
+            of_s: since when it is like this, Unix seconds; None: not known.
+        """
+        headers = self.headers(keep)
+        if of_s is not None:
+            headers[hdrs.LAST_MODIFIED] = formatdate(of_s, usegmt=True)
         known = request.headers.get(hdrs.IF_NONE_MATCH)
         if known is not None and (known == self.tag or _matches(request, self.tag)):
-            return web.Response(status=304, headers=self._headers)
-        return web.Response(body=self.payload, headers=self._headers)
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=self.payload, headers=headers)
 
 
 class Query:
@@ -159,11 +171,11 @@ def cors_preflight(origins: Sequence[str]) -> Middleware:
     @web.middleware
     async def preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
         is_preflight = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
-        if not is_preflight or request.headers.get(hdrs.ORIGIN) not in origins:
+        if not is_preflight or not (ANY_ORIGIN in origins or request.headers.get(hdrs.ORIGIN) in origins):
             return await handler(request)
         allow = {
             hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD",
-            hdrs.ACCESS_CONTROL_ALLOW_HEADERS: hdrs.IF_NONE_MATCH,
+            hdrs.ACCESS_CONTROL_ALLOW_HEADERS: f"{hdrs.IF_NONE_MATCH}, {KEY_HEADER}",
             hdrs.ACCESS_CONTROL_MAX_AGE: "600",
         }
         return web.Response(status=204, headers=allow)
@@ -171,19 +183,29 @@ def cors_preflight(origins: Sequence[str]) -> Middleware:
     return preflight
 
 
-def add_headers(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+def cors_headers(origins: Sequence[str], origin: str | None) -> dict[str, str]:
+    """Which pages may read an answer to a request from an origin; where it is any, the answer is the same for all."""
+    if not origins:
+        return {}
+    headers: dict[str, str] = {}
+    if ANY_ORIGIN in origins:
+        headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = ANY_ORIGIN
+    else:
+        headers[hdrs.VARY] = hdrs.ORIGIN
+        if origin is None or origin not in origins:
+            return headers
+        headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+    headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = f"{hdrs.ETAG}, {hdrs.RETRY_AFTER}"
+    return headers
+
+
+def add_headers(origins: Sequence[str]) -> Callable[[web.BaseRequest, web.StreamResponse], Awaitable[None]]:
     """Put the security headers, and the allowed origin, on every response."""
 
-    async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
+    async def on_prepare(request: web.BaseRequest, response: web.StreamResponse) -> None:
         if "Referrer-Policy" not in response.headers:
             response.headers.update(_HEADERS)
-        if not origins:
-            return
-        response.headers[hdrs.VARY] = hdrs.ORIGIN
-        origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and origin in origins:
-            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = hdrs.ETAG
+        response.headers.update(cors_headers(origins, request.headers.get(hdrs.ORIGIN)))
 
     return on_prepare
 

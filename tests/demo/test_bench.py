@@ -13,6 +13,7 @@ from demo.bench.ccxt import beside_ccxt
 from demo.bench.chain import chain
 from demo.bench.gas import gas
 from demo.bench.latency import latency
+from demo.bench.public import public
 from demo.bench.tools import at_percent
 from demo.bench.venues import BASES, symbol_of, symbol_state, websocket_frame
 from demo.venues.wires import WIRES
@@ -143,4 +144,18 @@ async def test_bench_api_has_rounds_beside_its_readers_and_answers_others_beside
     half = found["half_open"]
     assert half["crowd"]["opened"] >= half["connections"] > half["files"]
     assert half["others_answered"] == half["others_asked"] > 0
+    assert json.loads(json.dumps(found)) == found
+
+
+@pytest.mark.chain
+@pytest.mark.loopback
+async def test_bench_api_asks_nodes_and_reads_their_streams() -> None:
+    found = await public(seconds=1, turns=1, readers=20, stream_s=4.0, rounds_s=2.0)
+    requests = found["requests"]
+    assert {"bare", "bare_of_the_operator", "operator", "node", "node_limited", "two_nodes"} <= set(requests)
+    assert all(r["per_s"] > 0 for r in requests.values())
+    assert requests["bare"]["ratio"] == requests["bare"]["ratio_cpu"] == 1.0
+    streams = found["streams"]
+    assert (streams["connected"], streams["dropped"], streams["faults"]) == (20, 0, [])
+    assert set(found["rounds"]) == {"alone", "operator", "node"}
     assert json.loads(json.dumps(found)) == found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 from feeds.chains.abi import checksummed
@@ -180,6 +180,22 @@ def is_every_address(host: str) -> bool:
         return ip_address(host).is_unspecified
     except ValueError:
         return False
+
+
+def ip_network(text: str) -> str:
+    """An address or network, `203.0.113.7` or `2001:db8::/32`; ValueError says what to write."""
+    try:
+        parsed_network(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no address or network: write e.g. 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32"
+        ) from None
+    return text
+
+
+def parsed_network(text: str) -> IPv4Network | IPv6Network:
+    """The same as a network, which may be of one address."""
+    return IPv6Network(text) if ":" in text else IPv4Network(text)
 
 
 def sha256_hash(text: str) -> bytes:

@@ -120,7 +120,7 @@ async function loadHistory() {
   if (!feed) return;
   const since = Math.max(0, Math.floor(nowMs() - spanS * 1000));
   try {
-    const answer = await fetch(`${pathOf(feed)}/history?since_ms=${since}&limit=${MOST_ROUNDS}`);
+    const answer = await fetch(`${pathOf(feed)}/history?since_ms=${since}&limit=${MOST_ROUNDS}`, { cache: "no-cache" });
     const body = await answer.json();
     if (feed !== state.chosen || spanS !== state.spanS) return;
     if (!answer.ok) throw new Error(body.error.message);
@@ -286,7 +286,7 @@ async function start() {
   });
   $("security").addEventListener("toggle", loadSecurity);
   try {
-    const answer = await fetch("v1/prices");
+    const answer = await fetch("v1/prices", { cache: "no-cache" });
     setClock(Date.parse(answer.headers.get("Date")));
     if (!answer.ok) throw new Error(String(answer.status));
     takePrices(await answer.json());

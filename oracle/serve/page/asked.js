@@ -16,7 +16,7 @@ export class Asked {
     this.running = feed;
     let body = null, why = "";
     try {
-      const answer = await fetch(this.pathOf(feed));
+      const answer = await fetch(this.pathOf(feed), { cache: "no-cache" });
       const said = await answer.json();
       if (answer.ok) body = said;
       else why = said.error?.message ?? String(answer.status);

@@ -82,7 +82,7 @@ export async function showOperators() {
   if (asking) return;
   asking = true;
   try {
-    const answer = await fetch("v1/operators");
+    const answer = await fetch("v1/operators", { cache: "no-cache" });
     if (answer.ok) draw(await answer.json());
   } catch { /* the banner says that the oracle does not answer */ } finally { asking = false; }
 }

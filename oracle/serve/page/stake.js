@@ -243,7 +243,7 @@ export async function showSecurity(feed, path) {
   if (body.dataset.feed !== feed) body.replaceChildren(el("p", "asking", "muted"));
   body.dataset.feed = feed;
   try {
-    const answer = await fetch(`${path}/security`);
+    const answer = await fetch(`${path}/security`, { cache: "no-cache" });
     const said = await answer.json();
     if (wanted !== feed) return;
     if (!answer.ok) throw new Error(said.error.message);

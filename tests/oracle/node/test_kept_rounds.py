@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import threading
 from dataclasses import replace
+from typing import Any, cast
 
-from oracle.follow.follower import VerifiedRound
+import pytest
+
+from oracle.follow.follower import RoundFollower, VerifiedRound
+from oracle.follow.sources import SourceState
 from oracle.model.status import Status
 from oracle.node.kept_rounds import KeptRounds
+from oracle.node.node_service import NodeService
+from oracle.serve.interface import StoredRounds
+from oracle.serve.web import HttpProblem
 from tests.oracle.serve.memory_service import ROUND_S, record, sealed_by_two
 
 OWN = "wdivETH/ETH"
@@ -52,6 +61,46 @@ def test_other_words_replace_and_do_not_double_and_an_older_round_finds_its_plac
     ]
     kept.put(replace(verified(NOON_S), is_first=False))
     assert len(kept) == 2, "what was let go does not come back for its words"
+
+
+def test_what_is_read_beside_the_event_loop_does_not_change_under_the_reader() -> None:
+    kept = KeptRounds("home", 3_600, ["one"])
+    kept.put(verified(NOON_S))
+    frozen = kept.frozen()
+    assert kept.frozen() is frozen, "one copy a round, however many read"
+    kept.put(verified(NOON_S + 10))
+    kept.put(verified(NOON_S + 4_000))
+    assert (times(frozen), len(frozen)) == ([NOON_S], 1)
+    assert times(kept.frozen()) == times(kept) == [NOON_S + 4_000]
+    assert frozen.agreement(NOON_S) is not None
+
+
+class _Silent:
+    """A follower that hears nothing: only what the service asks of one."""
+
+    def __init__(self) -> None:
+        self.states: list[SourceState] = []
+        self.takers: list[Any] = []
+
+
+async def test_long_reads_of_a_node_run_beside_its_event_loop_and_no_more_than_may_wait() -> None:
+    service = NodeService(
+        "home", {}, cast("RoundFollower", _Silent()), interval_s=10, keep_s=3_600, now_ms=lambda: 0, risks={}
+    )  # fmt: skip
+    go = threading.Event()
+
+    def read(_: StoredRounds) -> int:
+        go.wait(30)
+        return threading.get_ident()
+
+    reads = [asyncio.ensure_future(service.read_stored(read)) for _ in range(66)]
+    await asyncio.sleep(0)
+    with pytest.raises(HttpProblem, match="66 long reads are under way") as refused:
+        await service.read_stored(read)
+    assert (refused.value.status, refused.value.code, refused.value.headers) == (503, "busy", {"Retry-After": "1"})
+    go.set()
+    assert threading.get_ident() not in await asyncio.gather(*reads)
+    service.close()
 
 
 def test_a_node_has_no_roll_ups_and_no_pushes() -> None:

@@ -19,8 +19,9 @@ import pytest
 
 from feeds.units import MS
 from oracle.serve.answers import explain_answer, history_answer, twap_answer
+from oracle.serve.bounded_reads import HistoryLimits
 from oracle.serve.error_codes import ErrorCode
-from oracle.serve.history import HistoryLimits, HistoryReaders, ReadOnlyDatabase
+from oracle.serve.history import HistoryReaders, ReadOnlyDatabase
 from oracle.serve.interface import StoredRounds
 from oracle.serve.server import serve
 from oracle.serve.web import HttpProblem

@@ -13,11 +13,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from oracle.follow.sources import SourceState
 from oracle.node.follow_gauges import FollowGauges
+from oracle.serve.door_gauges import DoorGauges
 from oracle.serve.metric_catalog import CATALOG, metrics_page
 from oracle.serve.metric_rows.row import PREFIX
 from oracle.serve.metrics import Metrics
 from oracle.serve.operator_documents import operators_document, operators_lines
 from oracle.serve.operators import labels
+from oracle.serve.public_limits import PublicLimits
+from oracle.serve.visitors import Visitors
 from tests.oracle.serve.endpoint_client import NOW_MS
 from tests.oracle.serve.exposition import samples
 from tests.oracle.serve.full_metrics import full
@@ -69,9 +72,11 @@ def test_whatever_is_exposed_is_in_the_catalogue_with_its_labels_and_all_of_that
     states, sets = [SourceState(name="alpha", rank=0)], SimpleNamespace(error="")
     follower: Any = SimpleNamespace(newest_s=7, states=states, sets=sets)
     node = FollowGauges(follower, lambda: NOW_MS, lambda: 0).render().decode()
-    found = exposed(full().render().decode())
+    door: Any = SimpleNamespace(answered={"ready": 0}, limited={"rate": 0}, visitors=Visitors(PublicLimits()))
+    found = exposed(full().render().decode()) | exposed(DoorGauges(door).render().decode())
     assert {n: set(CATALOG[n].labels) for n in found} == found
-    assert {*found, *exposed(node)} == set(CATALOG)
+    archive = {n for n in CATALOG if n.startswith("archive_")}
+    assert {*found, *exposed(node), *archive} == set(CATALOG)
 
 
 @needs_promtool
