@@ -13,7 +13,7 @@ help:           ## this list
 setup: .venv/.ready node_modules/.ready  ## environment and packages for everything, tests and linters too; nothing else
 setup-demo: .venv/.demo-ready node_modules/.demo-ready  ## only what the demo runs
 
-.venv/.ready: requirements.txt requirements-dev.txt pyproject.toml
+.venv/.ready: requirements.txt requirements-dev.txt packaging/release/requirements.txt pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv .venv
 	$(PY) -m pip install -q --disable-pip-version-check -r requirements-dev.txt
 	$(PY) -m pip install -q --disable-pip-version-check --no-deps -e .

@@ -15,6 +15,8 @@ from typing import Any
 _OF_TESTS = str(Path(__file__).resolve().parent)
 _HANDS_ON = frozenset({"__init__", "connect", "open_journal", "_opened"})
 """Functions that open for their caller, who is to close."""
+_WORKERS = "_read_in_worker"
+"""Opens for as long as its process lasts. In tests that have threads in its place the thread ends first."""
 _connect = sqlite3.connect
 
 
@@ -50,6 +52,8 @@ def _opener() -> str:
     while frame.f_back is not None and frame.f_code.co_name in _HANDS_ON:
         frame = frame.f_back
     name = frame.f_code.co_filename
+    if frame.f_code.co_name == _WORKERS:
+        return ""
     return "" if name.startswith(_OF_TESTS) else f"{name}:{frame.f_lineno} {frame.f_code.co_name}"
 
 

@@ -122,7 +122,6 @@ class Reloads:
             if found.changed:
                 await swap(app, after)
             course.switch = read.switch
-            self._on_config(app.resolved.config)
         except ConfigError as e:
             return _refused(rules, e.problems, dry=dry)
         except LrtOracleError as e:
@@ -131,6 +130,7 @@ class Reloads:
             _log.exception("a fault of this program: the config is as it was before the reload")
             problem = Problem("reload", f"a fault of this program, all is as it was: {type(e).__name__}: {e}")
             return replace(_refused(rules, [problem], dry=dry), result=ReloadResult.FAILED)
+        self._on_config(app.resolved.config)
         return outcome
 
     def _read(self) -> Course:

@@ -114,6 +114,23 @@ def serve(config_path: Path) -> None:
 
 
 @click.command()
+@click.pass_obj
+def archive(config_path: Path) -> None:
+    """Run an archive: write what operators sealed, verified, to PostgreSQL and Parquet files. Ends on SIGTERM or SIGINT."""
+    import time
+
+    from oracle.archive.archive_process import ArchiveProcess
+    from oracle.config.tables.schema import ConfigError
+
+    resolved = checked_config(config_path, network=True)
+    try:
+        process = ArchiveProcess(resolved, lambda: time.time_ns() // 1_000_000)
+    except ConfigError as e:
+        raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
+    run_until_signal(process.run)
+
+
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--wait", default=10.0, callback=seconds, show_default=True, help="Seconds to let the sources answer.")
 @click.pass_obj
@@ -239,4 +256,4 @@ def _drift_line(row: dict[str, Any]) -> str:
     )
 
 
-COMMANDS = (demo, run, serve, once, check, bench)
+COMMANDS = (demo, run, serve, archive, once, check, bench)

@@ -239,15 +239,21 @@ async def _run_until(app: App, course: Course, stop: asyncio.Event) -> RulesSwit
     task, stopped = asyncio.create_task(app.run(own_stop)), asyncio.create_task(stop.wait())
     interval_s = app.resolved.config.oracle.round_interval_s
     due: RulesSwitch | None = None
-    while not task.done() and not stop.is_set() and due is None:
-        switch = course.switch
-        if switch is not None:
-            now_s, last_s = app.clock.now_ms() / MS, switch.from_s - interval_s
-            if now_s >= switch.from_s - 1 or (now_s >= last_s and app.last_round_s >= last_s):
+    try:
+        while not task.done() and not stop.is_set() and due is None:
+            switch = course.switch
+            if switch is not None and _last_round_is_made(app, switch, interval_s):
                 due = switch
-                break
-        await asyncio.wait({task, stopped}, timeout=_LOOK_S if switch else _IDLE_S, return_when=asyncio.FIRST_COMPLETED)
-    own_stop.set()
-    stopped.cancel()
-    await task
+            else:
+                look_s = _IDLE_S if switch is None else _LOOK_S
+                await asyncio.wait({task, stopped}, timeout=look_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        own_stop.set()
+        stopped.cancel()
+        await task
     return None if stop.is_set() else due
+
+
+def _last_round_is_made(app: App, switch: RulesSwitch, interval_s: int) -> bool:
+    now_s, last_s = app.clock.now_ms() / MS, switch.from_s - interval_s
+    return now_s >= switch.from_s - 1 or (now_s >= last_s and app.last_round_s >= last_s)

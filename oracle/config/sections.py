@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from feeds.types import Kind
+from oracle.config.tables.archive_sections import ArchiveSection
 from oracle.config.tables.catalog import Catalog, shipped
 from oracle.config.tables.chain_sections import ChainSection, VenueSection
 from oracle.config.tables.feed_sections import FeedSection, SourceSection
@@ -50,6 +51,7 @@ class Config:
     keeper: KeeperSection = field(default_factory=KeeperSection)
     node: NodeSection = field(default_factory=NodeSection)
     nats: NatsSection = field(default_factory=NatsSection)
+    archive: ArchiveSection = field(default_factory=ArchiveSection)
     stores: Mapping[str, StoreSection] = field(default_factory=dict)
     feeds: Mapping[str, FeedSection] = field(default_factory=dict)
     catalog: Catalog = field(

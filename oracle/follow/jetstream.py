@@ -44,14 +44,14 @@ class JetStreamSource:
         """Read it for ever."""
         pause_s = _FIRST_S
         while True:
-            before = self.state.heard
+            before = self.state.good
             try:
                 await self._read(hear, after_s)
             except Exception as e:  # noqa: BLE001 - whatever is wrong there is told, and tried again
                 self._fail(e)
             finally:
                 self.state.connected = False
-            pause_s = _FIRST_S if self.state.heard > before else min(_LONGEST_S, 2 * pause_s)
+            pause_s = _FIRST_S if self.state.good > before else min(_LONGEST_S, 2 * pause_s)
             await asyncio.sleep(pause_s)
 
     def _fail(self, error: Exception) -> None:

@@ -46,6 +46,11 @@ class SourceState:
     breaks: int = 0
     error: str = ""
 
+    @property
+    def good(self) -> int:
+        """Events of it that verified."""
+        return self.heard - self.refused.total()
+
 
 class RoundSource(Protocol):
     """Something that tells of sealed rounds."""

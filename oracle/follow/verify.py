@@ -88,14 +88,14 @@ def _seals(told: ToldRound, signers: SignerSet) -> Iterator[tuple[bytes, bytes]]
         if one.signature is None:
             continue
         address, signature = raw_bytes(one.address, 20), raw_bytes(one.signature, 64)
+        if address not in signers.members:
+            raise RefusedRound(RefusedWhy.SIGNER_SET, f"0x{address.hex()} is no signer of epoch {signers.epoch}")
         try:
             is_its = recover(digest, signature) == address
         except BadSignature:
             is_its = False
         if not is_its:
             raise RefusedRound(RefusedWhy.SIGNATURE, f"0x{address.hex()} did not sign it")
-        if address not in signers.members:
-            raise RefusedRound(RefusedWhy.SIGNER_SET, f"0x{address.hex()} is no signer of epoch {signers.epoch}")
         yield address, signature
 
 

@@ -170,10 +170,12 @@ class OperatorRelay:
 
     async def _of(self, operator: _Operator, question: ElsewhereQuestion, hops: int) -> RelayedAnswer:
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S, sock_connect=_CONNECT_S)
-        headers = {_HOPS: str(hops + 1), hdrs.ACCEPT: "application/json"}
+        headers = {_HOPS: str(hops + 1), hdrs.ACCEPT: "application/json", hdrs.ACCEPT_ENCODING: "identity"}
         async with self._session.get(
             operator.at(question), headers=headers, timeout=timeout, allow_redirects=False
         ) as reply:
+            if hdrs.CONTENT_ENCODING in reply.headers:
+                raise ValueError("it packs what nobody asked it to pack")
             body = await reply.content.read(_MOST_BYTES + 1)
             while len(body) <= _MOST_BYTES and (more := await reply.content.read(_MOST_BYTES + 1)):
                 body += more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -25,6 +25,7 @@ from oracle.push.target import Target
 from oracle.push.target_loops import TargetLoops
 from oracle.reload.outcome import ReloadRefused
 from oracle.round.rounds import Member
+from oracle.storage.database import published_by_feed
 
 _FIT_S, _FINISH_S, _LOOK_S = 20.0, 60.0, 1.0
 _NO_ANSWER = (ChainError, OSError, TimeoutError)
@@ -63,7 +64,7 @@ async def swap(process: Running, after: ResolvedConfig) -> None:
     Raises:
         ConfigError: a store does not take what the config says of it, or a key has two uses.
         KeyfileError: a key does not open.
-        TargetBusy, ReloadRefused: not now.
+        ReloadRefused: not now.
     """
     before = process.resolved
     async with AsyncExitStack() as opened:
@@ -84,9 +85,20 @@ async def swap(process: Running, after: ResolvedConfig) -> None:
                     undo.pop_all()
                 process.follow()
         opened.pop_all()
-    _forget(process, before, after)
+    with _told("what hangs on what is gone"):
+        _forget(process, before, after)
     for target in gone:
-        await target.close()
+        with _told(f"connections of target {target.name}"):
+            await target.close()
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """The change is made: what fails after it is told, and takes nothing back."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - as above
+        _log.exception("something is left of the config of before", what=what)
 
 
 def _targets(process: Running, after: ResolvedConfig, opened: AsyncExitStack) -> dict[str, Target]:
@@ -146,9 +158,10 @@ async def _finish(target: Target, follower: Target | None) -> None:
     """A push is not cut in two: who follows with the same key at the same store goes on with it, else it is awaited.
 
     Raises:
-        TargetBusy: it does not land.
+        ReloadRefused: it does not land.
     """
-    if follower is not None and _place(follower) == _place(target):
+    follows = follower is not None and _place(follower) == _place(target)
+    if follows or not target.client.pays:  # without its key nobody here can do anything for a push
         return
     with suppress(TimeoutError):
         async with asyncio.timeout(_FINISH_S):
@@ -178,15 +191,20 @@ def _steps(
     for chain, section in config.chains.items():
         if chain in before.config.chains and before.config.chains[chain].endpoints != section.endpoints:
             yield parts.links.use(chain, section.endpoints)
+    new = {f: spec for f, spec in after.specs.items() if f not in before.specs}
+    known = [r for f in new if (r := parts.database.record(f)) is not None]
+    parts.rounds.resume(
+        known, published_by_feed(parts.database, new)
+    )  # as at a start; of a feed that is not made it says nothing
     yield parts.rounds.change(after.specs, list(_members(parts, after)), home_store(after), targets)
     yield parts.live.change(after.specs)
     yield parts.service.change(after.specs, risks_of(after))
     if config.network is not None and parts.network is not None:
         peers = configured_peers(config.network)
-        known, network = parts.network.place.peers, parts.network
-        if peers != known:
+        met, network = parts.network.place.peers, parts.network
+        if peers != met:
             network.change_peers(peers)
-            yield lambda: network.change_peers(known)
+            yield lambda: network.change_peers(met)
     yield parts.agreements.change(common_rules(after), {a: p.name for a, p in peers.items()})
     yield from _bounds(parts, after)
     if _pushes_other(before, after):

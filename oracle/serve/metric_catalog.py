@@ -14,10 +14,10 @@ from types import MappingProxyType
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, disable_created_metrics
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
-from oracle.serve.metric_rows import chains, feeds, node, operators, process, pushes, stake, watch
+from oracle.serve.metric_rows import archive, chains, feeds, node, operators, process, pushes, stake, watch
 from oracle.serve.metric_rows.row import PREFIX, MetricKind, MetricRow
 
-TOPICS = (process, feeds, chains, pushes, operators, stake, watch, node)
+TOPICS = (process, feeds, chains, pushes, operators, stake, watch, node, archive)
 CATALOG: Mapping[str, MetricRow] = MappingProxyType({row.name: row for topic in TOPICS for row in topic.ROWS})
 disable_created_metrics()  # type: ignore[no-untyped-call] # a series more for each counter: the start of the process says the same
 _WRITTEN = re.compile(r"(<!-- metrics -->\n).*(<!-- end of metrics -->\n)", re.DOTALL)

@@ -87,6 +87,7 @@ class Housekeeping:
                 values_s=now_s - keep.values_days * _DAY_S,
                 pushed_values_s=now_s - keep.pushed_values_days * _DAY_S,
                 pushes_s=now_s - keep.pushes_days * _DAY_S,
+                attended_s=now_s - keep.rounds_days * _DAY_S,
             )
         )
         records_s = now_s - keep.records_days * _DAY_S

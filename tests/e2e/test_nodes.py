@@ -269,7 +269,9 @@ async def kill(world: NodeWorld, node: Lasting, victim: str) -> None:
     if victim == "nats":
         assert world.nats is not None
         await world.nats.kill()
-        await asyncio.sleep(0.5)
+        await world.until(
+            f"{world.oracle.url}/readyz", lambda _, b: any("NATS" in w for w in b["warnings"]), "the oracle says so"
+        )
         await world.nats.start()
         return
     process = node if victim == "node" else world.oracle

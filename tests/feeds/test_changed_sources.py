@@ -15,10 +15,12 @@ from feeds.errors import NoData
 from feeds.ingest import Ingest, VenuePlan
 from feeds.observe import Observer, Source
 from feeds.rates.call import RateCall
+from feeds.registry import EXCHANGES
 from feeds.types import Failure, Kind, Observation, Pair, Quote, Tick
 from feeds.units import WAD, Wad
 
 PAIR, T0 = Pair.parse("ETH/USD"), 1_700_000_000_000
+HEAD = Head(number=1, block_hash="0x1", parent_hash="0x0", time_ms=T0, chain_id=1)
 QUOTE = Quote(price_wad=Wad(2_000 * WAD))
 
 
@@ -51,8 +53,7 @@ def filled() -> Observer:
     observer = Observer([COINBASE, KRAKEN, RATE])
     observer.latest.put("coinbase", Tick(symbol="ETH-USD", result=QUOTE), T0)
     observer.latest.put("kraken", Tick(symbol="ETH/USD", result=QUOTE), T0)
-    head = Head(number=1, block_hash="0x1", parent_hash="0x0", time_ms=T0, chain_id=1)
-    observer.put_read("local", ChainRead(head=head, results={RATE.key: QUOTE}))
+    observer.put_read("local", ChainRead(head=HEAD, results={RATE.key: QUOTE}))
     return observer
 
 
@@ -65,6 +66,14 @@ def test_what_a_source_stated_stays_with_what_it_reads() -> None:
     assert not told(observer, other_rate), "another function of the contract: what the first one said is not its rate"
     undo()
     assert all(told(observer, s) for s in (COINBASE, KRAKEN, RATE))
+    elsewhere = replace(KRAKEN, pull=EXCHANGES["coinbase"])
+    observer.change([COINBASE, elsewhere, RATE])()
+    assert told(observer, KRAKEN)
+    observer.change([COINBASE, elsewhere, RATE])
+    assert not told(observer, elsewhere), "the same words, asked of another server"
+    observer.change([COINBASE, KRAKEN, RATE])
+    observer.latest.put("kraken", Tick(symbol="ETH/USD", result=QUOTE), T0)
+    observer.put_read("local", ChainRead(head=HEAD, results={RATE.key: QUOTE}))
     observer.change([KRAKEN])
     observer.change([COINBASE, KRAKEN, RATE])
     assert [told(observer, s) for s in (COINBASE, KRAKEN, RATE)] == [False, True, False]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from typing import Any
 
@@ -11,24 +10,25 @@ import pytest
 
 from tests.docs import plain_yaml
 from tests.packaging.prometheus_files import ROOT
+from tests.packaging.tools import tool
 
 PATH = ROOT / "packaging" / "compose" / "compose.yaml"
 COMPOSE: dict[str, Any] = plain_yaml.load(PATH)
-OWN_FILES = ("./config.toml", "./secrets")
+OWN_FILES = ("./config.toml", "./node.toml", "./secrets")
 """What the operator puts there."""
 
 
-@pytest.mark.skipif(shutil.which("check-jsonschema") is None, reason="check-jsonschema is not installed (pip)")
+@pytest.mark.skipif(tool("check-jsonschema") is None, reason="check-jsonschema is not installed (pip)")
 def test_it_is_right_by_the_schema_of_compose() -> None:
-    command = ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(PATH)]
+    command = [str(tool("check-jsonschema")), "--builtin-schema", "vendor.compose-spec", str(PATH)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_services_are_those_that_are_promised() -> None:
-    assert list(COMPOSE["services"]) == ["oracle", "prometheus", "alertmanager", "grafana", "nats", "postgres"]
-    assert {n for n, s in COMPOSE["services"].items() if "profiles" in s} == {"nats", "postgres"}
-    images = {n: s["image"] for n, s in COMPOSE["services"].items() if n != "oracle"}
+    assert list(COMPOSE["services"]) == ["oracle", "node", "prometheus", "alertmanager", "grafana", "nats", "postgres"]
+    assert {n for n, s in COMPOSE["services"].items() if "profiles" in s} == {"node", "nats", "postgres"}
+    images = {n: s["image"] for n, s in COMPOSE["services"].items() if n not in {"oracle", "node"}}
     assert all(re.search(r":v?\d+\.\d+(\.\d+)?(-\w+)?$", image) for image in images.values()), images
 
 
@@ -39,6 +39,13 @@ def test_the_oracle_has_no_rights_and_its_secrets_are_files() -> None:
     assert oracle["ulimits"]["core"] == 0
     assert oracle["environment"] == {"LRT_ORACLE_SECRETS": "/run/secrets"}
     assert set(oracle["secrets"]) <= set(COMPOSE["secrets"])
+
+
+def test_a_node_has_no_rights_no_secrets_and_no_volume() -> None:
+    node = COMPOSE["services"]["node"]
+    assert (node["command"], node["read_only"], node["cap_drop"]) == (["serve"], True, ["ALL"])
+    assert not {"secrets", "environment"} & set(node)
+    assert [v.rsplit(":", 1)[1] for v in node["volumes"]] == ["ro"]
 
 
 def test_ports_are_open_on_this_machine_alone() -> None:

@@ -18,6 +18,7 @@ from tests.packaging.confined import NOBODY, allowed_calls, confined, missing
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "packaging" / "systemd" / "lrt-oracle.service"
+NODE = UNIT.with_name("lrt-oracle-node.service")
 TEXT = UNIT.read_text(encoding="utf-8")
 MOST_EXPOSURE = 2.0
 READS = """
@@ -41,22 +42,39 @@ def said(*arguments: str) -> str:
 
 
 @needs_systemd
-def test_little_is_exposed_by_systemd_s_own_count() -> None:
-    told = said("security", "--offline=true", "--no-pager", str(UNIT))
-    found = re.search(r"Overall exposure level for lrt-oracle.service: ([\d.]+)", told)
+@pytest.mark.parametrize("unit", [UNIT, NODE], ids=["oracle", "node"])
+def test_little_is_exposed_by_systemd_s_own_count(unit: Path) -> None:
+    told = said("security", "--offline=true", "--no-pager", str(unit))
+    found = re.search(rf"Overall exposure level for {unit.name}: ([\d.]+)", told)
     assert found is not None
     assert float(found.group(1)) < MOST_EXPOSURE
 
 
 @needs_systemd
 def test_systemd_reads_every_line_of_it(tmp_path: Path) -> None:
-    (path := tmp_path / UNIT.name).write_text(
-        re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", TEXT, flags=re.MULTILINE)
-    )
+    (path := tmp_path / UNIT.name).write_text(re.sub(r"^(Exec\w+)=\S+", r"\1=/bin/true", TEXT, flags=re.MULTILINE))
     assert said("verify", str(path)) == ""
     path.write_text(path.read_text() + "\n[Service]\nProtectEverything=yes\n")
     with pytest.raises(AssertionError, match="ProtectEverything"):
         said("verify", str(path))
+
+
+@needs_systemd
+def test_a_node_is_as_hardened_and_has_neither_keys_nor_a_place_to_write(tmp_path: Path) -> None:
+    text = NODE.read_text(encoding="utf-8")
+    (path := tmp_path / NODE.name).write_text(
+        re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE)
+    )
+    assert said("verify", str(path)) == ""
+    assert not re.search(r"^(StateDirectory|ReadWritePaths|LoadCredential|User)=", text, re.MULTILINE)
+    own, theirs = (hardening(t) for t in (text, TEXT))
+    assert theirs - own == {"SystemCallFilter=setpriority"}, "it reads no database beside its rounds"
+
+
+def hardening(text: str) -> set[str]:
+    """What a unit forbids."""
+    part = text.split("# no rights")[1].split("[Install]", maxsplit=1)[0]
+    return {line for line in part.splitlines() if line and not line.startswith("#")}
 
 
 def test_passphrases_come_as_credentials_and_never_in_the_environment() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from oracle.app import App
 from oracle.assemble.network import common_rules
@@ -17,7 +18,7 @@ from oracle.cli.reloads import Reloads
 from oracle.cli.switching import course_of
 from oracle.config.resolve import ResolvedConfig, resolve
 from oracle.config.sections import Config, load
-from oracle.reload.control import NoProcess, ask, socket_path
+from oracle.reload.control import ControlSocket, NoProcess, ask, socket_path
 from oracle.reload.outcome import ReloadResult
 from oracle.serve.metrics import Metrics
 from tests.oracle.assemble.keyed_config import ENVIRON, keyed_config
@@ -259,6 +260,14 @@ async def test_the_socket_is_its_users_alone_and_is_gone_afterwards(folder: Path
     assert mode_of(path) is None
     with pytest.raises(NoProcess, match="no process answers"):
         await ask(path, {})
+
+
+async def test_a_folder_without_room_for_a_socket_is_told_and_nothing_else(folder: Path) -> None:
+    with capture_logs() as lines:
+        told = ControlSocket(folder / ("long" * 30), Reloads(FILE, read).answer)
+        await told.start()
+        await told.close()
+    assert ["SIGHUP does" in line["event"] for line in lines] == [True]
 
 
 def test_the_command_says_that_no_process_runs() -> None:

@@ -43,13 +43,13 @@ async def server(tmp_path: Path) -> AsyncIterator[NatsProcess]:
 
 
 @asynccontextmanager
-async def publishing(process: Process, server: NatsProcess) -> AsyncIterator[RoundPublisher]:
+async def publishing(process: Process, server: NatsProcess, plan: StreamPlan = PLAN) -> AsyncIterator[RoundPublisher]:
     """What hands a process's rounds on, while it runs."""
     readers = HistoryReaders(
         process.site.folder / f"process{process.site.processes.index(process)}.db", executor=in_threads
     )
     made = RoundPublisher(
-        server.access, PLAN, {"main": process.site.domain}, tuple(SPECS), read=readers.read, cursors=process.database
+        server.access, plan, {"main": process.site.domain}, tuple(SPECS), read=readers.read, cursors=process.database
     )
     running = asyncio.create_task(made.run())
     try:

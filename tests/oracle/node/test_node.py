@@ -16,11 +16,11 @@ import aiohttp
 import orjson
 import pytest
 
+from oracle.assemble.following import sealed_specs
 from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.follow.follower import RoundFollower, VerifiedRound
 from oracle.node.follow_gauges import FollowGauges
-from oracle.node.node import sealed_specs
 from oracle.node.node_service import NodeService
 from oracle.serve.openapi.schemas import SCHEMAS
 from oracle.serve.server import serve
