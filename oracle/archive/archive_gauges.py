@@ -41,7 +41,10 @@ class ArchiveGauges(Collector):
         yield gauge_family("archive_connected", {(): not writer.error and writer.ready.is_set()})
         yield gauge_family("archive_waiting_rounds", {(): writer.waiting})
         open_rounds = sum(g.rounds for g in self._gaps.gaps if g.is_open)
-        missing = {("asked_for",): open_rounds, ("nobody_has_it",): self._gaps.missing - open_rounds}
+        missing: dict[tuple[str, ...], float] = {
+            ("asked_for",): open_rounds,
+            ("nobody_has_it",): self._gaps.missing - open_rounds,
+        }
         yield gauge_family("archive_missing_rounds", missing)
         yield counter_family("archive_written_rounds", {(): writer.written})
         yield counter_family("archive_reworded_rounds", {(): writer.reworded})

@@ -120,14 +120,17 @@ def archive(config_path: Path) -> None:
     import time
 
     from oracle.archive.archive_process import ArchiveProcess
+    from oracle.cli.banner import log_as_configured, told
     from oracle.config.tables.schema import ConfigError
 
     resolved = checked_config(config_path, network=True)
+    log_as_configured(resolved.config)
     try:
         process = ArchiveProcess(resolved, lambda: time.time_ns() // 1_000_000)
     except ConfigError as e:
         raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
-    run_until_signal(process.run)
+    with told("archive", resolved, config_path):
+        run_until_signal(process.run)
 
 
 @click.command()

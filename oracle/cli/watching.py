@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from oracle.cli.banner import log_as_configured
 from oracle.cli.shell import Exit, ExitCode, checked_config, print_result, run_until_signal
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any
     from oracle.storage.database import Database
 
     config = checked_config(config_path, network=True).config
+    if stop is not None:
+        log_as_configured(config)
     path = Path(config.oracle.database)
     with sole_writer(path), closing(Database(path)) as database:
         payer, queue = watch_signer(config, os.environ, now_ms), KeyQueue()
