@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oracle.cli.banner import log_as_configured
 from oracle.cli.shell import Exit, ExitCode, checked_config, print_result, run_until_signal
 
 if TYPE_CHECKING:
@@ -47,6 +46,7 @@ async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any
     from oracle.assemble.keeping import keeper_of
     from oracle.assemble.watching import watch_of, watch_signer
     from oracle.chain.key_queue import KeyQueue
+    from oracle.cli.banner import log_as_configured
     from oracle.runtime.clock import now_ms
     from oracle.runtime.supervise import Supervisor
     from oracle.sign.key_lock import sole_writer
