@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -28,6 +28,7 @@ class ArchiveGauges(Collector):
     def __init__(self, writer: ArchiveWriter, gaps: GapFiller, upkeep: Upkeep, files: ParquetFiles | None) -> None:
         self._writer, self._gaps, self._upkeep, self._files = writer, gaps, upkeep, files
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
         self._registry.register(self)
 
     def render(self) -> bytes:
@@ -46,13 +47,17 @@ class ArchiveGauges(Collector):
             ("nobody_has_it",): self._gaps.missing - open_rounds,
         }
         yield gauge_family("archive_missing_rounds", missing)
-        yield counter_family("archive_written_rounds", {(): writer.written})
-        yield counter_family("archive_reworded_rounds", {(): writer.reworded})
-        yield counter_family("archive_conflicting_rounds", {(): writer.conflicts})
-        yield counter_family("archive_unwritable_rounds", {(): writer.unwritable})
-        yield counter_family("archive_breaks", {(): writer.breaks})
-        yield counter_family("archive_rolled_up_hours", {(): upkeep.rolled_up})
-        yield counter_family("archive_dropped_partitions", {(): upkeep.dropped})
-        yield counter_family("archive_parquet_files", {(): files.written if files is not None else 0})
-        errors = {"writer": writer.error, "upkeep": upkeep.error, "parquet": files.error if files is not None else ""}
-        yield gauge_family("archive_fault", {(part,): bool(error) for part, error in errors.items()})
+        totals = {
+            "written_rounds": writer.written,
+            "reworded_rounds": writer.reworded,
+            "conflicting_rounds": writer.conflicts,
+            "unwritable_rounds": writer.unwritable,
+            "breaks": writer.breaks,
+            "rolled_up_hours": upkeep.rolled_up,
+            "dropped_partitions": upkeep.dropped,
+            "parquet_files": files.written if files is not None else 0,
+        }
+        for name, total in totals.items():
+            yield counter_family(f"archive_{name}", {(): total})
+        parts = {"writer": writer.error, "upkeep": upkeep.error, "parquet": files.error if files is not None else ""}
+        yield gauge_family("archive_fault", {(part,): bool(error) for part, error in parts.items()})
