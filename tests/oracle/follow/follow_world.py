@@ -28,6 +28,7 @@ from oracle.round.rounds import Round
 from oracle.round.silent import silent_feeds
 from oracle.serve.events import StreamLimits
 from oracle.serve.history import HistoryReaders
+from oracle.serve.round_documents import round_document
 from oracle.serve.server import Server, serve
 from oracle.serve.service import PriceService
 from oracle.sign.eip712 import Domain, address_of
@@ -198,3 +199,15 @@ async def until(true: Callable[[], object], what: str) -> None:
             return
         await asyncio.sleep(0.01)
     raise TimeoutError(what)
+
+
+def times(taken: list[VerifiedRound]) -> list[int]:
+    return [v.round_time_s for v in taken if v.is_first]
+
+
+def body_of(process: Process, round_s: int) -> dict[str, Any]:
+    """A round as the process tells it."""
+    agreement = process.database.agreement(round_s, "main")
+    records = [process.database.record(f, round_s) for f in ("wdivETH/ETH", "ETH/USD", "wdivETH/USD")]
+    assert agreement is not None
+    return dict(round_document(agreement, [r for r in records if r is not None], ()))

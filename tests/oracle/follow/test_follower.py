@@ -14,9 +14,8 @@ import pytest
 
 from oracle.follow.follower import VerifiedRound
 from oracle.model.publication import Record
-from oracle.serve.round_documents import round_document
 from oracle.sign.eip712 import address_of, sealed_digest, sign_compact
-from tests.oracle.follow.follow_world import REPORT_KEYS, Process, Site, site, telling, until
+from tests.oracle.follow.follow_world import REPORT_KEYS, Site, body_of, site, telling, times, until
 from tests.oracle.serve.service_world import ROUND_S
 
 pytestmark = [pytest.mark.chain, pytest.mark.loopback]
@@ -27,10 +26,6 @@ STRANGERS = [coincurve.PrivateKey(bytes([n]) * 32) for n in (41, 42, 43)]
 def here(tmp_path: Path) -> Iterator[Site]:
     with site(tmp_path) as made:
         yield made
-
-
-def times(taken: list[VerifiedRound]) -> list[int]:
-    return [v.round_time_s for v in taken if v.is_first]
 
 
 async def test_what_is_taken_is_what_the_operator_publishes(here: Site) -> None:
@@ -206,14 +201,6 @@ LIES: dict[Change, str] = {
     edited_price: "record", edited_market: "record", edited_status: "record", edited_cross: "record", no_reason: "form",
     no_round: "form",
 }  # fmt: skip
-
-
-def body_of(process: Process, round_s: int) -> dict[str, Any]:
-    """A round as the process tells it."""
-    agreement = process.database.agreement(round_s, "main")
-    records = [process.database.record(f, round_s) for f in ("wdivETH/ETH", "ETH/USD", "wdivETH/USD")]
-    assert agreement is not None
-    return dict(round_document(agreement, [r for r in records if r is not None], ()))
 
 
 async def test_what_does_not_verify_is_refused_and_counted_and_the_truth_is_taken_from_another(here: Site) -> None:

@@ -19,8 +19,7 @@ from oracle.follow.operator_stream import OperatorStream
 from oracle.follow.told_round import MOST_BYTES
 from oracle.node.node_service import NodeService
 from oracle.sign.eip712 import address_of, sealed_digest, sign_compact
-from tests.oracle.follow.follow_world import KEEP_S, Process, Site, site, until
-from tests.oracle.follow.test_follower import body_of, times
+from tests.oracle.follow.follow_world import KEEP_S, Process, Site, body_of, site, times, until
 from tests.oracle.round.round_world import SPECS
 from tests.oracle.serve.service_world import ROUND_S
 
@@ -90,11 +89,13 @@ async def test_streams_without_an_end_are_cut_and_left_alone_for_longer_and_long
 
 
 async def test_a_source_that_tells_only_lies_is_dialled_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: list[float] = []
+    pauses, enough = list[float](), asyncio.Event()
 
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
-        await asyncio.Event().wait() if len(pauses) == 4 else None
+        if len(pauses) == 4:
+            enough.set()
+            await asyncio.Event().wait()
 
     async def hear(*_: object) -> bool:
         stream.state.heard += 1
@@ -107,8 +108,7 @@ async def test_a_source_that_tells_only_lies_is_dialled_less_and_less(monkeypatc
         stream = OperatorStream(liar, 0, session)
         monkeypatch.setattr("oracle.follow.operator_stream.asyncio.sleep", sleep)
         running = asyncio.create_task(stream.run(hear, 0))
-        while len(pauses) < 4:
-            await asyncio.wait({running}, timeout=0.01)
+        await enough.wait()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert pauses[3] > 1.5 * pauses[0]

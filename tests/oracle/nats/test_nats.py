@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import orjson
 import pytest
 
-from oracle.chain.store_reads import StoreReads
-from oracle.follow.follower import RoundFollower, VerifiedRound
-from oracle.follow.jetstream import JetStreamSource
-from oracle.follow.store_sets import StoreSets
+from oracle.follow.follower import VerifiedRound
 from oracle.nats.link import ROUND_HEADER, connected, subject_of
-from oracle.nats.publisher import RoundPublisher, StreamPlan
-from oracle.serve.history import HistoryReaders
-from tests.oracle.follow.follow_world import KEEP_S, Process, Site, site, until
+from tests.oracle.follow.follow_world import Site, site, times, until
 from tests.oracle.nats.nats_process import NatsProcess, needs_nats
-from tests.oracle.round.round_world import SPECS
-from tests.oracle.serve.reader_work import in_threads
+from tests.oracle.nats.nats_world import PLAN, following, publishing
 from tests.oracle.serve.service_world import ROUND_S
 
 pytestmark = [pytest.mark.chain, pytest.mark.loopback, needs_nats]
-PLAN = StreamPlan(name="ROUNDS", hours=168, megabytes=64)
 
 
 @pytest.fixture
@@ -40,49 +31,6 @@ async def server(tmp_path: Path) -> AsyncIterator[NatsProcess]:
     await made.start()
     yield made
     await made.kill()
-
-
-@asynccontextmanager
-async def publishing(process: Process, server: NatsProcess, plan: StreamPlan = PLAN) -> AsyncIterator[RoundPublisher]:
-    """What hands a process's rounds on, while it runs."""
-    readers = HistoryReaders(
-        process.site.folder / f"process{process.site.processes.index(process)}.db", executor=in_threads
-    )
-    made = RoundPublisher(
-        server.access, plan, {"main": process.site.domain}, tuple(SPECS), read=readers.read, cursors=process.database
-    )
-    running = asyncio.create_task(made.run())
-    try:
-        yield made
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
-        readers.close()
-
-
-@asynccontextmanager
-async def following(here: Site, server: NatsProcess, taken: list[VerifiedRound]) -> AsyncIterator[RoundFollower]:
-    store = StoreReads([here.url], here.domain)
-    source = JetStreamSource(server.access, PLAN.name, here.domain, 0)
-    made = RoundFollower("home", StoreSets(store, here.now_ms), SPECS, [source], now_ms=here.now_ms, keep_s=KEEP_S)
-
-    async def keep(verified: VerifiedRound) -> None:
-        taken.append(verified)
-
-    made.takers.append(keep)
-    running = asyncio.create_task(made.run())
-    try:
-        yield made
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
-        await store.close()
-
-
-def times(taken: list[VerifiedRound]) -> list[int]:
-    return [v.round_time_s for v in taken if v.is_first]
 
 
 async def test_rounds_of_the_outbox_arrive_and_are_verified(here: Site, server: NatsProcess) -> None:

@@ -13,9 +13,9 @@ from oracle.follow.follower import VerifiedRound
 from oracle.follow.sources import SourceState
 from oracle.nats.link import ROUND_HEADER, connected, feed_subject
 from oracle.serve.outbox_gauges import OutboxGauges
-from tests.oracle.follow.follow_world import Site, site, until
+from tests.oracle.follow.follow_world import Site, site, times, until
 from tests.oracle.nats.nats_process import NatsProcess, needs_nats
-from tests.oracle.nats.test_nats import PLAN, following, publishing, times
+from tests.oracle.nats.nats_world import PLAN, following, publishing
 from tests.oracle.serve.service_world import ROUND_S
 
 pytestmark = [pytest.mark.chain, pytest.mark.loopback, needs_nats]

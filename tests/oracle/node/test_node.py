@@ -7,8 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,13 @@ import pytest
 from oracle.assemble.following import sealed_specs
 from oracle.config.resolve import resolve
 from oracle.config.sections import load
-from oracle.follow.follower import RoundFollower, VerifiedRound
-from oracle.node.follow_gauges import FollowGauges
-from oracle.node.node_service import NodeService
 from oracle.serve.openapi.schemas import SCHEMAS
-from oracle.serve.server import serve
-from tests.oracle.follow.follow_world import KEEP_S, LIMITS, Site, site, until
-from tests.oracle.round.round_world import SPECS
+from tests.oracle.follow.follow_world import Site, site, until
+from tests.oracle.node.served_node import OWN, node
 from tests.oracle.serve.endpoint_client import faults
 from tests.oracle.serve.service_world import ROUND_S
 
 pytestmark = [pytest.mark.chain, pytest.mark.loopback]
-OWN = "/v1/prices/wdivETH/ETH"
 ROOT = Path(__file__).parents[3]
 
 
@@ -38,32 +32,6 @@ ROOT = Path(__file__).parents[3]
 def here(tmp_path: Path) -> Iterator[Site]:
     with site(tmp_path) as made:
         yield made
-
-
-class Served:
-    """A node's endpoint."""
-
-    def __init__(self, url: str, follower: RoundFollower, service: NodeService, session: aiohttp.ClientSession) -> None:
-        self.url, self.follower, self.service, self.session = url, follower, service, session
-
-    async def get(self, path: str, **headers: str) -> tuple[int, Any, str]:
-        async with self.session.get(self.url + path, headers=headers) as answer:
-            body = await answer.read()
-            is_json = answer.content_type == "application/json" and body
-            return answer.status, orjson.loads(body) if is_json else body, answer.headers.get("ETag", "")
-
-
-@asynccontextmanager
-async def node(here: Site, *urls: str) -> AsyncIterator[Served]:
-    taken: list[VerifiedRound] = []
-    async with here.follower(*urls, take=taken) as follower, aiohttp.ClientSession() as session:
-        service = NodeService("home", SPECS, follower, interval_s=10, keep_s=KEEP_S, now_ms=here.now_ms, risks={})
-        gauges = FollowGauges(follower, here.now_ms, lambda: 0)
-        server = await serve(
-            service, host="127.0.0.1", port=0, now_ms=here.now_ms, metrics=gauges.render, limits=LIMITS
-        )
-        yield Served(server.url, follower, service, session)
-        await server.close()
 
 
 async def test_two_nodes_answer_the_same_bytes_of_a_round_whichever_operator_told_each_first(here: Site) -> None:

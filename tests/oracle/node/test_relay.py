@@ -25,7 +25,7 @@ from oracle.sign.eip712 import address_of, batch_digest, sign_compact
 from oracle.sign.messages import SignedBatch
 from oracle.sign.signed_batch import packed_signatures
 from tests.oracle.follow.follow_world import REPORT_KEYS, Site, site, until
-from tests.oracle.node.test_node import OWN, node
+from tests.oracle.node.served_node import OWN, node
 from tests.oracle.round.round_world import SPECS
 from tests.oracle.serve.service_world import ROUND_S
 
