@@ -46,12 +46,15 @@ async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any
     from oracle.assemble.keeping import keeper_of
     from oracle.assemble.watching import watch_of, watch_signer
     from oracle.chain.key_queue import KeyQueue
+    from oracle.cli.banner import log_as_configured
     from oracle.runtime.clock import now_ms
     from oracle.runtime.supervise import Supervisor
     from oracle.sign.key_lock import sole_writer
     from oracle.storage.database import Database
 
     config = checked_config(config_path, network=True).config
+    if stop is not None:
+        log_as_configured(config)
     path = Path(config.oracle.database)
     with sole_writer(path), closing(Database(path)) as database:
         payer, queue = watch_signer(config, os.environ, now_ms), KeyQueue()

@@ -184,6 +184,8 @@ def _takes(kind: Any, key: Key) -> str:
         if get_origin(element) is tuple:
             return f"table: {_takes(get_args(element)[1], key)} each"
         return f"list: {_takes(element, key)}" if element is str else f"list: {_takes(element, key)} each"
+    if origin is not None and issubclass(origin, Mapping):
+        return f"table: {_takes(inner[1], key)}"
     if inner:
         return _takes(inner[0], key)
     if issubclass(kind, Enum):

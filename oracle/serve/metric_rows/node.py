@@ -18,5 +18,10 @@ ROWS = (
     counter("follow_source_verified", "rounds that it told first", ("source",)),
     counter("follow_source_breaks", "how often its stream broke", ("source",)),
     counter("follow_source_refused", "rounds of it that do not verify", ("source", "why"), alarm="any"),
-    counter("follow_relayed", "questions to operators (`node.relay`), by what became of them", ("end",)),
+    counter(
+        "follow_relayed",
+        "questions to operators (`node.relay`): `told`, `refused`, `failed`, `busy`",
+        ("end",),
+        alarm="`failed` or `busy` growing",
+    ),
 )
