@@ -13,7 +13,7 @@ help:           ## this list
 setup: .venv/.ready node_modules/.ready  ## environment and packages for everything, tests and linters too; nothing else
 setup-demo: .venv/.demo-ready node_modules/.demo-ready  ## only what the demo runs
 
-.venv/.ready: requirements.txt requirements-dev.txt pyproject.toml
+.venv/.ready: requirements.txt requirements-dev.txt packaging/release/requirements.txt pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv .venv
 	$(PY) -m pip install -q --disable-pip-version-check -r requirements-dev.txt
 	$(PY) -m pip install -q --disable-pip-version-check --no-deps -e .
@@ -46,8 +46,9 @@ lint: setup     ## ruff, mypy, import layers, compiled artifacts
 	.venv/bin/lint-imports --no-cache
 	node contracts/build.mjs --check
 
-docs: setup     ## rewrite the generated parts of docs/: keys, schemas, rules, rooms
+docs: setup     ## rewrite the generated parts of docs/: keys, schemas, rules, metrics, rooms
 	$(PY) -m oracle.config.reference
+	$(PY) -m oracle.serve.metric_catalog
 	$(PY) -m oracle.start.shipped_feeds
 	$(PY) -m lab.rules_table
 	$(PY) docs/rooms.py

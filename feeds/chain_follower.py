@@ -25,7 +25,7 @@ from feeds.errors import (
     TimedOut,
     Unreachable,
 )
-from feeds.observe import Block, Observer, Source
+from feeds.observe import Block, Observer, Source, SourceKey
 from feeds.types import Kind, Quote, Read
 from feeds.units import MS
 
@@ -72,6 +72,7 @@ class Follower:
         session: the process's one HTTP session.
         now_ms: the clock.
         hooks: what to call.
+        before: read this chain until now, with other sources or in another way: what it knows of heads and pools goes on.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Follower:
         session: aiohttp.ClientSession,
         now_ms: Callable[[], int],
         hooks: IngestHooks,
+        before: Follower | None = None,
     ) -> None:
         self._chain, self._plan, self._observer, self._hooks = chain, plan, observer, hooks
         self._sources = {b: [s for s in sources if s.block is b] for b in Block}
@@ -91,7 +93,8 @@ class Follower:
         self._known_heads: deque[Head] = deque(maxlen=_HEADS)
         self._announced = asyncio.Event()
         self._sequencer_errors = _SEQUENCER_ERRORS - 1
-        self._preloaded = False
+        self._is_failing = False
+        self._known_pools: set[SourceKey] = set()
         self.heads: Heads | None = None
         if plan.announcers:
             self.heads = Heads(
@@ -109,6 +112,21 @@ class Follower:
             limits=plan.limits,
             multicall=plan.multicall,
         )
+        if before is not None:
+            self._go_on_from(before)
+
+    def _go_on_from(self, before: Follower) -> None:
+        """Know what was known of the same chain, but for what was read last: all sources are read at the next look."""
+        if before._plan.chain_id != self._plan.chain_id:
+            return
+        self._known_pools |= before._known_pools & {s.key for s in self._all() if s in before._all()}
+        self._sequencer_errors = before._sequencer_errors
+        self._known_heads.extend(list(before._known_heads)[:-1])
+        if before._plan == self._plan:
+            self.reader = before.reader
+
+    def _all(self) -> list[Source]:
+        return [s for listed in self._sources.values() for s in listed]
 
     def tasks(self) -> Mapping[str, Callable[[], Coroutine[None, None, None]]]:
         """Endless tasks by name."""
@@ -119,13 +137,20 @@ class Follower:
 
     async def run(self) -> None:
         """Read each new head, without end."""
+        if self._plan.sequencer is None:
+            self._observer.put_sequencer(self._chain, None)
         while True:
             self._announced.clear()
             try:
                 await self._read_newest()
+                if self._is_failing:
+                    self._is_failing = False
+                    _log.warning("chain is read again", chain=self._chain, ends="chain not readable")
             except FeedError as error:
+                self._is_failing = True
                 self._observer.put_chain_error(self._chain, error)
-                _log.warning("chain not readable", chain=self._chain, why=str(error), advice=error.advice)
+                _log.warning("chain not readable", chain=self._chain, why=str(error), advice=error.advice,
+                             fingerprint=error.code)  # fmt: skip
             await self._pause()
 
     async def _pause(self) -> None:
@@ -142,8 +167,7 @@ class Follower:
         head = await self.reader.head()
         if head.block_hash in {h.block_hash for h in self._known_heads}:
             return  # seen, or behind what was seen: an endpoint that lags is no reorganisation
-        if not self._preloaded:
-            await self._preload_pools(head)
+        await self._preload_pools(head)
         read = await self._read(Block.LATEST, head)
         await self._note_head(head)
         self._hooks.on_head(self._chain, read.head, read)
@@ -154,13 +178,13 @@ class Follower:
                     await self._read(block, certain)
 
     async def _preload_pools(self, head: Head) -> None:
-        """Read the pools at earlier blocks, once, so that depth rented for the start does not count whole.
+        """Read each pool at earlier blocks, once, so that depth rented for the start does not count whole.
 
         A chain younger than that has no such blocks. Where a node keeps no old state, a part of the depth counts until the pools
         have shown it.
         """
-        self._preloaded = True
-        pools = [s for listed in self._sources.values() for s in listed if s.kind is Kind.MARKET]
+        pools = [s for s in self._all() if s.kind is Kind.MARKET and s.key not in self._known_pools]
+        self._known_pools.update(s.key for s in pools)
         if not pools or head.number < BLOCKS:
             return
         samples: list[ChainRead] = []

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -78,13 +78,10 @@ class Observer:
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources: tuple[Source, ...] = ()
         self._by_feed: dict[str, list[Source]] = {}
-        self._by_symbol: dict[tuple[str, str], set[str]] = {}
         self.forget()
-        for source in sources:
-            self._by_feed.setdefault(source.feed, []).append(source)
-            if source.venue is not None and source.symbol is not None:
-                self._by_symbol.setdefault((source.venue, source.symbol), set()).add(source.feed)
+        self.change(sources)
 
     def forget(self) -> None:
         """Start over with empty tables."""
@@ -96,9 +93,30 @@ class Observer:
         self._down: dict[str, SequencerDown] = {}
         self._pool_history = PoolHistory()
 
-    def feeds_of(self, venue: str, symbol: str) -> frozenset[str]:
-        """Feeds that a symbol of a venue is a source of."""
-        return frozenset(self._by_symbol.get((venue, symbol), ()))
+    def change(self, sources: Sequence[Source]) -> Callable[[], None]:
+        """Observe these from now on. What the others stated is forgotten, and that of a source that reads something else now.
+
+        Returns:
+            What takes it back.
+        """
+        before = self._sources, self.latest, self._depths, self._reads, self._pool_history
+        places, keys = _read_alike(before[0], sources)
+        self.latest, self._pool_history = self.latest.of(places), self._pool_history.of(keys)
+        self._depths = {p: d for p, d in self._depths.items() if p in places}
+        self._reads = {k: r for k, r in self._reads.items() if k in keys}
+        self._list(sources)
+
+        def undo() -> None:
+            listed, self.latest, self._depths, self._reads, self._pool_history = before
+            self._list(listed)
+
+        return undo
+
+    def _list(self, sources: Sequence[Source]) -> None:
+        self._sources = tuple(sources)
+        self._by_feed = {}
+        for source in sources:
+            self._by_feed.setdefault(source.feed, []).append(source)
 
     def put_read(self, chain: str, read: ChainRead) -> None:
         """Keep what a chain read brought, by SourceKey. Pools are screened against their own past."""
@@ -194,6 +212,21 @@ class Observer:
             return result
         observation = _observation(source, result, head.time_ms)
         return replace(observation, chain_id=head.chain_id, block=head.number)
+
+
+def _read_alike(
+    before: Iterable[Source], after: Iterable[Source]
+) -> tuple[frozenset[tuple[str, str]], frozenset[SourceKey]]:
+    """Places at venues, and sources on chains, that mean after a change of sources what they meant before it."""
+    asked = {(s.venue, s.symbol): s.pull for s in before}
+    read = {s.key: (s.chain, s.adapter, s.block) for s in before}
+    places = frozenset(
+        (s.venue, s.symbol)
+        for s in after
+        if s.venue is not None and s.symbol is not None and asked.get((s.venue, s.symbol), s) == s.pull
+    )
+    keys = frozenset(s.key for s in after if s.chain is not None and read.get(s.key) == (s.chain, s.adapter, s.block))
+    return places, keys
 
 
 def _observation(source: Source, quote: Quote, at_ms: int) -> Observation:

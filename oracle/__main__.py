@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from pathlib import Path
-from typing import Any, TextIO, cast
 
 import click
 
@@ -16,6 +13,7 @@ from oracle.cli import (
     earnings,
     inspect,
     moving,
+    reloading,
     repair,
     run,
     seats,
@@ -30,26 +28,44 @@ from oracle.cli.secret_files import read_secret_files
 from oracle.cli.shell import Commands
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from oracle.cli.banner import versions  # noqa: PLC0415 - --help stays quick
+
+    found = versions()
+    commit = f" (commit {found['commit']})" if found["commit"] else ""
+    click.echo(f"lrt-oracle {found['version']}{commit}")
+    for name in ("rules_version", "database_schema", "python", "platform"):
+        click.echo(f"{name.replace('_', ' ')} {found[name]}")
+    ctx.exit()
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "config_path", default="config.toml", show_default=True, type=click.Path(path_type=Path))
 @click.option(
-    "--log", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format of the log."
+    "--log", type=click.Choice(["auto", "json", "console"]), help="Format of the log; by default that of the config."
 )
-@click.option("--verbose", is_flag=True, help="Also log every push and connection.")
+@click.option("--verbose", is_flag=True, help="Also log every push and connection, whatever the config says.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
+    help="Show the versions of program, rules, database and Python.",
+)  # fmt: skip
 @click.pass_context
-def main(ctx: click.Context, config_path: Path, log: str, verbose: bool) -> None:
+def main(ctx: click.Context, config_path: Path, log: str | None, verbose: bool) -> None:
     """Market price and redemption rate of liquid staking and restaking tokens, as one signed record.
 
     Exit status: 0 done, 1 the program failed, 2 usage or config is wrong, 3 the oracle abstained.
     """
     ctx.obj = config_path
     read_secret_files(os.environ)
-    _set_up_logging(log, verbose=verbose)
+    _set_up_log(log, verbose=verbose)
 
 
 for _command in (
     *starting.COMMANDS,
     *run.COMMANDS,
+    *reloading.COMMANDS,
     *inspect.COMMANDS,
     *catalog.COMMANDS,
     *setup.COMMANDS,
@@ -66,33 +82,11 @@ for _command in (
     main.add_command(_command)
 
 
-def _set_up_logging(form: str, *, verbose: bool) -> None:
-    import structlog  # noqa: PLC0415 - --help stays quick
+def _set_up_log(form: str | None, *, verbose: bool) -> None:
+    """Until a config says how to log: for people, and only what is wrong."""
+    from oracle.runtime.logs import LogFormat, LogLevel, set_up_log  # noqa: PLC0415 - --help stays quick
 
-    from oracle.runtime.log_output import LogOutput  # noqa: PLC0415 - as well
-
-    render = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(
-            colors=False,
-            exception_formatter=structlog.dev.plain_traceback,  # the usual one prints local variables: passphrases too
-        )
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info if form == "json" else _unchanged,
-            render,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LogOutput(sys.stderr))),
-    )
-
-
-def _unchanged(_logger: Any, _name: str, event: Any) -> Any:
-    return event
+    set_up_log(LogFormat(form or LogFormat.CONSOLE), LogLevel.INFO if verbose else LogLevel.WARNING)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 
@@ -16,24 +16,22 @@ from feeds.chain_follower import IngestHooks
 from feeds.chains.endpoint import Head
 from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
-from feeds.types import Kind, Outcome
+from feeds.types import Outcome
 from feeds.units import MS, wad_text
 from oracle.assemble.handing_on import round_publisher, show_publisher
 from oracle.assemble.learned_rounds import LearnedRounds
 from oracle.build import Components, build_ingest
-from oracle.chain.store_client import Unfit
+from oracle.config.resolve import ResolvedConfig
 from oracle.config.retention import retention_of
-from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.publication import Record
 from oracle.network.evidence_rows import evidence_rows
 from oracle.network.reach import run_and_tell
-from oracle.push.target import Target
+from oracle.push.target_loops import TargetLoops
 from oracle.round.reference_divergence import divergences
 from oracle.round.rounds import Round
 from oracle.round.silent import silent_feeds
 from oracle.runtime.coalesce import Coalescer
 from oracle.runtime.listening import cannot_listen
-from oracle.runtime.log_limit import LogBudget, limit_logs
 from oracle.runtime.resubscribe import Resubscriber
 from oracle.runtime.round_timer import RoundTimer
 from oracle.runtime.schedule import every
@@ -41,12 +39,11 @@ from oracle.runtime.supervise import Supervisor
 from oracle.serve.connection_gate import GateLimits
 from oracle.serve.own_state import show_health, show_keys
 from oracle.serve.server import Server, serve
+from oracle.serve.silences import Silences
 from oracle.storage.housekeeping import Housekeeping
 
 _log = structlog.get_logger("oracle.app")
 _S_NS = 1_000_000_000
-_TARGET_S = 0.5
-"""Pause between two looks at a target; a new round ends it early."""
 _SAMPLES = 20_000
 Task = Callable[[], Coroutine[None, None, None]]
 
@@ -66,7 +63,7 @@ class App:
     """
 
     def __init__(self, components: Components) -> None:
-        self._components = components
+        self.components = components
         self.resolved, self.clock, self.metrics = components.resolved, components.clock, components.metrics
         self.database, self.observer, self.rounds = components.database, components.observer, components.rounds
         self.live, self.service = components.live, components.service
@@ -88,18 +85,27 @@ class App:
             on_followed=self._on_followed,
             on_confirmed=lambda: self._set_journals(0),
         )
+        self._housekeeping = Housekeeping(
+            self.database, self.clock, retention_of(self.resolved.config), config.round_interval_s
+        )
         self._live_lane = Coalescer(config.live_coalesce_ms / MS, self._refresh_live)
-        self._faults_told = LogBudget()
-        self._against: dict[str, dict[str, Kind]] = {}
-        for source in self.resolved.sources:
-            self._against.setdefault(source.feed, {})[source.spec.name] = source.against
-        self._round_made = {name: asyncio.Event() for name in self.targets}
+        self._silences = Silences()
+        self.loops = TargetLoops(
+            components.targets,
+            may_look=lambda: self._timer.clock_believed and not self._timer.has_stopped,
+            failed=self._timer.job_failed,
+        )
+        self.between_rounds = asyncio.Lock()
+        """Held while a round is made, and while what rounds are made of is changed."""
         self._learned = LearnedRounds(
             components.database, components.rounds, components.service, now_ms=self.clock.now_ms,
-            last_round_s=lambda: self.last_round_s, note=components.outcomes.tally.note, offer=self._offer,
+            last_round_s=lambda: self.last_round_s, note=components.outcomes.tally.note, offer=self.loops.offer,
         )  # fmt: skip
         components.agreements.sealed.on_learned = self._learned.take
         self._publisher = round_publisher(self.resolved, self.database, components.readers)
+        self._supervisor: Supervisor | None = None
+        self.is_running = self.has_ended = False
+        self._lasting: Mapping[str, Task] = {}
         show_publisher(self._publisher, self.metrics, self.service)
         self._sources: Resubscriber | None = None
         self._server: Server | None = None
@@ -115,77 +121,61 @@ class App:
         Raises:
             ConfigError: a store contradicts the config.
         """
-        limit_logs()
         async with AsyncExitStack() as opened:
             session = await opened.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
-            opened.push_async_callback(self._components.close)
+            opened.push_async_callback(self.components.close)
             self._sources = Resubscriber(self.observer, partial(self._ingest, session))
-            await self._start_targets()
+            await self.loops.start()
             self._server = await self._serve()
             opened.push_async_callback(self._server.close)
+            _log.info("running", api=self._server.url, feeds=len(self.resolved.specs),
+                      dry=not any(t.can_send for t in self.targets.values()))  # fmt: skip
             await self._run_tasks(self._sources, stop)
 
     async def _run_tasks(self, sources: Resubscriber, stop: asyncio.Event) -> None:
-        api, targets = self.resolved.config.api, self.targets.values()
-        supervisor = Supervisor(self._tasks(sources))
+        self._lasting = self._tasks(sources)
+        supervisor = self._supervisor = Supervisor({**self._lasting, **self.loops.tasks()})
         self.metrics.process.restarts = supervisor.restarts
+        self.metrics.expect_jobs([*supervisor.restarts, "round"])
+        self.is_running = True
         tasks = asyncio.create_task(supervisor.run())
         stopped = asyncio.create_task(stop.wait())
-        _log.info("running", api=f"http://{api.host}:{api.port}", feeds=len(self.resolved.specs),
-                  dry=not any(t.can_send for t in targets))  # fmt: skip
         try:
             await asyncio.wait({tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if tasks.done():
                 tasks.result()
         finally:
+            self.is_running, self.has_ended = False, True
             for task in (tasks, stopped):
                 task.cancel()
             await asyncio.gather(tasks, stopped, return_exceptions=True)
 
     def _tasks(self, sources: Resubscriber) -> Mapping[str, Task]:
-        """Sources, live lane, rounds, a look at every target twice a second and after each round, housekeeping; none of them ends."""
+        """All but the looks at targets: sources, live lane, rounds, housekeeping; none of them ends."""
         failed = self._timer.job_failed
-        config = self.resolved.config
-        interval_s = config.oracle.round_interval_s
-        housekeeping = Housekeeping(self.database, self.clock, retention_of(config), interval_s)
+        housekeeping = self._housekeeping
         tasks: dict[str, Task] = {
             "sources": sources.run,
             "live lane": self._live_lane.run,
             "housekeeping": partial(every, housekeeping.pause_s, housekeeping.run, partial(failed, "housekeeping")),
-            "health": partial(self._components.health.run, partial(failed, "health")),
+            "health": partial(self.components.health.run, partial(failed, "health")),
             **self._timer.tasks(),
         }
-        network = self._components.network
+        network = self.components.network
         if network is not None:
             network.on_clock = self._on_peers_clock
             tasks["network"] = partial(run_and_tell, network)
         if self._publisher is not None:
             tasks["nats"] = self._publisher.run
-        if self._components.watch is not None:
-            tasks.update(self._components.watch.tasks(failed))
-        if self._components.keeper is not None:
-            tasks.update(self._components.keeper.tasks(failed))
-        if self._components.stake is not None:
-            tasks["stake"] = partial(self._components.stake.run, partial(failed, "stake"))
-        if self._components.roots is not None:
-            tasks.update(self._components.roots.tasks(failed))
-        for name, target in self.targets.items():
-            job = f"push {name}"
-            push = partial(self._push, target)
-            tasks[job] = partial(every, _TARGET_S, push, partial(failed, job), self._round_made[name])
+        if self.components.watch is not None:
+            tasks.update(self.components.watch.tasks(failed))
+        if self.components.keeper is not None:
+            tasks.update(self.components.keeper.tasks(failed))
+        if self.components.stake is not None:
+            tasks["stake"] = partial(self.components.stake.run, partial(failed, "stake"))
+        if self.components.roots is not None:
+            tasks.update(self.components.roots.tasks(failed))
         return tasks
-
-    async def _start_targets(self) -> None:
-        """Connect to every store; one that contradicts the config stops the start."""
-        results = await asyncio.gather(*(t.start() for t in self.targets.values()), return_exceptions=True)
-        problems = []
-        for name, error in zip(self.targets, results, strict=True):
-            if isinstance(error, Unfit):
-                problems.append(Problem(f"targets.{name}", str(error)))
-            elif error is not None:
-                raise error
-        if problems:
-            raise ConfigError(problems)
 
     async def _serve(self) -> Server:
         api = self.resolved.config.api
@@ -196,6 +186,7 @@ class App:
                 port=api.port,
                 now_ms=self.clock.now_ms,
                 metrics=self._render_metrics,
+                counts=self.metrics.http,
                 cors_origins=api.cors_origins,
                 gate_limits=GateLimits(connections=api.max_connections, idle_s=api.idle_s),
             )
@@ -212,6 +203,25 @@ class App:
         )
         return build_ingest(self.resolved, self.observer, session, self.clock.now_ms, hooks)
 
+    # --- another config ----------------------------------------------------------------------------------------------
+
+    def change(self, resolved: ResolvedConfig) -> Callable[[], None]:
+        """Hold another config for its own. Returns what takes it back."""
+        before = self.resolved
+
+        def hold(config: ResolvedConfig) -> None:
+            self.resolved = config
+            self._housekeeping.keep(retention_of(config.config))
+
+        hold(resolved)
+        return lambda: hold(before)
+
+    def follow(self) -> None:
+        """Begin what is new in the sources and the targets, and end what is gone."""
+        if self._supervisor is not None and self._sources is not None:
+            self._sources.change()
+            self._supervisor.change({**self._lasting, **self.loops.tasks()})
+
     # --- rounds ------------------------------------------------------------------------------------------------------
 
     async def round(self, round_time_s: int) -> Round:
@@ -223,7 +233,7 @@ class App:
         at_ms = round_time_s * MS
         observed = {f: self.observer.observe(f, at_ms, self.last_round_s * MS) for f in self.resolved.specs}
         folded = self.rounds.fold(round_time_s, observed, now_ms=self.clock.now_ms())
-        agree = self._components.agreements.agree
+        agree = self.components.agreements.agree
         agreed = await asyncio.gather(*(agree(ask) for ask in folded.asks.values()))
         done = self.rounds.finish(folded, dict(zip(folded.asks, agreed, strict=True)))
         silent = silent_feeds(done, self.resolved.specs)
@@ -252,10 +262,11 @@ class App:
 
     async def _make_round(self, round_time_s: int) -> None:
         """Make a round, and hand it to everything that waits for it."""
-        done = await self.round(round_time_s)
+        async with self.between_rounds:
+            done = await self.round(round_time_s)
         durable_ms = self.clock.now_ms() - round_time_s * MS
         self.durable_ms.append(durable_ms)
-        self._offer(done, self.targets)
+        self.loops.offer(done)
         with self._beside("round: published"):
             self.service.publish(done)
         with self._beside("round: indications"):  # an indication whose sources have fallen silent must not stay
@@ -263,16 +274,14 @@ class App:
         self.metrics.round_done(done.records, done.abstained, durable_ms=durable_ms)
         for change in done.transitions:
             reasons = [r.text for r in change.reasons]
-            _log.warning("status", feed=change.feed, before=change.before.word, after=change.after.word, why=reasons)
-
-    def _offer(self, done: Round, targets: Iterable[str]) -> None:
-        for name in targets:
-            self.targets[name].offer(done)
-            self._round_made[name].set()
+            _log.warning("status", feed=change.feed, before=change.before.word, after=change.after.word, why=reasons,
+                         news=True)  # fmt: skip
+        self._silences.note({f: self.service.abstaining(f) for f in self.resolved.specs}, self.clock.now_ms())
 
     def _compare(self, record: Record, outcomes: Sequence[Outcome]) -> None:
         """Other oracles' feeds beside ours: shown, and logged when they part; never in a price."""
-        compared = divergences(record.feed, outcomes, record.report, self._against.get(record.feed, {}))
+        against = {s.spec.name: s.against for s in self.resolved.sources if s.feed == record.feed}
+        compared = divergences(record.feed, outcomes, record.report, against)
         for divergence in self.metrics.references(compared):
             _log.warning(
                 "another oracle's feed lies far from ours: one of the two is wrong or late",
@@ -280,11 +289,6 @@ class App:
                 drift_bps=divergence.drift_bps, theirs=wad_text(divergence.reference_wad, 6),
                 ours=wad_text(divergence.own_wad, 6),
             )  # fmt: skip
-
-    async def _push(self, target: Target) -> None:
-        """A look at a target, by a time that is believed: what is due and what is too old goes by it. None in a damaged database."""
-        if self._timer.clock_believed and not self._timer.has_stopped:
-            await target.tick()
 
     # --- what sources and clocks report ------------------------------------------------------------------------------
 
@@ -295,13 +299,8 @@ class App:
         self.metrics.live(spent_us)
 
     def _indication_failed(self, feed: str, error: Exception) -> None:
-        """Indications come with every tick: one line of the log for many of a kind."""
         self.metrics.misfire("indication")
-        if (more := self._faults_told.more((feed, type(error)))) is not None:
-            _log.error(
-                "a fault of this program: a feed has no indication", feed=feed, error=repr(error),
-                more_since_the_last_line=more,
-            )  # fmt: skip
+        _log.error("a fault of this program: a feed has no indication", feed=feed, error=repr(error))
 
     def _on_head(self, chain: str, head: Head, _: ChainRead) -> None:
         self.clock.watch.block(chain, head.time_ms, self.clock.now_ms())
@@ -311,8 +310,9 @@ class App:
         chain_id = self.resolved.config.chains[chain].chain_id
         marked = self.database.mark_orphaned(chain_id, first_block, last_block, f"reorganised at block {first_block}")
         _log.warning(
-            "reorganisation: rounds that used its blocks are marked", chain=chain, block=first_block, rounds=marked
-        )
+            "reorganisation: rounds that used its blocks are marked", chain=chain, block=first_block, rounds=marked,
+            news=True,
+        )  # fmt: skip
 
     def _on_peers_clock(self, offset_ms: int) -> None:
         """The other operators together have a vote about the time, as any venue has."""
@@ -338,10 +338,10 @@ class App:
         if self._server is not None:
             hub, gate = self._server.hub, self._server.gate
             self.metrics.streams(len(hub), hub.dropped)
-            self.metrics.connections(len(gate), gate.counts(), self._components.readers.refused)
+            self.metrics.connections(len(gate), gate.counts(), self.components.readers.refused)
         for feed in self.resolved.specs:
             self.metrics.risks(feed, self.service.live_risk(feed))
             self.metrics.feeds.abstains(feed, now=self.service.abstaining(feed) is not None)
         show_health(self.metrics, self.service.health(), self.clock.now_ms())
-        show_keys(self.metrics.process, self.operators, self._components.keyless, self.clock.now_ms())
+        show_keys(self.metrics.process, self.operators, self.components.keyless, self.clock.now_ms())
         return self.metrics.render()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +22,14 @@ from oracle.assemble.staking import stake_follower
 from oracle.assemble.targets import Outcomes, TargetBuilder
 from oracle.assemble.watch import operator_watch
 from oracle.assemble.watching import watch_of, watch_signer
+from oracle.chain.chain_links import ChainLinks
 from oracle.chain.key_queue import KeyQueue
 from oracle.config.feed_risks import risks_of
 from oracle.config.feed_sources import chains_of, sources_of, venues_of
 from oracle.config.resolve import ResolvedConfig, subset
 from oracle.doctor.health import HealthWatch
 from oracle.keep.keeper import Keeper
-from oracle.model.spec import RULES_VERSION
+from oracle.model.spec import RULES_VERSION, FeedSpec
 from oracle.model.state import FeedState
 from oracle.network.agreements import Agreements
 from oracle.network.operator_network import OperatorNetwork
@@ -78,7 +79,9 @@ class Components:
     roots: RootDuty | None
     network: OperatorNetwork | None
     outcomes: Outcomes
-    targets: Mapping[str, Target]
+    targets: dict[str, Target]
+    links: ChainLinks
+    make_target: TargetBuilder
     holds: HoldReporter
     readers: HistoryReaders
     service: PriceService
@@ -143,7 +146,7 @@ def _build(
     path = Path(config.oracle.database)
     opened.enter_context(sole_writer(path))
     metrics = Metrics(clock.now_ms)
-    metrics.expect(config.targets)
+    metrics.expect(config.targets, resolved.specs, [o.name for o in config.operators])
     metrics.feeds.expect(resolved.specs)
     metrics.process.database = path
     metrics.process.interval(config.oracle.round_interval_s)
@@ -157,28 +160,37 @@ def _build(
     builder = OperatorBuilder(resolved, environ, clock, database, opened)
     members = _members(resolved, builder, database)
     rounds = _rounds(resolved, members, database)
-    live = Live(resolved.specs, members[0].states.__getitem__, observer.observe, rounds.published)
-    outcomes = Outcomes(metrics=metrics)
+    live = Live(resolved.specs, lambda f: rounds.members[0].states[f], observer.observe, rounds.published)
+    outcomes, links = Outcomes(metrics=metrics), ChainLinks()
     network = operator_network(resolved, clock, database, builder.made)
     seated = [make(o) if network is None else network.member(make(o)) for o in builder.made]
     agreements = agreements_of(resolved, clock, seated, outcomes.agreed, network)
     targets = TargetBuilder(
         resolved=resolved, environ=environ, clock=clock, database=database, rounds=rounds, agreements=agreements,
-        operators=builder.made,        outcomes=outcomes, report_keys=builder.owners, network=network,
+        operators=builder.made, outcomes=outcomes, report_keys=builder.owners, network=network, links=links,
     )  # fmt: skip
     by_name = {name: targets.target(name, section) for name, section in config.targets.items()}
+    for target in by_name.values():
+        targets.find_directory(target.client)
     payer, queue = watch_signer(config, environ, clock.now_ms) if config.operators else None, KeyQueue()
     watch, keeper = None, None
     if config.operators:
-        watch = watch_of(config, database, clock.now_ms, agreements=agreements, payer=payer, queue=queue)
+        watch = watch_of(config, database, clock.now_ms, agreements=agreements, payer=payer, queue=queue, links=links)
         keeper = keeper_of(
-            config, database, clock.now_ms, payer=payer, queue=queue, agreements=agreements, network=network
+            config,
+            database,
+            clock.now_ms,
+            payer=payer,
+            queue=queue,
+            agreements=agreements,
+            network=network,
+            links=links,
         )
     metrics.watch.watch = watch
     metrics.keeper.keeper = keeper
-    stake = stake_follower(config, clock.now_ms)
+    stake = stake_follower(config, clock.now_ms, links)
     roots = metrics.rewards.roots = root_duty(
-        config, clock, database, environ, operators=builder.made, agreements=agreements, network=network
+        config, clock, database, environ, operators=builder.made, agreements=agreements, network=network, links=links
     )
     holds = HoldReporter(config.oracle.round_interval_s, clock.monotonic_ms())
     readers = HistoryReaders(path)
@@ -210,7 +222,7 @@ def _build(
     metrics.health.shown, service.found = health.shown, health.warnings
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), keyless=tuple(keyless), agreements=agreements, watch=watch, keeper=keeper, stake=stake, health=health, roots=roots, network=network, outcomes=outcomes, targets=by_name, holds=holds, readers=readers, service=service,
+        operators=tuple(builder.made), keyless=tuple(keyless), agreements=agreements, watch=watch, keeper=keeper, stake=stake, health=health, roots=roots, network=network, outcomes=outcomes, targets=by_name, links=links, make_target=targets, holds=holds, readers=readers, service=service,
         opened=opened.pop_all(),
     )  # fmt: skip
 
@@ -238,14 +250,19 @@ def _members(resolved: ResolvedConfig, builder: OperatorBuilder, database: Datab
     """A member for each operator, with the state that its rounds have come to; without operators one that signs nothing."""
 
     def member(name: str, without: tuple[str, ...], signer: Operator | None) -> Member:
-        specs = {feed: subset(spec, without) for feed, spec in resolved.specs.items()}
-        return Member(name=name, specs=specs, states={f: _state(database, name, f) for f in specs}, signer=signer)
+        specs = member_specs(resolved, without)
+        return Member(name=name, specs=specs, states={f: stored_state(database, name, f) for f in specs}, signer=signer)
 
     operators = resolved.config.operators
     return [member(o.name, o.without, builder.operator(o)) for o in operators] or [member("local", (), None)]
 
 
-def _state(database: Database, operator: str, feed: str) -> FeedState:
+def member_specs(resolved: ResolvedConfig, without: Sequence[str]) -> dict[str, FeedSpec]:
+    """All feeds, as an operator sees them that does not use these sources, groups or venues."""
+    return {feed: subset(spec, without) for feed, spec in resolved.specs.items()}
+
+
+def stored_state(database: Database, operator: str, feed: str) -> FeedState:
     """What a feed goes on from; where other rules have left it behind, that is said."""
     carried = database.carried_state(operator, feed)
     if carried.is_of_other_rules:

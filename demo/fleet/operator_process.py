@@ -11,6 +11,7 @@ from demo.fleet.behaviours import BEHAVIOURS, Behaviour
 from demo.fleet.hostile_process import never_mute
 from oracle.app import App
 from oracle.build import build
+from oracle.cli.reloads import Reloads
 from oracle.cli.switching import run_with_switches
 from oracle.config import sections
 from oracle.config.resolve import ResolvedConfig, resolve
@@ -22,6 +23,8 @@ async def _run(config: Path, behaviour: Behaviour) -> None:
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
+    reloads = Reloads(config, _load)
+    loop.add_signal_handler(signal.SIGHUP, reloads.on_signal)
     beside: list[asyncio.Task[None]] = []
 
     def make(resolved: ResolvedConfig) -> App:
@@ -34,8 +37,9 @@ async def _run(config: Path, behaviour: Behaviour) -> None:
         return App(components)
 
     try:
-        await run_with_switches(_load(config), config, stop, load=_load, make=make)
+        await run_with_switches(_load(config), config, stop, load=_load, make=make, attendant=reloads)
     finally:
+        await reloads.close()
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)

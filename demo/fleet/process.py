@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,6 +53,11 @@ class OperatorProcess:
                 sys.executable, "-m", "demo.fleet.operator_process", str(self.config), self.behaviour,
                 env={**_inherited(), **self.environ}, stdout=log, stderr=log,
             )  # fmt: skip
+
+    def reload(self) -> None:
+        """SIGHUP: it reads its config anew."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGHUP)
 
     async def kill(self) -> None:
         """As the power fails: SIGKILL."""

@@ -82,7 +82,7 @@ class Venue:
         self._books: dict[str, _Book] = {}
         self._frozen: dict[str, SymbolState] = {}
         self._clients: set[Subscriber] = set()
-        self.beats = 0
+        self.beats = self.streams_opened = 0
         self._muted: frozenset[str] | None = frozenset()
         self._fault: Misbehaviour | None = None
         self._faulty: frozenset[str] | None = None
@@ -296,6 +296,7 @@ class Venue:
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(max_msg_size=1 << 16)
         await socket.prepare(request)
+        self.streams_opened += 1
         client = Subscriber(socket, request, ConnectionState(first_number=next(self._connections) * _FIRST_NUMBERS))
         writer = asyncio.create_task(client.write())
         self._send(client, self._wire.greeting())

@@ -62,7 +62,7 @@ class Head:
 class EndpointState:
     """What is known of an endpoint; ``name`` is its host, for an address may hold a key.
 
-    ``lies``: how often it was outvoted. ``score``: 100 without failures; each costs 10 and is forgotten over time.
+    ``lies``: how often it was outvoted. ``latency_ms``: how long its newest answers took; None: none yet. ``score``: 100 without failures; each costs 10 and is forgotten over time.
     """
 
     name: str
@@ -71,6 +71,7 @@ class EndpointState:
     error: FeedError | None
     lies: int = 0
     score: int = 100
+    latency_ms: float | None = None
 
 
 @dataclass(slots=True)
@@ -91,7 +92,7 @@ class Endpoint:
     """One address with its health."""
 
     __slots__ = (
-        "checked", "error", "failures", "head", "lies", "moved_at_ms", "noted_at_ms", "penalty", "quarantined_until_ms",
+        "checked", "error", "failures", "head", "latency_ms", "lies", "moved_at_ms", "noted_at_ms", "penalty", "quarantined_until_ms",
         "retry_at_ms", "rpc", "stopped",
     )  # fmt: skip
 
@@ -105,9 +106,15 @@ class Endpoint:
         self.retry_at_ms = 0
         self.moved_at_ms = 0
         self.lies = 0
+        self.latency_ms: float | None = None
         self.quarantined_until_ms = 0
         self.penalty = 0
         self.noted_at_ms = 0
+
+    def answered(self, took_ms: float) -> None:
+        """It has answered: those before count ever less."""
+        before = took_ms if self.latency_ms is None else self.latency_ms
+        self.latency_ms = before + (took_ms - before) / 8
 
     def demerit(self, now_ms: int, forget_ms: int) -> int:
         """Failures not yet forgotten, in tenths of a score point: each is 100, and halves every ``forget_ms``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -138,9 +139,12 @@ class Endpoints:
         )
 
     async def request(self, endpoint: Endpoint, method: str, params: tuple[Any, ...]) -> Any:
-        """Send one request, counted."""
+        """Send one request, counted and timed."""
         self._counts.requests += 1
-        return await endpoint.rpc.request(method, params)
+        began_s = time.monotonic()
+        answer = await endpoint.rpc.request(method, params)
+        endpoint.answered((time.monotonic() - began_s) * MS)
+        return answer
 
     def failed(self, endpoint: Endpoint, error: FeedError) -> None:
         """Note a failure; the chain id is asked again after it, for another node may answer next."""

@@ -7,7 +7,7 @@ one: so a pool counts with no more depth than it usually has, and a value that j
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -51,6 +51,12 @@ class PoolHistory:
 
     def __init__(self) -> None:
         self._pools: dict[Hashable, _PoolPast] = {}
+
+    def of(self, pools: Container[Hashable]) -> PoolHistory:
+        """The past of these alone."""
+        history = PoolHistory()
+        history._pools = {k: p for k, p in self._pools.items() if k in pools}
+        return history
 
     def preload(
         self, pools: Iterable[Hashable], samples: Iterable[tuple[int, Mapping[Any, Quote | FeedError]]]

@@ -89,6 +89,11 @@ class HttpClient:
         self._sleep = sleep
         self._gates: dict[str, _Gate] = {}
 
+    def set_limits(self, limits: Mapping[str, VenueLimits]) -> None:
+        """Go by these from now on; a pause that a venue asked for goes on where its limits stay the same."""
+        before, self._limits = self._limits, limits
+        self._gates = {v: g for v, g in self._gates.items() if before.get(v) == limits.get(v)}
+
     async def fetch(
         self, venue: str, request: Request, *, timeout_s: float, max_bytes: int, in_turn: bool = False
     ) -> Fetched:
@@ -175,7 +180,7 @@ class HttpClient:
         status, retry_after = response.status, response.headers.get("Retry-After")
         if status in _SLOW_DOWN or (retry_after is not None and status >= 400):  # noqa: PLR2004 - HTTP errors
             pause_s = self._pause_s(retry_after)
-            self._gates[venue].closed_until_s = self._monotonic() + pause_s
+            self._gate(venue).closed_until_s = self._monotonic() + pause_s
             _log.warning("venue asks for a pause; no request goes to it until then", venue=venue, pause_s=int(pause_s))
             raise RateLimited("the venue asked for a pause", venue=venue, status=status, pause_ms=int(pause_s * MS))
         body = _hidden(await response.content.read(_REFUSAL_BYTES), secrets)  # an adapter may quote from it too

@@ -7,7 +7,7 @@ that fails nor an answer that is older ever takes a quote away. A source without
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -145,6 +145,13 @@ class LatestQuotes:
     def get(self, venue: str, symbol: str) -> LatestQuote:
         """Return what is known; an empty LatestQuote if nothing has come."""
         return self._quotes.get((venue, symbol), _NOTHING)
+
+    def of(self, places: Container[tuple[str, str]]) -> LatestQuotes:
+        """A table with what is known of these, (venue, symbol), alone; it counts on where this one stands."""
+        table = LatestQuotes(future_ms=self._future_ms)
+        table._quotes = {p: q for p, q in self._quotes.items() if p in places}
+        table._dropped = self._dropped
+        return table
 
     def all(self) -> Mapping[tuple[str, str], LatestQuote]:
         """Return a copy of the table."""

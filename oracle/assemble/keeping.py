@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from oracle.chain.call_client import CallClient
+from oracle.chain.chain_links import ChainLinks
 from oracle.chain.key_queue import KeyQueue
 from oracle.chain.store_client import GasSigner
 from oracle.config.check_watch import watch_target
@@ -28,6 +29,7 @@ def keeper_of(
     queue: KeyQueue,
     agreements: Agreements | None = None,
     network: OperatorNetwork | None = None,
+    links: ChainLinks | None = None,
 ) -> Keeper | None:
     """The keeper of a config; None where it is off, or there is no store.
 
@@ -39,6 +41,7 @@ def keeper_of(
         queue: of that key.
         agreements: have the operators of this process; None: it is no member of any set.
         network: reaches the others; None where there are none.
+        links: know who asks which chain.
     """
     name = watch_target(config)
     if not config.keeper.on or name is None:
@@ -50,6 +53,8 @@ def keeper_of(
         chain.endpoints, domain, payer, max_fee_gwei=target.max_fee_gwei, agree=target.agree,
         tip_percentile=target.tip_percentile, passphrase_env=config.watch.passphrase_env,
     )  # fmt: skip
+    if links is not None:
+        links.note(target.chain, client.nodes)
     peers = None
     if network is not None and agreements is not None:
         peers = StorePeers(domain=domain, agreements=agreements, network=network)

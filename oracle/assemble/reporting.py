@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from oracle.agree.wire import BesideWord, EpochWord
+from oracle.chain.chain_links import ChainLinks
 from oracle.chain.quorum_rpc import QuorumRpc
 from oracle.config.check_rewards import rewards_target
 from oracle.config.sections import Config
@@ -58,6 +59,7 @@ def root_duty(
     operators: Sequence[Operator],
     agreements: Agreements,
     network: OperatorNetwork | None,
+    links: ChainLinks | None = None,
 ) -> RootDuty | None:
     """What makes the reports of epochs; None where no contract is configured.
 
@@ -71,6 +73,8 @@ def root_duty(
     chain = config.chains[target.chain]
     domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
     nodes = QuorumRpc(chain.endpoints, chain_id=chain.chain_id, agree=target.agree)
+    if links is not None:
+        links.note(target.chain, nodes)
     store = None if network is None else StorePeers(domain=domain, agreements=agreements, network=network)
     peers: RootPeers = NoRootPeers()
     if store is not None and network is not None:

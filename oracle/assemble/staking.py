@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from oracle.assemble.network import home_target
+from oracle.chain.chain_links import ChainLinks
 from oracle.chain.quorum_rpc import QuorumRpc
 from oracle.config.sections import Config
 from oracle.stake.follow import StakeFollower
 
 
-def stake_follower(config: Config, now_ms: Callable[[], int]) -> StakeFollower | None:
+def stake_follower(config: Config, now_ms: Callable[[], int], links: ChainLinks | None = None) -> StakeFollower | None:
     """Of the home store, whether this process has operators or only serves; None without a store.
 
     Args:
         config: the checked config.
         now_ms: the clock.
+        links: know who asks which chain.
     """
     name = home_target(config)
     if name is None:
@@ -23,4 +25,6 @@ def stake_follower(config: Config, now_ms: Callable[[], int]) -> StakeFollower |
     target = config.targets[name]
     chain = config.chains[target.chain]
     nodes = QuorumRpc(chain.endpoints, chain_id=chain.chain_id, agree=target.agree)
+    if links is not None:
+        links.note(target.chain, nodes)
     return StakeFollower(name, nodes, chain.chain_id, target.store, now_ms=now_ms)

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from oracle.agree.outcome import RoundOutcome, name_of
+from oracle.chain.chain_links import ChainLinks
 from oracle.chain.directory import Directory
 from oracle.chain.store_client import GasSigner, StoreClient
 from oracle.config.resolve import ResolvedConfig
@@ -113,6 +114,7 @@ class TargetBuilder:
         outcomes: counts what became of its pushes.
         report_keys: the operator of each report key: none of these keys may pay.
         network: the operators of other processes; None without any.
+        links: know who asks which chain.
     """
 
     resolved: ResolvedConfig
@@ -125,6 +127,7 @@ class TargetBuilder:
     outcomes: Outcomes
     report_keys: Mapping[bytes, str]
     network: OperatorNetwork | None = None
+    links: ChainLinks = field(default_factory=ChainLinks)
 
     def target(self, name: str, section: TargetSection) -> Target:
         """The target of a section.
@@ -135,7 +138,7 @@ class TargetBuilder:
         """
         signer = self._gas_signer(name, section)
         client = self._client(section, signer)
-        self._find_directory(client)
+        self.links.note(section.chain, client.nodes)
         return Target(
             name,
             client,
@@ -188,8 +191,8 @@ class TargetBuilder:
             peers=self._peers(client, signer),
         )
 
-    def _find_directory(self, client: StoreClient) -> None:
-        """The home store's chain has the directory of its operators, if there is one."""
+    def find_directory(self, client: StoreClient) -> None:
+        """The home store's chain has the directory of its operators, if there is one: it is read through this client."""
         network, section = self.network, self.resolved.config.network
         if network is None or section is None or section.directory is None or client.domain != network.place.domain:
             return

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from oracle.chain.chain_links import ChainLinks
 from oracle.chain.key_queue import KeyQueue
 from oracle.chain.manual_payer import ManualPayer, NoGasKey
 from oracle.chain.store_client import GasSigner
@@ -43,6 +44,7 @@ def watch_of(
     on_proven: Callable[[KeptEvidence], None] = lambda _kept: None,
     payer: GasSigner | None = None,
     queue: KeyQueue | None = None,
+    links: ChainLinks | None = None,
 ) -> WatchDuty | None:
     """The watch of a config; None where it is off, or there is nothing to watch.
 
@@ -54,6 +56,7 @@ def watch_of(
         on_proven: called with evidence that was proven, by whomever.
         payer: the key that pays for proofs, see `watch_signer`; None: evidence is kept.
         queue: of that key.
+        links: know who asks which chain.
     """
     if not config.watch.on or not config.targets:
         return None
@@ -71,6 +74,11 @@ def watch_of(
     blocks = WatchedBlocks(catch_up=config.watch.catch_up_blocks)
     chains = {n: ChainWords(s, watcher.rows, watcher.hear, blocks) for n, s in stores.items()}
     contract = proof_contract(config, payer)
+    if links is not None:
+        for name, store in stores.items():
+            links.note(config.targets[name].chain, store.nodes)
+        if contract is not None and (over := watch_target(config)) is not None:
+            links.note(config.targets[over].chain, contract.nodes)
     endpoints = _endpoints(config, watcher, chains, now_ms)
     return WatchDuty(
         watcher,

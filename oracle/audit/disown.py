@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from feeds.units import MS
 from oracle.audit.recompute import refold
 from oracle.model.canonical_json import dump
 from oracle.model.publication import PushState
-from oracle.model.state import FeedState
+from oracle.model.state import FeedState, JudgeState
+from oracle.model.status import Status
 from oracle.storage.database import Database
 from oracle.storage.withdrawn import Span
 
@@ -89,14 +91,27 @@ def stamp(round_s: int) -> str:
 
 
 def _loss(database: Database, span: Span) -> Loss:
-    """The state after the last good round is what its inputs make of the newest checkpoint."""
+    """The state after the last good round: the one that was kept before the first that goes, or what its inputs make of an earlier one."""
     good_s = span.first_s - 1
+    left = database.rounds_of(span.operator, span.feed) - span.count
+    kept = database.checkpoint(span.operator, span.feed, span.first_s)
+    if kept is not None and kept[0] == span.first_s and left:
+        return Loss(span=span, left=left, state=kept[1], anew=None)
     start = database.checkpoint(span.operator, span.feed, good_s)
     if start is None:
-        return Loss(span=span, left=0, state=FeedState(), anew="no earlier round of it is kept")
+        return Loss(span=span, left=0, state=_begun_anew(database, span), anew="no earlier round of it is kept")
     rows = database.results_since(span.operator, span.feed, start[0], good_s)
     state = refold(database, rows, start[1])
     if isinstance(state, str):
-        return Loss(span=span, left=0, state=FeedState(), anew=state)
-    left = database.rounds_of(span.operator, span.feed) - span.count
+        return Loss(span=span, left=0, state=_begun_anew(database, span), anew=state)
     return Loss(span=span, left=left, state=state, anew=None)
+
+
+def _begun_anew(database: Database, span: Span) -> FeedState:
+    """As a new feed; where it was published before, in watch at least, or in the worse status that it had."""
+    before = database.history(span.feed, 0, (span.first_s - 1) * MS, 1)
+    if not before:
+        return FeedState()
+    at_ms = before[-1].report.round_time_s * MS
+    status = max(before[-1].report.status, Status.WATCH)
+    return FeedState(judge=JudgeState(status=status, since_ms=at_ms, at_ms=at_ms))

@@ -78,6 +78,7 @@ class QuorumRpc:
 
     def __init__(self, urls: Sequence[str], *, chain_id: int, agree: int = 0, timeout_ms: int = 4_000) -> None:
         self.urls = tuple(urls)
+        self._asked_agree = agree
         self.agree = quorum_of(agree, len(self.urls))
         self.disagreed: Counter[str] = Counter()
         self._chain_id = chain_id
@@ -88,6 +89,17 @@ class QuorumRpc:
         self._height = -1
         self._heights: dict[str, int] = {}
         self._late: set[asyncio.Task[Any]] = set()
+
+    def use(self, urls: Sequence[str]) -> Callable[[], None]:
+        """Ask these from now on; what is under way is answered by those of before. Returns what takes it back."""
+        before = self.urls, self.agree, self._nodes
+
+        def undo() -> None:
+            self.urls, self.agree, self._nodes = before
+
+        self.urls, self._nodes = tuple(urls), ()
+        self.agree = quorum_of(self._asked_agree, len(self.urls))
+        return undo
 
     async def close(self) -> None:
         """Drop what is still under way and close the connections."""
@@ -283,6 +295,8 @@ class QuorumRpc:
         """One client for each address, made at the first use; those of one host are distinguished by a number."""
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+            self._nodes = ()
+        if not self._nodes:
             self._nodes = tuple(
                 Node(url, session=self._session, timeout_ms=self._timeout_ms, max_body=_MAX_BODY) for url in self.urls
             )

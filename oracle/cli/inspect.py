@@ -1,15 +1,22 @@
-"""Commands that read the database, or a file. They use no network."""
+"""Commands that read the database, an archive, or a file."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from oracle.cli.shell import ROUND, Exit, ExitCode, checked_config, open_database, print_result
+
+if TYPE_CHECKING:
+    from oracle.model.publication import Record
+    from oracle.model.roll_up import RollUp
+
+_MOST_RECORDS = 100_000
 
 
 @click.command()
@@ -72,9 +79,15 @@ def history(config_path: Path, feed: str, minutes: int, csv_file: Path | None, a
     from oracle.serve.documents import roll_up_document
     from oracle.serve.explain import record_document, record_line, roll_up_line, withdrawn_documents
 
-    database = open_database(config_path, feed)
     since_ms = now_ms() - minutes * 60_000
-    records = database.history(feed, since_ms, now_ms(), 100_000)
+    if (archived := _archived(config_path, feed, since_ms)) is not None:
+        (records, rolled_up, full_rate_s), gone = archived, []
+    else:
+        database = open_database(config_path, feed)
+        records = database.history(feed, since_ms, now_ms(), _MOST_RECORDS)
+        rolled_up = database.roll_ups(feed, since_ms, now_ms(), _MOST_RECORDS)
+        full_rate_s = database.full_rate_since_s(feed)
+        gone = withdrawn_documents(database, feed, since_ms)
     if csv_file is not None:
         from lab.export import write
 
@@ -83,12 +96,10 @@ def history(config_path: Path, feed: str, minutes: int, csv_file: Path | None, a
         if as_json:
             print_result(as_json, {"feed": feed, "file": str(csv_file), "rows": rows}, [])
         return
-    gone = withdrawn_documents(database, feed, since_ms)
     rows_gone = [f"{w['round']}  {w['price']:<16} WITHDRAWN {w['withdrawn']['why']}" for w in gone]
-    rolled_up = database.roll_ups(feed, since_ms, now_ms(), 100_000)
     document = {
         "feed": feed,
-        "full_rate_since": database.full_rate_since_s(feed) or None,
+        "full_rate_since": full_rate_s or None,
         "records": [record_document(r) for r in records],
         "roll_ups": [roll_up_document(*r) for r in rolled_up],
         "withdrawn": gone,
@@ -96,6 +107,34 @@ def history(config_path: Path, feed: str, minutes: int, csv_file: Path | None, a
     lines = [(p.first_s, roll_up_line(step_s, p)) for step_s, p in rolled_up]
     lines += [(r.report.round_time_s, record_line(r)) for r in records]
     print_result(as_json, document, [*(line for _, line in sorted(lines)), *rows_gone])
+
+
+def _archived(config_path: Path, feed: str, since_ms: int) -> tuple[list[Record], list[tuple[int, RollUp]], int] | None:
+    """The same of a node's archive; None where the config names none."""
+    from oracle.archive.command import archived_history
+    from oracle.model.suggest import nearest
+
+    resolved = checked_config(config_path)
+    if resolved.config.node.archive is None:
+        return None
+    if feed not in resolved.specs:
+        raise Exit(f"{feed!r} is not a feed of {config_path}; {nearest(feed, resolved.specs)}", ExitCode.USAGE)
+    return asyncio.run(archived_history(resolved, feed, since_ms // 1_000, _MOST_RECORDS))
+
+
+@click.command()
+@click.argument("sql")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def query(config_path: Path, sql: str, as_json: bool) -> None:
+    """Ask the archive of the config a question in SQL; nothing can be changed by it."""
+    from oracle.archive.command import queried
+
+    columns, rows = asyncio.run(queried(checked_config(config_path), sql))
+    document = {"columns": columns, "rows": rows}
+    print_result(
+        as_json, document, ["\t".join(columns), *("\t".join("" if v is None else str(v) for v in r) for r in rows)]
+    )
 
 
 @click.command()
@@ -182,4 +221,4 @@ def _combined_lines(document: dict[str, Any]) -> list[str]:
     return [*rows, *(f"  {r['source']:<18} {r['price'] or '':<24} rejected: {r['text']}" for r in document["rejected"])]
 
 
-COMMANDS = (explain, verify, history, replay, combine)
+COMMANDS = (explain, verify, history, query, replay, combine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,8 +62,7 @@ def disown(config_path: Path, after_s: int, why: str, whole: bool, yes: bool, as
     path = Path(checked_config(config_path).config.oracle.database)
     if not path.is_file():
         raise Exit(f"no database at {path}: there is nothing to disown", ExitCode.ABSTAINED)
-    with sole_writer(path):
-        database = Database(path)
+    with sole_writer(path), closing(Database(path)) as database:
         plan = disowning(database, after_s)
         if not plan.losses:
             raise Exit(f"no round after {after_s} ({stamp(after_s)}) is stored", ExitCode.USAGE)
@@ -71,7 +71,6 @@ def disown(config_path: Path, after_s: int, why: str, whole: bool, yes: bool, as
             raise Exit(f"{text} add --all if none of them is good", ExitCode.USAGE)
         if yes:
             withdraw(database, plan, now_ms(), why)
-        database.close()
     outcome = "withdrawn" if yes else "nothing is changed yet: add --yes to withdraw them"
     print_result(as_json, plan.document(done=yes), [*plan.lines(), outcome])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,21 +60,35 @@ def demo(
 @click.command()
 @click.pass_obj
 def run(config_path: Path) -> None:
-    """Run the oracle: rounds, endpoint, pushes. Ends on SIGTERM or SIGINT."""
+    """Run the oracle: rounds, endpoint, pushes. Ends on SIGTERM or SIGINT; reads its config anew on SIGHUP."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # one that comes before there is a process to change ends nothing
     from oracle.app import App
     from oracle.build import build
+    from oracle.cli.banner import log_as_configured, told
+    from oracle.cli.reloads import Reloads
     from oracle.cli.switching import run_with_switches
     from oracle.config.resolve import resolve, with_secrets
     from oracle.config.sections import load
     from oracle.config.tables.schema import ConfigError
 
-    resolved = checked_config(config_path, network=True)
-    try:
-        run_until_signal(
-            lambda stop: run_with_switches(
-                resolved, config_path, stop, load=lambda p: with_secrets(resolve(load(p))), make=lambda r: App(build(r))
+    def checked(path: Path) -> ResolvedConfig:
+        return with_secrets(resolve(load(path)))
+
+    async def whole(stop: asyncio.Event) -> None:
+        reloads = Reloads(config_path, checked, on_config=log_as_configured)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloads.on_signal)
+        try:
+            await run_with_switches(
+                resolved, config_path, stop, load=checked, make=lambda r: App(build(r)), attendant=reloads
             )
-        )
+        finally:
+            await reloads.close()
+
+    resolved = checked_config(config_path, network=True)
+    log_as_configured(resolved.config)
+    try:
+        with told("oracle", resolved, config_path):
+            run_until_signal(whole)
     except ConfigError as e:
         raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
 
@@ -84,15 +99,38 @@ def serve(config_path: Path) -> None:
     """Run a node: serve what operators sealed, verified, without keys, sources or a database. Ends on SIGTERM or SIGINT."""
     import time
 
+    from oracle.cli.banner import log_as_configured, told
     from oracle.config.tables.schema import ConfigError
     from oracle.node.node import ServingNode
 
     resolved = checked_config(config_path, network=True)
+    log_as_configured(resolved.config)
     try:
         node = ServingNode(resolved, lambda: time.time_ns() // 1_000_000)
     except ConfigError as e:
         raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
-    run_until_signal(node.run)
+    with told("node", resolved, config_path):
+        run_until_signal(node.run)
+
+
+@click.command()
+@click.pass_obj
+def archive(config_path: Path) -> None:
+    """Run an archive: write what operators sealed, verified, to PostgreSQL and Parquet files. Ends on SIGTERM or SIGINT."""
+    import time
+
+    from oracle.archive.archive_process import ArchiveProcess
+    from oracle.cli.banner import log_as_configured, told
+    from oracle.config.tables.schema import ConfigError
+
+    resolved = checked_config(config_path, network=True)
+    log_as_configured(resolved.config)
+    try:
+        process = ArchiveProcess(resolved, lambda: time.time_ns() // 1_000_000)
+    except ConfigError as e:
+        raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
+    with told("archive", resolved, config_path):
+        run_until_signal(process.run)
 
 
 @click.command()
@@ -221,4 +259,4 @@ def _drift_line(row: dict[str, Any]) -> str:
     )
 
 
-COMMANDS = (demo, run, serve, once, check, bench)
+COMMANDS = (demo, run, serve, archive, once, check, bench)

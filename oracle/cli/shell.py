@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -43,6 +43,17 @@ class Exit(LrtOracleError, click.ClickException):
     def __init__(self, message: str, code: ExitCode) -> None:
         super().__init__(message)
         self.__dict__["exit_code"] = code
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """One line on the error output; where programs read that, as a line of the log."""
+        from oracle.runtime.logs import is_json_log
+
+        if not is_json_log():
+            super().show(file)
+            return
+        import structlog
+
+        structlog.get_logger("oracle.cli").critical("the command ends", why=self.message, status=self.exit_code)
 
 
 class Commands(click.Group):
@@ -110,7 +121,7 @@ def checked_config(config_path: Path, *, raw: bool = False, network: bool = Fals
 
 
 def open_database(config_path: Path, feed: str) -> Database:
-    """The database that the config names, to be read; Exit where it does not exist, or the feed does not."""
+    """The database that the config names, to be read until the command ends; Exit where it does not exist, or the feed does not."""
     from oracle.model.suggest import nearest
     from oracle.storage.reading import DatabaseReader
 
@@ -120,19 +131,36 @@ def open_database(config_path: Path, feed: str) -> Database:
     path = Path(resolved.config.oracle.database)
     if not path.is_file():
         raise Exit(f"no database at {path}: run the oracle first", ExitCode.ABSTAINED)
-    return DatabaseReader(path)
+    database = DatabaseReader(path)
+    click.get_current_context().call_on_close(database.close)
+    return database
 
 
 def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
     """Run until the work ends; SIGTERM and SIGINT set its stop event. It may hold keys: nothing dumps its memory."""
+    import structlog
+
+    from oracle.runtime.logs import STARTS, tell_of_faults
     from oracle.runtime.no_dumps import forbid_dumps
+
+    log = structlog.get_logger(STARTS)
 
     async def whole() -> T:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+
+        def end(sign: signal.Signals) -> None:
+            log.info("told to stop", by=sign.name)
+            stop.set()
+
         for sign in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sign, stop.set)
-        return await work(stop)
+            loop.add_signal_handler(sign, end, sign)
+        telling = asyncio.create_task(tell_of_faults())
+        try:
+            return await work(stop)
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
 
     forbid_dumps()
     return asyncio.run(whole())

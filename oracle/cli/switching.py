@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from oracle.config.resolve import ResolvedConfig
     from oracle.config.sections import Config
 
-_LOOK_S = 0.05
+_LOOK_S, _IDLE_S = 0.05, 0.5
 _log = structlog.get_logger("oracle.cli.switching")
 MakeApp = Callable[["ResolvedConfig"], "App"]
 
@@ -37,10 +37,11 @@ class OtherVersionDue(LrtOracleError, RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulesSwitch:
-    """A config, and the first round_time (Unix s) that goes by it."""
+    """A config, its file, and the first round_time (Unix s) that goes by it."""
 
     resolved: ResolvedConfig
     from_s: int
+    path: Path
 
 
 def switch_of(
@@ -72,7 +73,7 @@ def switch_of(
         raise ConfigError([Problem("network.next", f"{path}: {text}")])
     interval_s = resolved.config.oracle.round_interval_s
     from_s = int(datetime.fromisoformat(network.next_from).timestamp())
-    switch = RulesSwitch(resolved=after, from_s=-(-from_s // interval_s) * interval_s)
+    switch = RulesSwitch(resolved=after, from_s=-(-from_s // interval_s) * interval_s, path=path)
     if not (_makes_rules_of(after) if _is_past(switch) else _makes_rules_of(resolved) or _makes_rules_of(after)):
         raise ConfigError([Problem("oracle.rules", _other_version(after if _is_past(switch) else resolved))])
     return switch
@@ -133,6 +134,40 @@ def stamp(round_s: int) -> str:
     return datetime.fromtimestamp(round_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@dataclass(slots=True, kw_only=True)
+class Course:
+    """By what a process goes, and what it is to go over to.
+
+    Attributes:
+        resolved: the config that holds now.
+        path: its file.
+        switch: what follows; None for nothing. Another one may take its place while the process runs.
+    """
+
+    resolved: ResolvedConfig
+    path: Path
+    switch: RulesSwitch | None
+
+
+def course_of(config_path: Path, load: Callable[[Path], ResolvedConfig]) -> Course:
+    """What a file means now: where the announced round of its next config is over, that one holds.
+
+    Raises:
+        ConfigError: a file cannot be used.
+    """
+    path, resolved = config_path, load(config_path)
+    while (switch := switch_of(resolved, path, load)) is not None and _is_past(switch):
+        path, resolved = switch.path, switch.resolved
+    return Course(resolved=resolved, path=path, switch=switch)
+
+
+class Attendant(Protocol):
+    """Is told of each process that is made, and may give its course another switch."""
+
+    async def attend(self, app: App, course: Course) -> None:
+        """A process was made, and is about to run."""
+
+
 async def run_with_switches(
     resolved: ResolvedConfig,
     config_path: Path,
@@ -140,6 +175,7 @@ async def run_with_switches(
     *,
     load: Callable[[Path], ResolvedConfig],
     make: MakeApp,
+    attendant: Attendant | None = None,
 ) -> None:
     """Run until `stop`; where a next config is named, go over to it once the last round before it is made.
 
@@ -149,6 +185,7 @@ async def run_with_switches(
         stop: ends it.
         load: reads and resolves a config file.
         make: makes the process of a config.
+        attendant: is told of each process.
 
     Raises:
         OtherVersionDue: the next rounds are made by rules of another version.
@@ -157,11 +194,14 @@ async def run_with_switches(
         switch = switch_of(resolved, config_path, load)
         if switch is not None and not _makes_rules_of(resolved) and not await _until_due(switch, stop):
             return
-        app = make(switch.resolved if switch is not None and _is_past(switch) else resolved)
-        if switch is None or _is_past(switch):
-            await app.run(stop)
-            return
-        if not await _run_until(app, switch, stop):
+        if switch is not None and _is_past(switch):
+            config_path, resolved, switch = switch.path, switch.resolved, None
+        course = Course(resolved=resolved, path=config_path, switch=switch)
+        app = make(resolved)
+        if attendant is not None:
+            await attendant.attend(app, course)
+        switch = await _run_until(app, course, stop)
+        if switch is None:
             return
         if not _makes_rules_of(switch.resolved):
             raise OtherVersionDue(
@@ -170,10 +210,7 @@ async def run_with_switches(
                 " makes them (docs/upgrade.md)"
             )
         _log.warning("other rules from now on", round_time=switch.from_s)
-        config_path, resolved = (
-            config_path.parent / str(resolved.config.network and resolved.config.network.next),
-            switch.resolved,
-        )
+        config_path, resolved = switch.path, switch.resolved
 
 
 def _is_past(switch: RulesSwitch) -> bool:
@@ -196,17 +233,27 @@ async def _until_due(switch: RulesSwitch, stop: asyncio.Event) -> bool:
     return not stop.is_set()
 
 
-async def _run_until(app: App, switch: RulesSwitch, stop: asyncio.Event) -> bool:
-    """Run a process up to the last round before a switch; False where it was stopped before."""
+async def _run_until(app: App, course: Course, stop: asyncio.Event) -> RulesSwitch | None:
+    """Run a process up to the last round before a switch, which it returns; None where it ended before."""
     own_stop = asyncio.Event()
-    task = asyncio.create_task(app.run(own_stop))
+    task, stopped = asyncio.create_task(app.run(own_stop)), asyncio.create_task(stop.wait())
     interval_s = app.resolved.config.oracle.round_interval_s
-    last_s = switch.from_s - interval_s
-    while not task.done() and not stop.is_set():
-        now_s = app.clock.now_ms() / MS
-        if now_s >= switch.from_s - 1 or (now_s >= last_s and app.last_round_s >= last_s):
-            break
-        await asyncio.sleep(_LOOK_S)
-    own_stop.set()
-    await task
-    return not stop.is_set()
+    due: RulesSwitch | None = None
+    try:
+        while not task.done() and not stop.is_set() and due is None:
+            switch = course.switch
+            if switch is not None and _last_round_is_made(app, switch, interval_s):
+                due = switch
+            else:
+                look_s = _IDLE_S if switch is None else _LOOK_S
+                await asyncio.wait({task, stopped}, timeout=look_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        own_stop.set()
+        stopped.cancel()
+        await task
+    return None if stop.is_set() else due
+
+
+def _last_round_is_made(app: App, switch: RulesSwitch, interval_s: int) -> bool:
+    now_s, last_s = app.clock.now_ms() / MS, switch.from_s - interval_s
+    return now_s >= switch.from_s - 1 or (now_s >= last_s and app.last_round_s >= last_s)

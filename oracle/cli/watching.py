@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,13 +53,11 @@ async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any
 
     config = checked_config(config_path, network=True).config
     path = Path(config.oracle.database)
-    with sole_writer(path):
-        database = Database(path)
+    with sole_writer(path), closing(Database(path)) as database:
         payer, queue = watch_signer(config, os.environ, now_ms), KeyQueue()
         duty = watch_of(config, database, now_ms, payer=payer, queue=queue)
         keeper = keeper_of(config, database, now_ms, payer=payer, queue=queue)
         if duty is None:
-            database.close()
             raise Exit("there is nothing to watch: add a [targets.NAME], and leave watch.on true", ExitCode.USAGE)
         log = structlog.get_logger("oracle.cli.watching")
 
@@ -88,7 +86,6 @@ async def _watch(config_path: Path, stop: asyncio.Event | None) -> dict[str, Any
             await duty.close()
             if keeper is not None:
                 await keeper.close()
-            database.close()
 
 
 @click.group()

@@ -16,7 +16,15 @@ from feeds.chains.quorum import quorum_of
 from feeds.secret_refs import has_refs, is_ref
 from feeds.secret_values import SecretMissing, filled
 from oracle.config.sections import Config
-from oracle.config.tables.forms import filled_signer_url, http_url, nats_url, signer_url, websocket_url
+from oracle.config.tables.forms import (
+    filled_postgres_url,
+    filled_signer_url,
+    http_url,
+    nats_url,
+    postgres_url,
+    signer_url,
+    websocket_url,
+)
 from oracle.config.tables.providers import LOOPBACK, plain_host, port_of, provider_of, server_of
 from oracle.config.tables.schema import Problem
 from oracle.model.keys import key_of
@@ -24,6 +32,7 @@ from oracle.model.keys import key_of
 _FORMS: Mapping[object, Callable[[str], object]] = MappingProxyType({
     http_url: http_url,
     nats_url: nats_url,
+    postgres_url: filled_postgres_url,
     websocket_url: websocket_url,
     signer_url: filled_signer_url,
 })  # fmt: skip
@@ -64,6 +73,7 @@ def configured_texts(config: Config) -> Iterator[ConfiguredText]:
     yield from _declared("rewards", config.rewards)
     yield from _declared("node", config.node)
     yield from _declared("nats", config.nats)
+    yield from _declared("archive", config.archive)
     for name, feed in config.feeds.items():
         for source in () if feed.off else feed.sources:
             yield from _of_source(f'feeds."{name}".sources["{source.name or source.type}"]', source.params)
@@ -102,6 +112,7 @@ def server_lists(config: Config) -> Iterator[ServerList]:
         yield ServerList(where=f"targets.{name}.relays", urls=target.relays)
     yield ServerList(where="watch.endpoints", urls=config.watch.endpoints)
     yield ServerList(where="node.operators", urls=config.node.operators)
+    yield ServerList(where="archive.operators", urls=config.archive.operators)
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from feeds.chains.abi import address
 from feeds.registry import EXCHANGES, POOLS, PULLS, RATES
 from oracle.config.pool_states import pool_states
+from oracle.config.tables.archive_sections import ArchiveSection
 from oracle.config.tables.catalog import shipped
 from oracle.config.tables.chain_sections import ChainSection, VenueSection
 from oracle.config.tables.feed_sections import FeedSection, SourceSection
@@ -26,6 +27,7 @@ from oracle.config.tables.forms import (
     listen_at,
     nats_url,
     peer_url,
+    postgres_url,
     raw_address,
     sha256_hash,
     signer_url,
@@ -38,7 +40,7 @@ from oracle.config.tables.keeper_sections import KeeperSection
 from oracle.config.tables.network_sections import NetworkSection, PeerSection
 from oracle.config.tables.node_sections import NatsSection, NodeSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
-from oracle.config.tables.process_sections import ApiSection, OracleSection
+from oracle.config.tables.process_sections import ApiSection, LogSection, OracleSection
 from oracle.config.tables.retention_sections import RetentionSection
 from oracle.config.tables.rewards_sections import RewardsSection
 from oracle.config.tables.stake_sections import StakeSection
@@ -60,6 +62,7 @@ from oracle.runtime.cron import cron_expression
 TABLES: Mapping[str, type[Any]] = {
     "oracle": OracleSection,
     "api": ApiSection,
+    "log": LogSection,
     "retention": RetentionSection,
     "chains": ChainSection,
     "venues": VenueSection,
@@ -72,6 +75,7 @@ TABLES: Mapping[str, type[Any]] = {
     "keeper": KeeperSection,
     "node": NodeSection,
     "nats": NatsSection,
+    "archive": ArchiveSection,
     "stores": StoreSection,
     "stores.classes": LimitsSection,
     "stores.stake": StakeSection,
@@ -94,6 +98,7 @@ _FORMS: Mapping[Callable[[str], object], str] = {
     address_or_none: "address",
     http_url: "HTTP URL",
     nats_url: "NATS URL",
+    postgres_url: "PostgreSQL URL",
     signer_url: "URL",
     venue_http_url: "HTTP URL",
     websocket_url: "WebSocket URL",

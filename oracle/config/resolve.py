@@ -205,7 +205,9 @@ def _order(specs: Mapping[str, FeedSpec], problems: list[Problem]) -> list[str]:
     order: list[str] = []
     waiting = dict(specs)
     while waiting:
-        ready = [n for n, s in waiting.items() if not (needed_feeds(s) & set(waiting)) - {n} and n not in needed_feeds(s)]
+        ready = [
+            n for n, s in waiting.items() if not (needed_feeds(s) & set(waiting)) - {n} and n not in needed_feeds(s)
+        ]
         if not ready:
             problems.append(Problem("feeds", f"{', '.join(sorted(waiting))} need each other: break the cycle"))
             return order

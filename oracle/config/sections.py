@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from feeds.types import Kind
+from oracle.config.tables.archive_sections import ArchiveSection
 from oracle.config.tables.catalog import Catalog, shipped
 from oracle.config.tables.chain_sections import ChainSection, VenueSection
 from oracle.config.tables.feed_sections import FeedSection, SourceSection
@@ -17,7 +18,7 @@ from oracle.config.tables.network_sections import NetworkSection
 from oracle.config.tables.node_sections import NatsSection, NodeSection
 from oracle.config.tables.operator_sections import OperatorSection, TargetSection
 from oracle.config.tables.own_catalog import KINDS, own_blocks, with_own
-from oracle.config.tables.process_sections import ApiSection, OracleSection
+from oracle.config.tables.process_sections import ApiSection, LogSection, OracleSection
 from oracle.config.tables.renamed_keys import RENAMED
 from oracle.config.tables.retention_sections import RetentionSection
 from oracle.config.tables.rewards_sections import RewardsSection
@@ -38,6 +39,7 @@ class Config:
 
     oracle: OracleSection = field(default_factory=OracleSection)
     api: ApiSection = field(default_factory=ApiSection)
+    log: LogSection = field(default_factory=LogSection)
     retention: RetentionSection = field(default_factory=RetentionSection)
     chains: Mapping[str, ChainSection] = field(default_factory=dict)
     venues: Mapping[str, VenueSection] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class Config:
     keeper: KeeperSection = field(default_factory=KeeperSection)
     node: NodeSection = field(default_factory=NodeSection)
     nats: NatsSection = field(default_factory=NatsSection)
+    archive: ArchiveSection = field(default_factory=ArchiveSection)
     stores: Mapping[str, StoreSection] = field(default_factory=dict)
     feeds: Mapping[str, FeedSection] = field(default_factory=dict)
     catalog: Catalog = field(

@@ -13,6 +13,7 @@ from feeds.errors import LrtOracleError
 from feeds.units import MS
 from oracle.assemble.peering import tried_peers
 from oracle.check.check import check
+from oracle.check.push_ready import config_problems
 from oracle.check.reaching import PeerFinding
 from oracle.check.seat_reading import NoSeat, SeatReading
 from oracle.config.resolve import ResolvedConfig
@@ -37,6 +38,7 @@ from oracle.runtime.clock import now_ms
 _SOURCES = ("sources", "venues.")
 _STORES = ("targets.", "operators.")
 _SERVING = ("node.", "nats.")
+_KEYFILES = ("keyfile", "gas_keyfile")
 _REPLACED = "look whether the venue lists it still; replace or remove it in the feed's sources"
 
 
@@ -110,7 +112,10 @@ class Examination:
     # --- this machine ------------------------------------------------------------------------------------------------
 
     async def _keys(self) -> Iterable[HealthFinding]:
-        return list(rights_findings(self._config))
+        rights = list(rights_findings(self._config))  # first: a keyfile that is opened is narrowed
+        problems = await asyncio.to_thread(lambda: list(config_problems(self._resolved, self._environ)))
+        unusable = [critical("keys", *_key_and_advice(p.key, p.text)) for p in problems if _is_keyfile(p.key)]
+        return [*rights, *unusable]
 
     async def _locks(self) -> Iterable[HealthFinding]:
         return list(lock_findings(self._config))
@@ -167,7 +172,7 @@ class Examination:
         if not self._config.targets:
             return [info("store", "no targets: nothing is pushed")]
         document = await self._checked()
-        found = list(_problems("store", document["errors"], lambda k: k.startswith(_STORES)))
+        found = list(_problems("store", document["errors"], lambda k: k.startswith(_STORES) and not _is_keyfile(k)))
         return [*found, *await seat_findings(self._resolved, gas=False)]
 
     async def _gas(self) -> Iterable[HealthFinding]:
@@ -249,6 +254,15 @@ def _problems(name: str, errors: Iterable[Mapping[str, str]], wanted: Callable[[
         if wanted(error["key"]):
             text, advice = split_advice(error["text"])
             yield critical(name, f"{error['key']}: {text}", advice)
+
+
+def _key_and_advice(key: str, text: str) -> tuple[str, str]:
+    said, advice = split_advice(text)
+    return f"{key}: {said}", advice
+
+
+def _is_keyfile(key: str) -> bool:
+    return key.rpartition(".")[2] in _KEYFILES
 
 
 def _is_source(key: str) -> bool:

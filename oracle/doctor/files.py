@@ -16,7 +16,7 @@ from oracle.assemble.journals import JournalSeat, journal_seats
 from oracle.check.network_ready import key_file_notes
 from oracle.config.retention import retention_of
 from oracle.config.sections import Config
-from oracle.doctor.findings import HealthFinding, critical, info, ok, warning
+from oracle.doctor.findings import HealthFinding, critical, info, ok, split_advice, warning
 from oracle.doctor.machine import disk_findings
 from oracle.runtime.private_files import readable_by_others
 from oracle.sign.journal_look import look_at
@@ -82,9 +82,8 @@ def journal_findings(config: Config, environ: Mapping[str, str], now_ms: int) ->
     try:
         seats = journal_seats(config, environ)
     except KeyfileError as e:
-        yield warning(
-            "journals", f"whose journals they are is not known: {e}", "set the passphrase for this command too"
-        )
+        text, advice = split_advice(str(e))
+        yield warning("journals", f"whose journals they are is not known: {text}", advice)
         return
     for seat in seats:
         yield from _journal(seat, now_ms)

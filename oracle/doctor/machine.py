@@ -15,10 +15,17 @@ from statistics import median_low
 from oracle.doctor.findings import HealthFinding, critical, info, ok, warning
 from oracle.runtime.clock import BLOCK_LATE_MS, REFUSE_MS, WARN_MS
 
-_MIB = 1 << 20
+_KIB, _MIB = 1 << 10, 1 << 20
 _LEAST_FREE, _LITTLE_FREE = 64 * _MIB, 512 * _MIB
 _WEEK_DAYS, _DAY = 7, 1
 _LEAST_MEMORY, _LITTLE_MEMORY = 64 * _MIB, 256 * _MIB
+_NO_LIMIT = 1 << 60
+"""What the first kind of control groups states instead of none."""
+_GROUP_FILES = {
+    "": ("memory.max", "memory.current", "inactive_file"),
+    "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
+"""Of the second kind of control groups, and of the first: limit, use, and what of it are pages of files."""
 _FILES, _PART = 1_024, 0.8
 _PYTHON, _SQLITE = (3, 11), (3, 35, 0)
 _ON_TIME = "set it, and keep it right: `timedatectl set-ntp true`, or chrony (`chronyc makestep`)"
@@ -82,22 +89,68 @@ def disk_findings(paths: Sequence[Path], bytes_a_day: float = 0.0) -> Iterator[H
             )
 
 
-def memory_findings(meminfo: Path = Path("/proc/meminfo")) -> Iterator[HealthFinding]:
-    """Memory that programs may still take, where the system tells."""
-    try:
-        rows = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
-        free = int(rows["MemAvailable"].split()[0]) * 1_024
-    except (OSError, KeyError, ValueError, IndexError):
+def memory_findings(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> Iterator[HealthFinding]:
+    """Memory that this process may still take: what the machine has free, and what limits on it leave, where the system tells.
+
+    Args:
+        proc: what the system says of itself and of this process.
+        groups: the control groups.
+    """
+    rooms = [*_machine_room(proc), *_group_rooms(proc, groups), *_own_room(proc)]
+    if not rooms:
         yield info("memory", "this system does not say how much memory is free")
         return
-    text = f"{free // _MIB} MiB of memory are free"
-    advice = "stop other programs, or give the machine more: the process takes some 150 MiB"
+    free, bound = min(rooms)
+    text = f"{max(0, free) // _MIB} MiB of memory are free" + (f", {bound} leaves no more" if bound else "")
+    advice = f"raise {bound}" if bound else "stop other programs, or give the machine more"
+    advice = f"{advice}: the process takes some 200 MiB"
     if free < _LEAST_MEMORY:
         yield critical("memory", text, advice)
     elif free < _LITTLE_MEMORY:
         yield warning("memory", text, advice)
     else:
         yield ok("memory", text)
+
+
+def _machine_room(proc: Path) -> Iterator[tuple[int, str]]:
+    said = _numbers(proc / "meminfo")
+    if "MemAvailable" in said:
+        yield said["MemAvailable"] * _KIB, ""
+
+
+def _own_room(proc: Path) -> Iterator[tuple[int, str]]:
+    most, used = resource.getrlimit(resource.RLIMIT_AS)[0], _numbers(proc / "self" / "status").get("VmSize")
+    if most != resource.RLIM_INFINITY and used is not None:
+        yield most - used * _KIB, "the limit of address space (`ulimit -v`, LimitAS)"
+
+
+def _group_rooms(proc: Path, groups: Path) -> Iterator[tuple[int, str]]:
+    """What each control group leaves that this process is in, those around it too; pages of files can be given up."""
+    for line in _text(proc / "self" / "cgroup").splitlines():
+        _, kinds, path = line.split(":", 2)
+        if kinds not in {"", "memory"}:
+            continue
+        root, limit, usage, of_files = (groups / kinds, *_GROUP_FILES[kinds])
+        for folder in (part := root / path.lstrip("/"), *part.parents):
+            most, used = _text(folder / limit).strip(), _text(folder / usage).strip()
+            if most.isdigit() and used.isdigit() and int(most) < _NO_LIMIT:
+                given_up = _numbers(folder / "memory.stat").get(of_files, 0)
+                yield int(most) - int(used) + given_up, f"the memory limit of {path} (MemoryMax of the unit, --memory)"
+            if folder == root:
+                break
+
+
+def _numbers(file: Path) -> dict[str, int]:
+    """Names and their numbers, a pair each line; the unit behind them is left out."""
+    rows = (line.replace(":", " ").split() for line in _text(file).splitlines())
+    return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdigit()}
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
 
 
 def file_findings(limit: int | None = None, in_use: int | None = None) -> Iterator[HealthFinding]:

@@ -81,6 +81,7 @@ class RoundFollower:
         sources: who tells of rounds, those first whose words are preferred.
         now_ms: the clock.
         keep_s: older rounds are not taken.
+        most_known: so many rounds are known at most; an older one that is told again is verified and handed on again.
 
     Attributes:
         takers: who gets each round.
@@ -89,13 +90,13 @@ class RoundFollower:
 
     def __init__(
         self, target: str, sets: StoreSets, specs: Mapping[str, FeedSpec], sources: Sequence[RoundSource], *,
-        now_ms: Callable[[], int], keep_s: int,
+        now_ms: Callable[[], int], keep_s: int, most_known: int = 1 << 20,
     ) -> None:  # fmt: skip
         self.sets, self.sources = sets, tuple(sources)
         self.takers: list[Take] = []
         self.newest_s = 0
         self._target, self._specs = target, specs
-        self._now_ms, self._keep_s = now_ms, keep_s
+        self._now_ms, self._keep_s, self._most_known = now_ms, keep_s, most_known
         self._known: OrderedDict[int, _Known] = OrderedDict()
         self._last: dict[str, Record] = {}
         self._turn = asyncio.Lock()
@@ -191,10 +192,11 @@ class RoundFollower:
 
     def _forget(self) -> None:
         """Of older rounds nothing is kept but what was sealed, and in the end not even that."""
-        recent = sorted(self._known)[-_REWORDED:]
+        times = sorted(self._known)
+        recent = times[-_REWORDED:]
         for round_s, known in self._known.items():
             if known.before and round_s < recent[0]:
                 known.before = {}
         oldest_s = self._oldest_s()
-        for round_s in [r for r in self._known if r < oldest_s]:
+        for round_s in [*times[: -self._most_known], *(r for r in times[-self._most_known :] if r < oldest_s)]:
             del self._known[round_s]

@@ -10,7 +10,7 @@ import structlog
 
 from feeds.secret_refs import host_and_port
 from feeds.secret_values import filled
-from oracle.follow.sources import Hear, SourceState
+from oracle.follow.sources import BROKE, Hear, SourceState
 from oracle.nats.link import ROUND_HEADER, TIMEOUT_S, NatsAccess, NatsFault, ServerWords, closed, connected, subject_of
 from oracle.runtime.log_limit import LogBudget
 from oracle.sign.eip712 import Domain
@@ -58,13 +58,15 @@ class JetStreamSource:
         self.state.breaks += 1
         self.state.error = self._words.fault(error)
         if (more := self._told.more(type(error).__name__)) is not None:
-            _log.warning("a source of rounds broke", source=self.state.name, why=self.state.error,
+            _log.warning(BROKE, source=self.state.name, why=self.state.error,
                          more_since_the_last_line=more)  # fmt: skip
 
     async def _read(self, hear: Hear, after_s: int) -> None:
         client = await connected(self._access, self._words.hear)
         try:
             pull = await self._pull(client.jetstream(timeout=TIMEOUT_S), after_s)
+            if self.state.error:
+                _log.warning("a source of rounds is open again", source=self.state.name, ends=BROKE)
             self.state.connected, self.state.error = True, ""
             while not client.is_closed:
                 await self._fetch(pull, hear)

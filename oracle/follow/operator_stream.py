@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import aiohttp
 import structlog
@@ -13,7 +14,7 @@ from yarl import URL
 
 from feeds.secret_refs import host_and_port
 from feeds.secret_values import filled
-from oracle.follow.sources import Hear, SourceFault, SourceState
+from oracle.follow.sources import BROKE, Hear, SourceFault, SourceState
 from oracle.follow.store_sets import SetUnknown
 from oracle.follow.told_round import MOST_BYTES
 from oracle.runtime.log_limit import LogBudget
@@ -22,6 +23,8 @@ _OK = 200
 _FIRST_S, _LONGEST_S = 0.25, 30.0
 _SILENT_S, _CONNECT_S = 60.0, 10.0
 """A stream has a comment every quarter of a minute."""
+_ASKED_BEYOND_S = 600
+"""Rounds come in the order of storing: one that was learned late comes after later ones, but hardly after so much later ones."""
 _MOST_BAD = 20
 """Rounds of one connection in a row that count for nothing, or come again: then it is left alone for a while."""
 _MOST_COMMENTS, _MOST_ROUNDS = 10_000, 50_000
@@ -64,17 +67,29 @@ class OperatorStream:
         self.state.breaks += 1
         self.state.error = f"{type(error).__name__}: {str(error)[:200]}"
         if (more := self._told.more(type(error).__name__)) is not None:
-            _log.warning("a source of rounds broke", source=self.state.name, why=self.state.error,
+            _log.warning(BROKE, source=self.state.name, why=self.state.error,
                          more_since_the_last_line=more)  # fmt: skip
 
-    async def _read(self, hear: Hear, after_s: int) -> None:
+    async def ask(self, hear: Hear, first_s: int, last_s: int) -> None:
+        """Ask once for the rounds of a time, beside what is read for ever.
+
+        Raises:
+            SourceFault, SetUnknown, aiohttp.ClientError, OSError, TimeoutError: it was not answered to the end.
+        """
+        async with self._reply(first_s - 1, {}) as reply:
+            async for event_id, data in _events(reply.content):
+                if event_id > last_s + _ASKED_BEYOND_S or not data:
+                    return
+                if first_s <= event_id <= last_s:
+                    await hear(self.state, event_id, data)
+
+    @asynccontextmanager
+    async def _reply(self, after_s: int, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The stream from a round on."""
         url = self._url / "v1" / "rounds" / "stream"
         url = url.with_query({**self._url.query, "after": str(after_s)})
-        headers: dict[str, str] = {hdrs.ACCEPT_ENCODING: "identity"}
-        if self._last_s is not None:
-            headers["Last-Event-ID"] = str(self._last_s)
+        headers = {hdrs.ACCEPT_ENCODING: "identity", **headers}
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENT_S)
-        bad, heard = 0, set[int]()
         async with self._session.get(url, headers=headers, timeout=timeout, allow_redirects=False) as reply:
             kind = reply.headers.get(hdrs.CONTENT_TYPE, "")
             if reply.status != _OK or not kind.startswith("text/event-stream"):
@@ -83,8 +98,18 @@ class OperatorStream:
                 )
             if hdrs.CONTENT_ENCODING in reply.headers:
                 raise SourceFault("it packs what nobody asked it to pack")
+            yield reply
+
+    async def _read(self, hear: Hear, after_s: int) -> None:
+        headers = {} if self._last_s is None else {"Last-Event-ID": str(self._last_s)}
+        bad, heard = 0, set[int]()
+        async with self._reply(after_s, headers) as reply:
             self.state.connected = True
+            if self.state.error:
+                _log.warning("a source of rounds is open again", source=self.state.name, ends=BROKE)
             async for event_id, data in _events(reply.content):
+                if not data:
+                    continue
                 is_new = event_id not in heard and await hear(self.state, event_id, data)
                 heard.add(event_id)
                 bad = 0 if is_new else bad + 1
@@ -96,7 +121,7 @@ class OperatorStream:
 
 
 async def _events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[int, bytes]]:
-    """Id and data of each event; comments are passed over."""
+    """Id and data of each event; of a comment, which says that nothing more is there now, no data."""
     rest, comments = bytearray(), 0
     async for part in content.iter_any():
         rest += part
@@ -109,6 +134,8 @@ async def _events(content: aiohttp.StreamReader) -> AsyncIterator[tuple[int, byt
                 comments = 0
             elif (comments := comments + 1) > _MOST_COMMENTS:
                 raise SourceFault(f"{_MOST_COMMENTS} comments and no round")
+            else:
+                yield 0, b""
 
 
 def _event(block: bytes) -> tuple[int, bytes]:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from feeds.errors import LrtOracleError
 
+BROKE = "a source of rounds broke"
 Hear = Callable[["SourceState", int, bytes], Awaitable[bool]]
 """Given a source, the id of an event and its data: whether it was good. It raises SetUnknown where that cannot be said now."""
 

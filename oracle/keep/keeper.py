@@ -252,7 +252,7 @@ class Keeper:
             return row is not None
         self.due.count(duty.kind, "sent")
         self._turns.announce(self._place(duty), row.tx_hash)
-        _log.warning("duty", target=self.target, duty=duty.name, does=duty.step.text, tx=row.tx_hash)
+        _log.warning("duty", target=self.target, duty=duty.name, does=duty.step.text, tx=row.tx_hash, news=True)
         return True
 
     async def _is_used_elsewhere(self) -> bool:

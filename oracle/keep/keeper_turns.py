@@ -33,7 +33,7 @@ class KeepingPeers(Protocol):
     def tell(self, round_time_s: int, word: BesideWord) -> None:
         """Tell them all; a round of 0 stands for none."""
 
-    def listen(self, heard: Callable[[bytes, int, BesideWord], None]) -> None:
+    def listen(self, heard: Callable[[bytes, int, BesideWord], None]) -> object:
         """Have what they tell handed on: sender, round_time and word."""
 
 

@@ -65,7 +65,7 @@ class AbsenceReporter:
         during, after = lack.value
         if not why:
             if self._spells.pop(key, None) is not None and spell is not None:
-                _log.warning(after, **place, rounds=spell.rounds)
+                _log.warning(after, **place, rounds=spell.rounds, ends=during)
             return
         if spell is None:
             spell = self._spells[key] = _Spell(terms.round_time_s - _AGAIN_S)

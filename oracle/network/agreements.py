@@ -81,6 +81,19 @@ class Agreements:
             rules, timing.interval_s, self._transport, self._names, self.cuts, sealed, started_s=clock.now_ms() // MS
         )
 
+    def change(self, rules: CommonRules, names: Mapping[bytes, str]) -> Callable[[], None]:
+        """Go by these rules from the next round on, and call members elsewhere by these names. Returns what takes it back."""
+        before = self.rules, dict(self._names)
+
+        def undo() -> None:
+            self.rules = self.inbox.rules = before[0]
+            self._names.clear()
+            self._names.update(before[1])
+
+        self.rules = self.inbox.rules = rules
+        self._names.update(names)
+        return undo
+
     # --- rounds ------------------------------------------------------------------------------------------------------
 
     async def agree(self, ask: RoundAsk) -> RoundOutcome:

@@ -243,6 +243,12 @@ class OperatorNetwork:
         if self._members != before:
             self._set_peers(())
 
+    def change_peers(self, peers: Mapping[bytes, Peer]) -> None:
+        """The config names other peers, or others of their addresses. Links to the rest stay."""
+        self.place = replace(self.place, peers=peers)
+        self._members = frozenset(peers).union(*self._by_target.values())
+        self._set_peers(())
+
     def note_announced(self, announced: Iterable[SignedAnnouncement]) -> None:
         """What the chain says of where members are."""
         self._set_peers(announced)

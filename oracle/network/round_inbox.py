@@ -72,7 +72,7 @@ class RoundInbox:
         self.on_refused: Callable[[bytes, str], None] = lambda _sender, _why: None
         self.strangers: dict[bytes, tuple[int, bytes]] = {}
         self.listeners: dict[bytes, list[Callable[[bytes, int, BesideWord], str | None]]] = {}
-        self._rules, self._interval_s, self._transport, self._names = rules, interval_s, transport, names
+        self.rules, self._interval_s, self._transport, self._names = rules, interval_s, transport, names
         self._cuts, self._sealed, self._started_s = cuts, sealed, started_s
         self._sessions: dict[tuple[bytes, int], RoundSession] = {}
         self._early: dict[bytes, list[Envelope]] = {}
@@ -226,9 +226,9 @@ class RoundInbox:
     def _note_other_terms(self, sender: bytes, envelope: Envelope, word: ValuesWord) -> str:
         """Values on other terms do not count, and their sender is told apart by what it says of itself."""
         self.strangers[sender] = (word.version, word.rules)
-        if word.version != self._rules.version:
-            text = f"it speaks version {word.version} of the protocol, here it is {self._rules.version}"
-        elif word.rules != self._rules.digest:
+        if word.version != self.rules.version:
+            text = f"it speaks version {word.version} of the protocol, here it is {self.rules.version}"
+        elif word.rules != self.rules.digest:
             text = "it goes by other rules or feeds: compare `lrt-oracle check` on both sides"
         else:
             text = "it knows another signer set or other feeds of the store"

@@ -57,9 +57,21 @@ class StorePeers:
         """Tell one of them, of no round."""
         self.network.send(to, encode(self._binding(), 0, word))
 
-    def listen(self, heard: Callable[[bytes, int, BesideWord], str | None]) -> None:
-        """Have what they tell handed on: sender, round_time and word; what comes back is why it counts for nothing, if it does."""
-        self.agreements.inbox.listeners.setdefault(self._binding(), []).append(heard)
+    def listen(self, heard: Callable[[bytes, int, BesideWord], str | None]) -> Callable[[], None]:
+        """Have what they tell handed on: sender, round_time and word; what comes back is why it counts for nothing, if it does.
+
+        Returns:
+            What ends it.
+        """
+        listeners, binding = self.agreements.inbox.listeners, self._binding()
+        listeners.setdefault(binding, []).append(heard)
+
+        def end() -> None:
+            left = [each for each in listeners.pop(binding, []) if each is not heard]
+            if left:
+                listeners[binding] = left
+
+        return end
 
     def _binding(self) -> bytes:
         """Takes the place of a round's terms."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from math import nan
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from feeds.units import MS
 from oracle.follow.follower import RoundFollower
 from oracle.follow.told_round import RefusedWhy
+from oracle.model.spec import RULES_VERSION
 from oracle.node.relay import RELAY_ENDS, OperatorRelay
-
-_PREFIX = "lrt_oracle_follow_"
+from oracle.serve.http_gauges import HttpGauges
+from oracle.serve.metric_catalog import counter_family, gauge_family, made_gauge
 
 
 class FollowGauges(Collector):
@@ -25,6 +28,9 @@ class FollowGauges(Collector):
         now_ms: the clock.
         streams: how many event streams are open.
         relay: what asks operators; None: they are not asked.
+
+    Attributes:
+        http: counts what the endpoint is asked.
     """
 
     def __init__(
@@ -38,6 +44,9 @@ class FollowGauges(Collector):
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._registry.register(self)
+        self.http = HttpGauges(self._registry)
+        build = made_gauge(self._registry, "build_info")
+        build.labels(version("lrt-oracle"), str(RULES_VERSION), sys.version.split()[0]).set(1)
 
     def render(self) -> bytes:
         """The exposition, as text."""
@@ -46,36 +55,16 @@ class FollowGauges(Collector):
     def collect(self) -> Iterator[Metric]:
         """All of them."""
         newest_s, now_s = self._follower.newest_s, self._now_ms() / MS
-        yield self._gauge("round_timestamp_seconds", "round_time of the newest verified round", newest_s)
-        yield self._gauge("lag_seconds", "since that round_time", now_s - newest_s if newest_s else float("nan"))
-        blind = 1 if self._follower.sets.error else 0
-        yield self._gauge("chain_unreadable", "1 while the store's chain cannot be read", blind)
-        yield self._gauge("stream_readers", "open event streams", self._streams())
-        label = ["source"]
-        up = GaugeMetricFamily(_PREFIX + "source_connected", "1 while the stream of a source is open", labels=label)
-        round_s = GaugeMetricFamily(
-            _PREFIX + "source_round_timestamp_seconds", "newest round of a source that verified", labels=label
-        )
-        verified = CounterMetricFamily(_PREFIX + "source_verified", "rounds that a source told first", labels=label)
-        breaks = CounterMetricFamily(_PREFIX + "source_breaks", "how often its stream broke", labels=label)
-        refused = CounterMetricFamily(
-            _PREFIX + "source_refused", "rounds of a source that do not verify", labels=["source", "why"]
-        )
-        for state in self._follower.states:
-            up.add_metric([state.name], int(state.connected))
-            round_s.add_metric([state.name], state.newest_s)
-            verified.add_metric([state.name], state.verified)
-            breaks.add_metric([state.name], state.breaks)
-            for why in RefusedWhy:
-                refused.add_metric([state.name, why], state.refused[why])
-        yield from (up, round_s, verified, breaks, refused)
-        asked = CounterMetricFamily(
-            _PREFIX + "relayed", "questions to operators, by what became of them", labels=["end"]
-        )
-        for end in RELAY_ENDS:
-            asked.add_metric([end], 0 if self._relay is None else self._relay.counts[end])
-        yield asked
-
-    @staticmethod
-    def _gauge(name: str, text: str, value: float) -> Metric:
-        return GaugeMetricFamily(_PREFIX + name, text, value=value)
+        states = self._follower.states
+        yield gauge_family("follow_round_timestamp_seconds", {(): newest_s})
+        yield gauge_family("follow_lag_seconds", {(): now_s - newest_s if newest_s else nan})
+        yield gauge_family("follow_chain_unreadable", {(): bool(self._follower.sets.error)})
+        yield gauge_family("follow_stream_readers", {(): self._streams()})
+        yield gauge_family("follow_source_connected", {(s.name,): s.connected for s in states})
+        yield gauge_family("follow_source_round_timestamp_seconds", {(s.name,): s.newest_s for s in states})
+        yield counter_family("follow_source_verified", {(s.name,): s.verified for s in states})
+        yield counter_family("follow_source_breaks", {(s.name,): s.breaks for s in states})
+        refused: dict[tuple[str, ...], float] = {(s.name, w.value): s.refused[w] for s in states for w in RefusedWhy}
+        yield counter_family("follow_source_refused", refused)
+        relay = self._relay
+        yield counter_family("follow_relayed", {(e,): 0 if relay is None else relay.counts[e] for e in RELAY_ENDS})

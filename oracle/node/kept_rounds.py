@@ -1,4 +1,7 @@
-"""Verified rounds of a day in memory: all of the last hour, before that one a minute. It answers what a database answers."""
+"""Verified rounds of a day in memory: all of the last hour, before that one a minute and every change of a status.
+
+It answers what a database answers.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,14 @@ from feeds.units import MS
 from oracle.follow.follower import VerifiedRound
 from oracle.model.publication import Explanation, Record, Silent, Transition
 from oracle.model.roll_up import RollUp
+from oracle.model.status import Status
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.web import HttpProblem
 from oracle.sign.messages import Agreement
 from oracle.storage.shown_rows import FeedPush
 
 _WHOLE_S, _THINNED_S = 3_600, 60
+_NEVER_S = 1 << 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +68,35 @@ class KeptRounds:
     def __len__(self) -> int:
         return len(self._times)
 
+    def whole_since_s(self) -> int:
+        """From when on every round is here; far ahead where there is none."""
+        if not self._times:
+            return _NEVER_S
+        whole_s = self._times[-1] - _WHOLE_S if self._is_thinned else 0
+        return self._times[bisect_left(self._times, whole_s)]
+
+    def is_of(self, target: str | None) -> bool:
+        """Whether rounds of a target are kept here; None: of any."""
+        return target in {None, self._target}
+
+    def copied(self) -> KeptRounds:
+        """The same at this moment: it stays as it is while others read it."""
+        made = KeptRounds(self._target, self._keep_s, self._told_by)
+        made._by_time, made._records = dict(self._by_time), dict(self._records)
+        made._times, made._rows = list(self._times), list(self._rows)
+        made._count, made._is_thinned = self._count, self._is_thinned
+        return made
+
     def _thin(self) -> None:
-        """Let go what is too old, and of what is older than an hour all but the first of each minute."""
+        """Let go what is too old, and of what is older than an hour all but the first of each minute and each change of a status."""
         newest_s = self._times[-1]
         gone = set(self._times[: bisect_left(self._times, newest_s - self._keep_s)])
         old = self._times[len(gone) : bisect_left(self._times, newest_s - _WHOLE_S)]
-        gone |= {t for before, t in pairwise(old) if before // _THINNED_S == t // _THINNED_S}
+        gone |= {
+            t
+            for before, t in pairwise(old)
+            if before // _THINNED_S == t // _THINNED_S and self._statuses(before) == self._statuses(t)
+        }
         if not gone:
             return
         self._is_thinned = True
@@ -76,6 +104,9 @@ class KeptRounds:
             del self._by_time[round_s], self._records[round_s]
         self._times = [t for t in self._times if t not in gone]
         self._rows = [r for r in self._rows if r.round_time_s not in gone]
+
+    def _statuses(self, round_s: int) -> dict[str, Status]:
+        return {feed: r.report.status for feed, r in self._records[round_s].items()}
 
     # --- what a database answers ------------------------------------------------------------------------------------------
 
@@ -107,19 +138,26 @@ class KeptRounds:
 
     def changes(self, feed: str, limit: int) -> Sequence[Transition]:
         """The newest changes of a feed's status among what is kept, the newest first."""
+        return [c for _, c in self.changes_by_round(feed)][:limit]
+
+    def changes_by_round(self, feed: str) -> Sequence[tuple[int, Transition]]:
+        """All of them with the round of each, the newest first."""
         found = self.history(feed, 0, self._times[-1] * MS if self._times else 0, len(self._times) + 1)
         changes = [
-            Transition(
-                at_ms=b.report.round_time_s * MS,
-                feed=feed,
-                before=a.report.status,
-                after=b.report.status,
-                reasons=b.reasons,
+            (
+                b.report.round_time_s,
+                Transition(
+                    at_ms=b.computed_at_ms,
+                    feed=feed,
+                    before=a.report.status,
+                    after=b.report.status,
+                    reasons=b.reasons,
+                ),
             )
             for a, b in pairwise(found)
             if a.report.status is not b.report.status
         ]
-        return changes[::-1][:limit]
+        return changes[::-1]
 
     def pushes_of(self, feed: str, target: str, limit: int) -> Sequence[FeedPush]:
         """None: a node pushes nothing."""

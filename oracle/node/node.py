@@ -9,52 +9,26 @@ from contextlib import AsyncExitStack
 import aiohttp
 import structlog
 
-from oracle.assemble.handing_on import check_nats_installed
-from oracle.assemble.network import configured_peers, home_target
+from oracle.archive.reading import ArchiveReader
+from oracle.assemble.following import Followed, followed, following_problems
+from oracle.assemble.network import configured_peers
 from oracle.assemble.staking import stake_follower
-from oracle.chain.store_reads import StoreReads
 from oracle.config.feed_risks import risks_of
 from oracle.config.resolve import ResolvedConfig
-from oracle.config.tables.forms import raw_address
-from oracle.config.tables.schema import ConfigError, Problem
+from oracle.config.tables.schema import ConfigError
 from oracle.follow.follower import RoundFollower
-from oracle.follow.jetstream import JetStreamSource
-from oracle.follow.operator_stream import OperatorStream
-from oracle.follow.sources import RoundSource
-from oracle.follow.store_sets import StoreSets
-from oracle.model.spec import FeedSpec
-from oracle.nats.link import nats_access
 from oracle.node.follow_gauges import FollowGauges
 from oracle.node.node_service import NodeService
 from oracle.node.relay import OperatorRelay, relaying
 from oracle.node.report_check import ReportCheck
 from oracle.node.store_looks import store_looks
 from oracle.runtime.listening import cannot_listen
-from oracle.runtime.log_limit import limit_logs
 from oracle.serve.connection_gate import GateLimits
 from oracle.serve.server import Server, serve
-from oracle.sign.eip712 import Domain
 from oracle.stake.follow import StakeFollower
 
 _HOUR_S = 3_600
 _log = structlog.get_logger("oracle.node.node")
-
-
-def node_problems(resolved: ResolvedConfig) -> list[Problem]:
-    """What keeps a config from being a node's."""
-    problems = []
-    if not resolved.config.node.operators and not resolved.config.nats.servers:
-        text = "is empty: list the public endpoints of the operators that this node follows, or nats.servers"
-        problems.append(Problem("node.operators", text))
-    if home_target(resolved.config) is None:
-        text = "is missing: a node verifies rounds against the signer set of a store; add [targets.NAME] with chain and store"
-        problems.append(Problem("targets", text))
-    return problems
-
-
-def sealed_specs(resolved: ResolvedConfig) -> dict[str, FeedSpec]:
-    """Feeds that operators seal, and crosses of them: of others a node never hears."""
-    return {f: s for f, s in resolved.specs.items() if set(s.legs or (f,)) <= set(resolved.pushed)}
 
 
 def _names(resolved: ResolvedConfig) -> dict[bytes, str]:
@@ -82,7 +56,7 @@ class ServingNode:
     """
 
     def __init__(self, resolved: ResolvedConfig, now_ms: Callable[[], int]) -> None:
-        if problems := node_problems(resolved):
+        if problems := following_problems(resolved, resolved.config.node.operators, "node.operators"):
             raise ConfigError(problems)
         self._resolved, self._now_ms = resolved, now_ms
         self.server: Server | None = None
@@ -91,13 +65,12 @@ class ServingNode:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set."""
-        limit_logs()
         async with AsyncExitStack() as opened:
             connector = aiohttp.TCPConnector(force_close=True)  # a stream that broke leaves nothing to use again
             session = await opened.enter_async_context(
                 aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
             )
-            self.follower, service = self._made(session, opened)
+            self.follower, service = await self._made(session, opened)
             relay = self._relay(session, self.follower)
             if relay is not None:
                 opened.push_async_callback(relay.close)
@@ -126,34 +99,32 @@ class ServingNode:
     def _streams(self) -> int:
         return 0 if self.server is None else len(self.server.hub) + len(self.server.sealed)
 
-    def _made(self, session: aiohttp.ClientSession, opened: AsyncExitStack) -> tuple[RoundFollower, NodeService]:
+    async def _made(self, session: aiohttp.ClientSession, opened: AsyncExitStack) -> tuple[RoundFollower, NodeService]:
         resolved, config = self._resolved, self._resolved.config
-        name = home_target(config) or ""
-        target = config.targets[name]
-        chain = config.chains[target.chain]
-        domain = Domain(chain_id=chain.chain_id, store=raw_address(target.store))
-        store = StoreReads(chain.endpoints, domain, agree=target.agree)
-        opened.push_async_callback(store.close)
-        looks, stores = store_looks(resolved, sealed_specs(resolved), self._now_ms)
+        keep_s = config.node.keep_hours * _HOUR_S
+        made = followed(resolved, config.node.operators, opened, now_ms=self._now_ms, keep_s=keep_s, session=session)
+        looks, stores = store_looks(resolved, made.specs, self._now_ms)
         self._stake = stake_follower(config, self._now_ms)
         for each in stores:
             opened.push_async_callback(each.close)
         if self._stake is not None:
             opened.push_async_callback(self._stake.close)
-        keep_s, specs = config.node.keep_hours * _HOUR_S, sealed_specs(resolved)
-        sources: list[RoundSource] = [OperatorStream(u, i, session) for i, u in enumerate(config.node.operators)]
-        if config.nats.servers:
-            check_nats_installed(config.nats)
-            sources.append(JetStreamSource(nats_access(config.nats), config.nats.stream, domain, len(sources)))
-        follower = RoundFollower(
-            name, StoreSets(store, self._now_ms), specs, sources, now_ms=self._now_ms, keep_s=keep_s
-        )
         service = NodeService(
-            name, specs, follower, interval_s=config.oracle.round_interval_s, keep_s=keep_s, now_ms=self._now_ms,
-            risks=risks_of(resolved), stores=looks, stake=self._stake.view if self._stake is not None else lambda: None,
-            names=_names(resolved), relays=config.node.relay,
+            made.target, made.specs, made.follower, interval_s=config.oracle.round_interval_s, keep_s=keep_s,
+            now_ms=self._now_ms, risks=risks_of(resolved), stores=looks,
+            stake=self._stake.view if self._stake is not None else lambda: None, names=_names(resolved),
+            relays=config.node.relay, archive=await self._archive(made, opened),
         )  # fmt: skip
-        return follower, service
+        return made.follower, service
+
+    async def _archive(self, made: Followed, opened: AsyncExitStack) -> ArchiveReader | None:
+        dsn = self._resolved.config.node.archive
+        if dsn is None:
+            return None
+        reader = ArchiveReader(dsn, made.store.domain, made.target)
+        opened.push_async_callback(reader.close)
+        await reader.start()
+        return reader
 
     def _relay(self, session: aiohttp.ClientSession, follower: RoundFollower) -> OperatorRelay | None:
         node = self._resolved.config.node
@@ -172,7 +143,7 @@ class ServingNode:
             return await serve(
                 service, host=api.host, port=api.port, now_ms=self._now_ms, metrics=gauges.render,
                 cors_origins=api.cors_origins, gate_limits=GateLimits(connections=api.max_connections, idle_s=api.idle_s),
-                elsewhere=elsewhere,
+                counts=gauges.http, elsewhere=elsewhere,
             )  # fmt: skip
         except OSError as e:
             raise cannot_listen("api", api.host, api.port, e) from None

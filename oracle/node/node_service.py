@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from feeds.units import MS
+from oracle.archive.reading import ArchiveReader
 from oracle.follow.follower import RoundFollower, VerifiedRound
 from oracle.follow.sources import SourceState
 from oracle.model.publication import OnChain, Record, Silent, Transition
 from oracle.model.risk import FeedRisk, LiveRisk
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Why
+from oracle.node.further_rounds import read_further
 from oracle.node.kept_rounds import KeptRounds
 from oracle.node.known_risks import known_risks
 from oracle.node.signed_rounds import SignedRounds
@@ -20,6 +22,7 @@ from oracle.serve.documents import Abstaining
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.interface import Health, NodeShown, NoReport, SourceShown, StoredRounds, Update
 from oracle.serve.operators import OperatorsView
+from oracle.serve.silences import Silences
 from oracle.sign.messages import SignedBatch
 from oracle.stake.follow import StakeView
 
@@ -43,18 +46,19 @@ class NodeService:
         stake: what the contracts around the store say.
         names: of operators, by report address, as far as the config has them.
         relays: whether operators are asked for what is not here.
+        archive: where older rounds are; None: nowhere.
     """
 
     def __init__(
         self, target: str, specs: Mapping[str, FeedSpec], follower: RoundFollower, *, interval_s: int, keep_s: int,
         now_ms: Callable[[], int], risks: Mapping[str, FeedRisk], stores: StoreLooks | None = None,
         stake: Callable[[], StakeView | None] = lambda: None, names: Mapping[bytes, str] | None = None,
-        relays: bool = False,
+        relays: bool = False, archive: ArchiveReader | None = None,
     ) -> None:  # fmt: skip
         self._target, self._specs, self._follower = target, specs, follower
         self._interval_s, self._now_ms, self._risks = interval_s, now_ms, risks
         self.stores, self.stake = stores or StoreLooks({}), stake
-        self._relays = relays
+        self._relays, self._archive = relays, archive
         self._signed = SignedRounds(target, names or {})
         self.kept = KeptRounds(target, keep_s, [s.name for s in follower.states if s.is_operator])
         self._records: dict[str, Record] = {}
@@ -63,6 +67,7 @@ class NodeService:
         self._listeners: list[Callable[[Update], None]] = []
         self._started_ms = now_ms()
         self._round_s: int | None = None
+        self._silences = Silences()
         follower.takers.append(self.take)
 
     async def take(self, verified: VerifiedRound) -> None:
@@ -85,6 +90,7 @@ class NodeService:
             for r in verified.records
             if (b := before[r.feed]) is not None and b.report.status is not r.report.status
         ]
+        self._silences.note({f: self._abstaining.get(f) for f in self._specs}, self._now_ms())
         self._notify(Update(round_time_s=round_s, transitions=tuple(changes)))
 
     def _take_older(self, verified: VerifiedRound) -> None:
@@ -160,8 +166,8 @@ class NodeService:
         return self._round_s if record is None or feed in self._abstaining else record.report.round_time_s
 
     async def read_stored(self, read: Callable[[StoredRounds], T]) -> T:
-        """Result of a function of the rounds that are kept."""
-        return read(self.kept)
+        """Result of a function of the rounds that are kept, here and in the archive."""
+        return read(self.kept) if self._archive is None else await read_further(read, self.kept, self._archive)
 
     def targets(self) -> tuple[str, ...]:
         """The store that is followed."""
@@ -187,6 +193,8 @@ class NodeService:
         if self._follower.sets.error:
             reasons.append(f"the store's chain cannot be read: {self._follower.sets.error}")
         warnings = [*self._warnings(), *(w for k in self.stores.looks.values() for w in k.warnings(now_ms))]
+        if self._archive is not None and self._archive.error:
+            warnings.append(f"the archive does not answer: {self._archive.error}")
         return Health(
             live=True,
             ready=not reasons,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -30,7 +30,6 @@ from oracle.push.seating import Seating
 from oracle.push.sending.pusher import Pusher
 from oracle.push.settings import PushRules, TargetPace
 from oracle.round.rounds import Round
-from oracle.runtime.log_limit import LogBudget
 from oracle.sign.operator import Operator
 from oracle.sign.signed_batch import CollectedSignatures
 
@@ -41,6 +40,7 @@ _STALE_SET = frozenset({"WrongEpoch", "Expired", "BadSignature", "BelowThreshold
 _PACE = TargetPace()
 _NOBODY_ELSE = OtherOperators()
 _log = structlog.get_logger("oracle.push.target")
+_NO_PUSH = "no push this time; the next tick tries again"
 
 
 class Target:
@@ -63,6 +63,7 @@ class Target:
         others: the operators of other processes at it.
 
     Attributes:
+        client, feeds: as given.
         pusher: what the store holds, and what is under way.
         due_now: what would be pushed.
         pace: as given; each tick reads it anew.
@@ -90,7 +91,7 @@ class Target:
         self.name = name
         self.can_send, self._closed = can_send, closed
         self.counts: Counter[str] = Counter()
-        self._client, self._feeds, self._context, self.pace = client, feeds, context, pace
+        self.client, self.feeds, self._context, self.pace = client, feeds, context, pace
         self._policy = policy or PushPolicy()
         self._warn_pushes = warn_pushes
         self._attesters = Attesters(name, operators, now_ms=context.now_ms, collect=context.collect)
@@ -103,12 +104,13 @@ class Target:
             now_ms=context.now_ms, on_failed=context.on_failed, peers=others.peers,
         )  # fmt: skip
         self._turns: PushTurns | None = None
+        self._hear_no_more: Callable[[], None] = lambda: None
         if others.peers is not None and operators:
             self._turns = PushTurns(
                 operators[0].address, others.peers, indexes=lambda: frozenset(self.indexes.values()), now_ms=context.now_ms,
                 stage_s=self._policy.stage_s, round_s=round_s, on_stage=context.on_stage, on_announced=context.on_announced,
             )  # fmt: skip
-            others.peers.listen(self._hear)
+            self._hear_no_more = others.peers.listen(self._hear)
         self._seating = Seating(
             name, client, self._attesters, self._arming, context.rounds, rules=rules, pace=pace, now_ms=context.now_ms,
             on_failed=context.on_failed, members=others.members, on_members=others.on_members,
@@ -132,12 +134,9 @@ class Target:
         )  # fmt: skip
         self._newest: Round | None = None
         self._turn_ms: int | None = None
-        self._has_news = False
-        self._log_budget = LogBudget()
+        self._has_news = self._is_failing = False
         self._read_ms: int | None = None
         self._last_read: Mapping[int, Report] = self.pusher.stored
-
-    # --- as others see it ----------------------------------------------------------------------------------------
 
     @property
     def connected(self) -> bool:
@@ -177,7 +176,7 @@ class Target:
     @property
     def feeds_to_push(self) -> frozenset[str]:
         """Feeds that are to be pushed there; none in a dry run."""
-        return frozenset(self._feeds) if self.can_send or self._closed else frozenset()
+        return frozenset(self.feeds) if self.can_send or self._closed else frozenset()
 
     def status(self) -> TargetStatus:
         """How it stands, for readiness and metrics."""
@@ -189,7 +188,7 @@ class Target:
             quorum=self._attesters.quorum(self._newest),
             pushes_left=self._balance.pushes_left,
             few_pushes=self._warn_pushes,
-            feeds=tuple(self._feed_status(f) for f in self._feeds),
+            feeds=tuple(self._feed_status(f) for f in self.feeds),
             closed=self._closed,
             pending=self.pusher.pending,
         )
@@ -204,10 +203,14 @@ class Target:
     async def collect_signatures(self, feeds: Sequence[str]) -> CollectedSignatures | None:
         """Have a batch of these feeds signed for the newest round; None before the first round or without a seat."""
         newest = self._newest
-        indexes = [self.indexes[f] for f in feeds if f in self.indexes]
         if newest is None or not self._attesters.reports(newest):
             return None
-        return await self._batches.collect_signatures(newest, indexes)
+        return await self._batches.collect_signatures(newest, [self.indexes[f] for f in feeds if f in self.indexes])
+
+    def change_feeds(self, feeds: Sequence[str]) -> None:
+        """Push these from now on: the next tick takes the seats anew."""
+        self.feeds = feeds
+        self._attesters.leave_seats()
 
     # --- its life ------------------------------------------------------------------------------------------------
 
@@ -238,14 +241,18 @@ class Target:
         try:
             async with asyncio.timeout(self.pace.tick_s):
                 await self._tick()
+            if self._is_failing:
+                self._is_failing = False
+                _log.warning("the target answers again", target=self.name, ends=_NO_PUSH)
         except TROUBLE as e:
             self._failed(e)
         finally:
             self._note_read()
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
+        """Close the connections, and hear nothing more."""
+        self._hear_no_more()
+        await self.client.close()
 
     async def _tick(self) -> None:
         if not self.connected:
@@ -263,15 +270,13 @@ class Target:
             await self.pusher.refresh()  # nothing is due for long: what is on chain is known all the same
 
     def _failed(self, error: Exception) -> None:
-        """Count what a tick ended with; one line of the log for many of a kind: a tick comes twice a second."""
+        """Count what a tick ended with."""
         word = failure_word(error)
         self.counts["failed"] += 1
         (self._context.on_failed if self._batches.is_pushing else self._context.on_look_failed)(word)
         self._batches.is_pushing = False
-        more = self._log_budget.more(word)
-        if more is not None:
-            _log.warning("no push this time; the next tick tries again", target=self.name, why=str(error)[:300],
-                         more_since_the_last_line=more)  # fmt: skip
+        self._is_failing = True
+        _log.warning(_NO_PUSH, target=self.name, why=str(error)[:300], fingerprint=word)
         if isinstance(error, StoreRefuses) and error.name in _STALE_SET:
             self._attesters.leave_seats()
 
@@ -282,7 +287,7 @@ class Target:
 
     async def _connect(self) -> None:
         signers = (await self._seating.read_signers()).at(self._round_s())
-        indexes = await self._seating.read_indexes(self._feeds)
+        indexes = await self._seating.read_indexes(self.feeds)
         await self.pusher.start(indexes)
         self._onchain.set_indexes(indexes)
         await self._seating.refresh_members()
@@ -296,8 +301,6 @@ class Target:
     def _round_s(self) -> int:
         """The round that a push would be of now."""
         return self._newest.round_time_s if self._newest is not None else self._context.now_ms() // MS
-
-    # --- pushing -------------------------------------------------------------------------------------------------
 
     async def _push_due(self) -> None:
         newest = self._newest

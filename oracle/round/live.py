@@ -76,14 +76,30 @@ class Live:
         published: Callable[[str], Published | None] = lambda _: None,
     ) -> None:
         self.on_fault: Callable[[str, Exception], None] = lambda _feed, _error: None
-        self._specs = specs
         self._states = states
         self._observe = observe
         self._published = published
         self._usable: dict[str, _Usable] = {}
         self._indications: dict[str, Record] = {}
+        self._list(specs)
+
+    def _list(self, specs: Mapping[str, FeedSpec]) -> None:
+        self._specs = specs
         self._needs = {feed: _needs(spec) for feed, spec in specs.items()}
         self._dependents = _dependents(self._needs)
+
+    def change(self, specs: Mapping[str, FeedSpec]) -> Callable[[], None]:
+        """Indicate these from now on. Returns what takes it back."""
+        before = self._specs, self._usable, self._indications
+
+        def undo() -> None:
+            listed, self._usable, self._indications = before
+            self._list(listed)
+
+        self._usable = {f: u for f, u in self._usable.items() if f in specs}
+        self._indications = {f: r for f, r in self._indications.items() if f in specs}
+        self._list(specs)
+        return undo
 
     def get(self, feed: str) -> Record | None:
         """The feed's newest indication; None while it abstains or before its first."""

@@ -13,8 +13,9 @@ from oracle.model.spec import FeedSpec
 from oracle.model.state import Memory
 from oracle.model.status import Reason, Status, Why
 from oracle.model.types import Abstained, FeedRound, Report, Result
-from oracle.report.compose import cross_price, price_of
+from oracle.report.compose import cross, cross_price, price_of
 from oracle.round.contributions import reasons_for
+from oracle.sign.messages import Agreement
 
 _WHOLE_PPM = 1_000_000
 Results = Mapping[str, Mapping[str, Result]]
@@ -205,3 +206,33 @@ def abstentions(results: Results, published: Mapping[str, Report]) -> dict[str, 
             if isinstance(result, Abstained) and has_no_price:
                 by_feed.setdefault(feed, result)
     return by_feed
+
+
+def agreement_of(outcome: RoundOutcome) -> Agreement:
+    """What was agreed on at a store: the input of the round's records. Its values only where all were heard: a part gives others."""
+    terms, sealed, used = outcome.terms, outcome.sealed, outcome.used_values
+    assert sealed is not None  # noqa: S101 - whoever calls has looked
+    values = used if len(used) == len(sealed.content.values) else ()
+    return Agreement(
+        target=terms.target,
+        round_time_s=terms.round_time_s,
+        signers=terms.signers,
+        feeds=tuple(terms.indexes),
+        indexes=tuple(terms.indexes.values()),
+        values=tuple(v.signed for v in values),
+        items=sealed.content.items,
+        step=sealed.step,
+        seals=sealed.signatures,
+        dropped=sealed.content.dropped,
+        version=terms.rules.version,
+        rules=terms.rules.digest,
+    )
+
+
+def with_crosses(specs: Mapping[str, FeedSpec], published: Mapping[str, Report]) -> dict[str, Report]:
+    """What is published, with the products whose legs are both in it."""
+    reports = dict(published)
+    for name, spec in specs.items():
+        if spec.is_cross and all(leg in reports for leg in spec.legs):
+            reports[name] = cross([reports[leg] for leg in spec.legs])
+    return reports

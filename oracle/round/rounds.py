@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from feeds.types import Outcome
 from feeds.units import MS
@@ -13,10 +14,18 @@ from oracle.model.publication import Record, Transition
 from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
 from oracle.model.types import Abstained, FeedRound, FoldedFeed, Leg, Published, Report, Result
-from oracle.report.compose import cross, published_after_record
+from oracle.report.compose import published_after_record
 from oracle.round.contributions import signable_reports
 from oracle.round.no_price import suspected_leg
-from oracle.round.records import RecordMaker, Results, abstentions, missing_feeds, transitions
+from oracle.round.records import (
+    RecordMaker,
+    Results,
+    abstentions,
+    agreement_of,
+    missing_feeds,
+    transitions,
+    with_crosses,
+)
 from oracle.round.seat import HomeStore, SignerSeat
 from oracle.round.step import as_leg, step
 from oracle.sign.messages import Agreement, Refusal, RoundSigner
@@ -83,12 +92,36 @@ class Rounds:
     """
 
     def __init__(self, specs: Mapping[str, FeedSpec], members: Sequence[Member], home: HomeStore | None = None) -> None:
-        self.specs = specs
+        self.specs = dict(specs)
+        """The same mapping for good: a change of feeds fills it anew."""
         self.members = tuple(members)
         self._home = home
         self._seats: dict[str, SignerSeat] = {}
         self._last: dict[str, Record] = {}
         self._published: dict[str, Published] = {}
+
+    def change(
+        self, specs: Mapping[str, FeedSpec], members: Sequence[Member], home: HomeStore | None, targets: Iterable[str]
+    ) -> Callable[[], None]:
+        """Make rounds of these feeds from the next one on, for these targets. Returns what takes it back.
+
+        ``members``: the same operators, each with its feeds and their states. ``home``: as before, with the feeds signed there now.
+        """
+        before = dict(self.specs), self.members, self._home, self._seats
+        self._take(specs, members, home, {name: seat for name, seat in self._seats.items() if name in set(targets)})
+        return partial(self._take, *before)
+
+    def _take(
+        self,
+        specs: Mapping[str, FeedSpec],
+        members: Sequence[Member],
+        home: HomeStore | None,
+        seats: dict[str, SignerSeat],
+    ) -> None:
+        listed = dict(specs)
+        self.specs.clear()
+        self.specs.update(listed)
+        self.members, self._home, self._seats = tuple(members), home, seats
 
     def fold(self, round_time_s: int, observed: Mapping[str, Sequence[Outcome]], *, now_ms: int) -> FoldedRound:
         """Fold every feed for every member; the caller then has the asks agreed on.
@@ -137,14 +170,14 @@ class Rounds:
         last = self._last if last is None else last
         outcome = outcomes.get(folded.home) if folded.home is not None else None
         sealed = outcome if outcome is not None and outcome.sealed is not None else None
-        published = self._with_crosses(self._published_reports(folded, sealed))
+        published = with_crosses(self.specs, self._published_reports(folded, sealed))
         records = self._records(folded, sealed, published, last)
         unsealed = self._why_unsealed(folded, outcome)
         return Round(
             round_time_s=folded.round_time_s,
             feeds=folded.feeds,
             outcomes=outcomes,
-            agreements=tuple(_agreement(o) for o in outcomes.values() if o.sealed is not None),
+            agreements=tuple(agreement_of(o) for o in outcomes.values() if o.sealed is not None),
             records=records,
             transitions=transitions(records, last, folded.now_ms),
             abstained=abstentions(folded.results, published),
@@ -187,7 +220,8 @@ class Rounds:
         for folded in done.feeds:
             by_name[folded.operator].states[folded.spec.feed] = folded.after
         records = {r.feed: r for r in done.records}
-        self._last |= {f: r for f, r in records.items() if f not in self._last or _is_newer(r, self._last[f])}
+        last_s = {f: r.report.round_time_s for f, r in self._last.items()}
+        self._last |= {f: r for f, r in records.items() if r.report.round_time_s > last_s.get(f, -1)}
         for feed, spec in self.specs.items():
             before = self._published.get(feed)
             after = None if spec.is_cross else published_after_record(before, records.get(feed), done.round_time_s)
@@ -314,35 +348,3 @@ class Rounds:
         if unsealed:
             return dict.fromkeys(sorted(feeds), unsealed)
         return missing_feeds(sealed, sorted(feeds)) if sealed is not None else {}
-
-    def _with_crosses(self, published: dict[str, Report]) -> dict[str, Report]:
-        reports = dict(published)
-        for name, spec in self.specs.items():
-            if spec.is_cross and all(leg in reports for leg in spec.legs):
-                reports[name] = cross([reports[leg] for leg in spec.legs])
-        return reports
-
-
-def _is_newer(record: Record, than: Record) -> bool:
-    return record.report.round_time_s > than.report.round_time_s
-
-
-def _agreement(outcome: RoundOutcome) -> Agreement:
-    """What was agreed on at a store: the input of the round's records. Its values only where all were heard: a part gives others."""
-    terms, sealed, used = outcome.terms, outcome.sealed, outcome.used_values
-    assert sealed is not None  # noqa: S101 - whoever calls has looked
-    values = used if len(used) == len(sealed.content.values) else ()
-    return Agreement(
-        target=terms.target,
-        round_time_s=terms.round_time_s,
-        signers=terms.signers,
-        feeds=tuple(terms.indexes),
-        indexes=tuple(terms.indexes.values()),
-        values=tuple(v.signed for v in values),
-        items=sealed.content.items,
-        step=sealed.step,
-        seals=sealed.signatures,
-        dropped=sealed.content.dropped,
-        version=terms.rules.version,
-        rules=terms.rules.digest,
-    )

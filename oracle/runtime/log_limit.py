@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Hashable
 
 _PERIOD_S = 60.0
 _MOST_KINDS = 256
-NOISY = ("asyncio", "aiohttp.server", "aiohttp.web", "aiohttp.internal", "aiohttp.client")
-"""Loggers of libraries that write a line, some with a trace, for each single connection or request."""
 
 
 class LogBudget:
@@ -40,27 +37,3 @@ class LogBudget:
             self._written.pop(next(iter(self._written)))
         self._written[kind] = now_s, 0
         return left_out
-
-
-class LogLimit(logging.Filter):
-    """The same for a library's logger. A kind is the logger, the first line as it was written, and the exception's type."""
-
-    def __init__(self, budget: LogBudget | None = None) -> None:
-        super().__init__()
-        self._budget = LogBudget() if budget is None else budget
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is written; the number of those left out before it is added."""
-        error = record.exc_info[0] if record.exc_info else None
-        more = self._budget.more((record.name, str(record.msg).partition("\n")[0], error))
-        if more:
-            record.msg, record.args = f"{record.getMessage()} ({more} more of this kind since its last line)", ()
-        return more is not None
-
-
-def limit_logs(names: tuple[str, ...] = NOISY) -> None:
-    """Have these loggers write one line per kind and minute. It may be called again."""
-    for name in names:
-        logger = logging.getLogger(name)
-        if not any(isinstance(f, LogLimit) for f in logger.filters):
-            logger.addFilter(LogLimit())

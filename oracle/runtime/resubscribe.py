@@ -25,6 +25,12 @@ class Resubscriber:
         self.ingest: Ingest | None = None
         self._observer, self._build = observer, build
         self._again = asyncio.Event()
+        self._supervisor: Supervisor | None = None
+
+    def change(self) -> None:
+        """What is read is not what it was: begin to read what is new in it, and end what is gone from it."""
+        if self.ingest is not None and self._supervisor is not None:
+            self._supervisor.change(self.ingest.tasks())
 
     def restart(self) -> None:
         """Forget everything, and subscribe to all sources again."""
@@ -35,7 +41,8 @@ class Resubscriber:
         while True:
             self._again.clear()
             self.ingest = self._build()
-            tasks = asyncio.create_task(Supervisor(self.ingest.tasks()).run())
+            self._supervisor = Supervisor(self.ingest.tasks())
+            tasks = asyncio.create_task(self._supervisor.run())
             again = asyncio.create_task(self._again.wait())
             try:
                 await asyncio.wait({tasks, again}, return_when=asyncio.FIRST_COMPLETED)

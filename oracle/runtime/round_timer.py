@@ -143,7 +143,7 @@ class RoundTimer:
         held = self._holds.held
         if held is not None and self._holds.was_reported:
             silent_ms = self._holds.silent_ms(self._clock.monotonic_ms())
-            _log.warning("rounds are made again", after=held.reason.value, for_ms=silent_ms)
+            _log.warning("rounds are made again", after=held.reason.value, for_ms=silent_ms, ends="no round is made")
 
     def _hold(self, held: RoundHold) -> None:
         self._metrics.held(held.reason.value)
@@ -161,7 +161,9 @@ class RoundTimer:
     def _read_clock(self) -> ClockReading:
         reading = self._clock.read()
         if reading.set_by_ms:
-            _log.warning("this machine's clock was set", by_ms=reading.set_by_ms, followed=bool(reading.followed_ms))
+            _log.warning(
+                "this machine's clock was set", by_ms=reading.set_by_ms, followed=bool(reading.followed_ms), news=True
+            )
         if reading.followed_ms:
             self._on_followed(reading.followed_ms)
         if self._clock.confirmed and not self._was_confirmed:

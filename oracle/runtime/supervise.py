@@ -30,8 +30,24 @@ class Supervisor:
         sleep: Callable[[float], Coroutine[None, None, None]] = asyncio.sleep,
     ) -> None:
         self._tasks = dict(tasks)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
         self._sleep = sleep
         self.restarts: Counter[str] = Counter(dict.fromkeys(tasks, 0))
+
+    def change(self, tasks: Mapping[str, Callable[[], Coroutine[None, None, None]]]) -> None:
+        """Run these from now on. One that is called the same and started by the same goes on; one that is gone is ended."""
+        before, self._tasks = self._tasks, dict(tasks)
+        self.restarts.update({name: 0 for name in tasks if name not in self.restarts})
+        if self._group is None:
+            return
+        for name in [n for n in self._running if tasks.get(n) != before[n]]:
+            self._running.pop(name).cancel()
+        for name in [n for n in tasks if n not in self._running]:
+            self._start(self._group, name)
+
+    def _start(self, group: asyncio.TaskGroup, name: str) -> None:
+        self._running[name] = group.create_task(self._keep(name, self._tasks[name]), name=name)
 
     async def run(self) -> None:
         """Run everything until cancelled.
@@ -41,12 +57,15 @@ class Supervisor:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                for name, start in self._tasks.items():
-                    group.create_task(self._keep(name, start), name=name)
+                self._group = group
+                for name in self._tasks:
+                    self._start(group, name)
         except* Fatal as e:
             fatal = e.exceptions[0]
         else:
             return
+        finally:
+            self._group = None
         raise fatal
 
     async def _keep(self, name: str, start: Callable[[], Coroutine[None, None, None]]) -> None:

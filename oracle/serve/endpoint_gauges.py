@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from feeds.chains.endpoint import EndpointState
 from feeds.units import MS
-
-_LABELS = ("chain", "endpoint")
+from oracle.serve.metric_catalog import counter_family, gauge_family
 
 
 class EndpointGauges(Collector):
@@ -35,21 +34,21 @@ class EndpointGauges(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All of them, as they are."""
-        up = GaugeMetricFamily("lrt_oracle_rpc_endpoint_up", "1: its last answer was good", labels=_LABELS)
-        head = GaugeMetricFamily(
-            "lrt_oracle_rpc_endpoint_head_timestamp_seconds", "time of the newest block that it has shown",
-            labels=_LABELS,
-        )  # fmt: skip
-        score = GaugeMetricFamily("lrt_oracle_rpc_endpoint_score", "100 without failures of late", labels=_LABELS)
-        lies = CounterMetricFamily("lrt_oracle_rpc_endpoint_lies", "answers of it that were outvoted", labels=_LABELS)
+        up = gauge_family("rpc_endpoint_up")
+        head = gauge_family("rpc_endpoint_head_timestamp_seconds")
+        latency = gauge_family("rpc_endpoint_latency_seconds")
+        score = gauge_family("rpc_endpoint_score")
+        lies = counter_family("rpc_endpoint_lies")
         for chain, states in self.chains.items():
             for name, state in _named(states):
                 up.add_metric((chain, name), state.usable)
                 score.add_metric((chain, name), state.score)
                 lies.add_metric((chain, name), state.lies)
+                if state.latency_ms is not None:
+                    latency.add_metric((chain, name), state.latency_ms / MS)
                 if state.head is not None:
                     head.add_metric((chain, name), state.head.time_ms / MS)
-        yield from (up, head, score, lies)
+        yield from (up, head, latency, score, lies)
 
 
 def _named(states: Iterable[EndpointState]) -> Iterator[tuple[str, EndpointState]]:

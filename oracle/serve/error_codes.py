@@ -28,3 +28,4 @@ class ErrorCode(StrEnum):
     NO_QUORUM = "no_quorum"
     BACKUP = "backup"
     NOT_HERE = "not_here"
+    ARCHIVE_AWAY = "archive_away"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from math import nan
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 
 from oracle.model.spec import FeedSpec
 from oracle.model.types import FeedRound, FoldedFeed
-
-_BY = ("feed",)
+from oracle.serve.metric_catalog import made_gauge
 
 
 class FeedGauges:
@@ -21,25 +20,28 @@ class FeedGauges:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-        self._abstains = self._gauge("feed_abstains", "1: the newest round brought no price")
-        self._groups = self._gauge(
-            "feed_groups", "independent groups behind the market price of the newest round; NaN: there is none"
-        )
-        self._least = self._gauge("feed_groups_needed", "groups that the market price needs")
-        self._most_spread = self._gauge("feed_max_spread_bps", "spread above which there is no price")
-        self._most_age = self._gauge("feed_max_age_seconds", "age of an input above which it does not count")
+        self._abstains = made_gauge(registry, "feed_abstains")
+        self._groups = made_gauge(registry, "feed_groups")
+        self._least = made_gauge(registry, "feed_groups_needed")
+        self._most_spread = made_gauge(registry, "feed_max_spread_bps")
+        self._most_age = made_gauge(registry, "feed_max_age_seconds")
 
     def expect(self, specs: Mapping[str, FeedSpec]) -> None:
         """Show the limits of all feeds, and that none has a price yet."""
+        self.limits(specs)
         for feed, spec in specs.items():
             self._abstains.labels(feed).set(1)
+            if not spec.legs:
+                self._groups.labels(feed).set(nan)
+
+    def limits(self, specs: Mapping[str, FeedSpec]) -> None:
+        """Show the limits of all feeds."""
+        for feed, spec in specs.items():
             if spec.legs:
                 continue
             self._least.labels(feed).set(spec.min_groups)
             self._most_spread.labels(feed).set(spec.max_spread_bps)
             self._most_age.labels(feed).set(spec.max_age_s)
-            self._groups.labels(feed).set(nan)
 
     def abstains(self, feed: str, *, now: bool) -> None:
         """Whether a feed has no price in the newest round."""
@@ -56,6 +58,3 @@ class FeedGauges:
                 self._groups.labels(each.spec.feed).set(nan)
         for feed, groups in fewest.items():
             self._groups.labels(feed).set(groups)
-
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"lrt_oracle_{name}", text, _BY, registry=self._registry)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import nan
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 
 from feeds.units import MS
 from oracle.model.target_status import TargetStatus
+from oracle.serve.metric_catalog import made_gauge
 
 
 class ChainGauges:
@@ -19,21 +20,17 @@ class ChainGauges:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-        target, feed = ("target",), ("target", "feed")
-        self._age = self._gauge("onchain_age_seconds", "since the round that a store holds; NaN: it holds none", feed)
-        self._heartbeat = self._gauge("onchain_heartbeat_seconds", "longest time between pushes", feed)
-        self._late = self._gauge("onchain_late", "1: the store should hold a newer round by now", feed)
-        self._missed = self._gauge("onchain_missed", "1: no price on chain yet of the newest cron time", feed)
-        self._connected = self._gauge("target_connected", "1: the operators sit in the signer set", target)
-        self._read_age = self._gauge("target_look_age_seconds", "since a read of the chain was complete", target)
-        self._weight = self._gauge(
-            "quorum_weight", "weight of those that signed the newest round, here or elsewhere; NaN: not known", target
-        )
-        self._threshold = self._gauge("quorum_threshold", "weight that a push needs; NaN: not known", target)
-        self._missing = self._gauge("quorum_missing", "signers of the store that are not among them", target)
-        self._round = self._gauge("round_timestamp_seconds", "round_time of this run's newest round; NaN: none", ())
-        self._ready = self._gauge("ready", "1 while /readyz answers 200", ())
+        self._age = made_gauge(registry, "onchain_age_seconds")
+        self._heartbeat = made_gauge(registry, "onchain_heartbeat_seconds")
+        self._late = made_gauge(registry, "onchain_late")
+        self._missed = made_gauge(registry, "onchain_missed")
+        self._connected = made_gauge(registry, "target_connected")
+        self._read_age = made_gauge(registry, "target_look_age_seconds")
+        self._weight = made_gauge(registry, "quorum_weight")
+        self._threshold = made_gauge(registry, "quorum_threshold")
+        self._missing = made_gauge(registry, "quorum_missing")
+        self._round = made_gauge(registry, "round_timestamp_seconds")
+        self._ready = made_gauge(registry, "ready")
 
     def set(self, targets: Iterable[TargetStatus], now_ms: int, *, ready: bool, round_s: int | None) -> None:
         """Set every gauge to its present value."""
@@ -52,6 +49,3 @@ class ChainGauges:
                 self._heartbeat.labels(name, feed.feed).set(feed.heartbeat_s)
                 self._late.labels(name, feed.feed).set(int(feed.late(now_ms)))
                 self._missed.labels(name, feed.feed).set(int(feed.missed(now_ms)))
-
-    def _gauge(self, name: str, description: str, labels: Sequence[str]) -> Gauge:
-        return Gauge(f"lrt_oracle_{name}", description, labels, registry=self._registry)

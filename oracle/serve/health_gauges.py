@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Metric
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+from oracle.serve.metric_catalog import gauge_family
 
 SEVERITIES = ("ok", "info", "warning", "critical")
 
@@ -39,11 +40,7 @@ class HealthGauges(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """1 for the severity that a look came to, 0 for the others."""
-        gauge = GaugeMetricFamily(
-            "lrt_oracle_health",
-            "1 for the worst that a look of the process at itself found, 0 else: see `lrt-oracle doctor`",
-            labels=("check", "severity"),
-        )
+        gauge = gauge_family("health")
         for check, severity in self.shown():
             for each in SEVERITIES:
                 gauge.add_metric((check, each), float(each == severity))

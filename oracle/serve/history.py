@@ -149,11 +149,21 @@ def _end_with_parent() -> None:
         os._exit(0)  # a killed parent cannot end a worker that waits for work
 
 
+class _Opened(dict[str, ReadOnlyDatabase]):
+    """The databases of one worker. Nobody is told that a thread ends, so they are closed when it drops them."""
+
+    def __del__(self) -> None:
+        for database in self.values():
+            database.close()
+
+
 _LOCAL = threading.local()
 
 
 def _read_in_worker(path: str, read: Callable[[StoredRounds], T]) -> T:
-    databases: dict[str, ReadOnlyDatabase] = _LOCAL.__dict__.setdefault("databases", {})
+    if not hasattr(_LOCAL, "databases"):
+        _LOCAL.databases = _Opened()
+    databases: _Opened = _LOCAL.databases
     if path not in databases:
         databases[path] = ReadOnlyDatabase(path)
     with databases[path].one_moment():

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from oracle.model.duty_kind import DutyKind
+from oracle.serve.metric_catalog import counter_family, gauge_family
 from oracle.stake.due.duties import DutiesDue
 
 
@@ -53,14 +54,8 @@ class KeeperGauges(Collector):
         keeper = self.keeper
         if keeper is None:
             return
-        oldest = GaugeMetricFamily(
-            "lrt_oracle_keeper_due_seconds",
-            "for how long the oldest duty of a kind is due and done by nobody; 0: none is",
-            labels=("target", "duty"),
-        )
-        hindered = GaugeMetricFamily(
-            "lrt_oracle_keeper_hindered", "duties that are due and would fail now", labels=("target", "duty")
-        )
+        oldest = gauge_family("keeper_due_seconds")
+        hindered = gauge_family("keeper_hindered")
         for kind in DutyKind:
             since_s = keeper.due.oldest_s(kind)
             oldest.add_metric((keeper.target, kind.value), 0 if since_s is None else max(0, keeper.now_s() - since_s))
@@ -68,28 +63,16 @@ class KeeperGauges(Collector):
             hindered.add_metric((keeper.target, kind.value), count)
         yield oldest
         yield hindered
-        calls = CounterMetricFamily(
-            "lrt_oracle_keeper_calls", "calls for duties, by what became of them", labels=("target", "duty", "outcome")
-        )
+        calls = counter_family("keeper_calls")
         for (kind, outcome), count in keeper.due.counts.items():
             calls.add_metric((keeper.target, kind.value, outcome), count)
         yield calls
-        left = GaugeMetricFamily(
-            "lrt_oracle_keeper_gas_left", "gas of the day's budget that is left", labels=("target",)
-        )
+        left = gauge_family("keeper_gas_left")
         left.add_metric((keeper.target,), keeper.gas_left if keeper.pays else 0)
         yield left
-        kept = GaugeMetricFamily(
-            "lrt_oracle_keeper_freeze_gas",
-            "gas that a freeze needs at most: by the time it is due so much of the budget is left by other duties",
-            labels=("target",),
-        )
+        kept = gauge_family("keeper_freeze_gas")
         kept.add_metric((keeper.target,), keeper.freeze_gas)
         yield kept
-        lacks = GaugeMetricFamily(
-            "lrt_oracle_keeper_freeze_lacks_gas",
-            "gas that will lack in the day's budget for a freeze when the next is due; 0: none",
-            labels=("target",),
-        )
+        lacks = gauge_family("keeper_freeze_lacks_gas")
         lacks.add_metric((keeper.target,), keeper.gas_lacks)
         yield lacks

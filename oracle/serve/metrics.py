@@ -7,7 +7,7 @@ from functools import partial
 from importlib.metadata import version
 from math import nan
 
-from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, generate_latest
+from prometheus_client import Counter, generate_latest
 
 from feeds.chains.reader import RpcStats
 from feeds.streams.ws import StreamHealth
@@ -15,28 +15,31 @@ from feeds.types import Failure, Outcome
 from feeds.units import MS, WAD
 from oracle.model.publication import Record
 from oracle.model.risk import LiveRisk
-from oracle.model.status import Status
+from oracle.model.status import Status, Why
 from oracle.model.types import Abstained
 from oracle.round.reference_divergence import Divergence
 from oracle.runtime.round_gate import HoldReason
+from oracle.serve.config_gauges import ConfigGauges
 from oracle.serve.endpoint_gauges import EndpointGauges
 from oracle.serve.feed_gauges import FeedGauges
 from oracle.serve.gauges import ChainGauges
 from oracle.serve.health_gauges import HealthGauges
+from oracle.serve.http_gauges import HttpGauges
 from oracle.serve.keeper_gauges import KeeperGauges
+from oracle.serve.metric_catalog import made_counter, made_enum, made_gauge, made_histogram
 from oracle.serve.operator_gauges import OperatorGauges
 from oracle.serve.outbox_gauges import OutboxGauges
 from oracle.serve.process_gauges import ProcessGauges
 from oracle.serve.push_gauges import REFUSALS, PushGauges
+from oracle.serve.registry import ForgettingRegistry
 from oracle.serve.rewards_gauges import RewardsGauges
 from oracle.serve.stake_gauges import StakeGauges
 from oracle.serve.watch_gauges import WatchGauges
-from oracle.sign.messages import Refusal
+from oracle.sign.messages import Refusal, RefusalCode
 
 _US = 1_000_000
-_LIVE_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
-_DURABLE_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_RECEIPT_S = (0.1, 0.5, 1.0, 2.5, 5.0, 12.0, 24.0, 36.0, 60.0, 120.0, 300.0)
+_SILENT = (Why.NO_QUORUM, Why.STALE, Why.DIVERGED, Why.NO_MARKET, Why.NO_REDEMPTION, Why.OUT_OF_RANGE, Why.LEG)
+"""Why a feed may have no price."""
 
 
 class Metrics:
@@ -48,106 +51,114 @@ class Metrics:
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
-        self._registry = registry = CollectorRegistry()
+        self._registry = registry = ForgettingRegistry()
         self._totals, self.rewards = dict[tuple[str, ...], int](), RewardsGauges(registry)
         self._observed_ms: dict[str, int] = {}
         self._source_observed_ms: dict[tuple[str, str], int] = {}
-        feed, source, chain, target = ("feed",), ("feed", "source"), ("chain",), ("target",)
-        self._price = self._gauge("feed_price", "last final price, quote units for one base unit", ("feed", "kind"))
-        self._deviation = self._gauge("feed_deviation_bps", "market from redemption, negative below", feed)
-        self._spread = self._gauge("feed_spread_bps", "spread of the last final price", feed)
-        self._age = self._gauge("feed_age_seconds", "since the oldest input of the last final price", feed)
-        self._round = self._gauge("feed_round_timestamp_seconds", "round_time of the last final price", feed)
+        self._price = made_gauge(registry, "feed_price")
+        self._deviation = made_gauge(registry, "feed_deviation_bps")
+        self._spread = made_gauge(registry, "feed_spread_bps")
+        self._age = made_gauge(registry, "feed_age_seconds")
+        self._round = made_gauge(registry, "feed_round_timestamp_seconds")
         words = [s.word for s in Status]
-        self._status = Enum("lrt_oracle_feed_status", "published status", feed, registry=self._registry, states=words)
-        by_code = ("feed", "code")
-        self._risk = self._gauge("feed_risk_now", "1: the newest round showed it, 0: not; NaN: not known", by_code)
-        self._abstained = self._counter("abstentions", "rounds without a price, by reason", ("feed", "reason"))
-        self._failures = self._counter("source_failures", "rounds that a source failed in", (*source, "code"))
-        self._source_age = self._gauge("source_age_seconds", "since the source's last price was observed", source)
-        reference = ("feed", "source", "provider", "against")
-        self._reference = self._gauge(
-            "reference_drift_bps", "another oracle's feed from ours, negative below", reference
-        )
+        self._status = made_enum(registry, "feed_status", words)
+        self._risk = made_gauge(registry, "feed_risk_now")
+        self._abstained = made_counter(registry, "abstentions")
+        self._failures = made_counter(registry, "source_failures")
+        self._source_age = made_gauge(registry, "source_age_seconds")
+        self._reference = made_gauge(registry, "reference_drift_bps")
         self.outbox, self.health, self._live = (
             OutboxGauges(registry),
             HealthGauges(registry),
-            self._histogram("live_latency_seconds", "from a tick to its indication", _LIVE_S),
+            made_histogram(registry, "live_latency_seconds"),
         )
-        self._durable = self._histogram("round_durable_seconds", "from round_time until it is stored", _DURABLE_S)
-        self._receipt = self._histogram("receipt_seconds", "from making a push until it landed", _RECEIPT_S, target)
+        self._durable = made_histogram(registry, "round_durable_seconds")
+        self._receipt = made_histogram(registry, "receipt_seconds")
         self._rpc = {
-            "requests": self._counter("rpc_requests", "requests to the endpoints", chain),
-            "failures": self._counter("rpc_failures", "requests that failed", chain),
-            "failovers": self._counter("rpc_failovers", "changes of endpoint", chain),
-            "splits": self._counter("rpc_splits", "reads that had to be split", chain),
-            "earlier_blocks": self._counter("rpc_head_not_found", "reads that stepped one block back", chain),
-            "reorgs": self._counter("rpc_reorgs", "heads that replaced blocks already seen", chain),
-            "lies": self._counter("rpc_lies", "answers of an endpoint that were outvoted", chain),
-            "bugs": self._counter("rpc_adapter_bugs", "adapters that broke on an answer", chain),
+            "requests": made_counter(registry, "rpc_requests"),
+            "failures": made_counter(registry, "rpc_failures"),
+            "failovers": made_counter(registry, "rpc_failovers"),
+            "splits": made_counter(registry, "rpc_splits"),
+            "earlier_blocks": made_counter(registry, "rpc_head_not_found"),
+            "reorgs": made_counter(registry, "rpc_reorgs"),
+            "lies": made_counter(registry, "rpc_lies"),
+            "bugs": made_counter(registry, "rpc_adapter_bugs"),
         }
-        self._head_time = self._gauge("chain_head_timestamp_seconds", "time of the newest block read", chain)
-        self._connects = self._counter("ws_reconnects", "connections after the first", ("venue",))
-        self._connected = self._gauge(
-            "ws_connected", "1 while every connection is up; VENUE:trades is that of its trades", ("venue",)
-        )
-        self._silent = self._gauge("ws_silent_symbols", "symbols without news for too long", ("venue",))
-        self._bad = self._counter("ws_bad_frames", "messages that could not be read as a quote", ("venue", "code"))
-        self._misfires = self._counter("scheduler_misfires", "runs of a job that were skipped or failed", ("job",))
-        self._landed = self._counter("pushes_landed", "pushes that landed", target)
-        self._failed = self._counter("pushes_failed", "pushes that did not land, by reason", ("target", "reason"))
-        self._by_stage = self._counter(
-            "pushes_by_stage", "pushes made, by the place in the order of the operators that pay", ("target", "stage")
-        )
-        self._announced = self._counter(
-            "push_announcements", "pushes that other operators announced: heard, late", ("target", "what")
-        )
-        self._pokes_failed = self._counter(
-            "pokes_failed", "views that a push should have poked and did not", ("target", "view")
-        )
-        self._balance = self._gauge("gas_balance_ether", "balance of the gas key", target)
-        self._pushes_left = self._gauge("gas_pushes_left", "pushes that it can pay for at present fees", target)
-        self._refused = self._counter(
-            "signatures_refused", "refusals of an operator here to sign", ("operator", "code")
-        )
-        self._misbehaved = self._counter("misbehaviour", "rounds in which an operator misbehaved", ("operator", "kind"))
-        self._unsealed = self._counter("rounds_unsealed", "rounds that a store's operators did not seal", ("target",))
+        self._head_time = made_gauge(registry, "chain_head_timestamp_seconds")
+        self._connects = made_counter(registry, "ws_reconnects")
+        self._connected = made_gauge(registry, "ws_connected")
+        self._silent = made_gauge(registry, "ws_silent_symbols")
+        self._bad = made_counter(registry, "ws_bad_frames")
+        self._misfires = made_counter(registry, "scheduler_misfires")
+        self._landed = made_counter(registry, "pushes_landed")
+        self._failed = made_counter(registry, "pushes_failed")
+        self._by_stage = made_counter(registry, "pushes_by_stage")
+        self._announced = made_counter(registry, "push_announcements")
+        self._pokes_failed = made_counter(registry, "pokes_failed")
+        self._balance = made_gauge(registry, "gas_balance_ether")
+        self._pushes_left = made_gauge(registry, "gas_pushes_left")
+        self._refused = made_counter(registry, "signatures_refused")
+        self._misbehaved = made_counter(registry, "misbehaviour")
+        self._unsealed = made_counter(registry, "rounds_unsealed")
         self._offset, self._confirmed = (
-            self._gauge("clock_offset_seconds", "how far others' clocks are ahead of this machine's", ()),
-            self._gauge("clock_confirmed", "1 once our clock was confirmed", ()),
+            made_gauge(registry, "clock_offset_seconds"),
+            made_gauge(registry, "clock_confirmed"),
         )
-        self._held = self._counter("rounds_held", "rounds that were not made, by reason", ("reason",))
-        self._streams = self._gauge("stream_readers", "open event streams", ())
+        self._held = made_counter(registry, "rounds_held")
+        self._streams = made_gauge(registry, "stream_readers")
+        self.http = HttpGauges(registry)
         self.chains, self.operators, self.watch, self.stake, self.keeper = (
             ChainGauges(registry), OperatorGauges(registry), WatchGauges(registry), StakeGauges(registry, now_ms),
             KeeperGauges(registry),
         )  # fmt: skip
-        self.process, self.endpoints, self.feeds, self.pushes = (
-            ProcessGauges(registry, version("lrt-oracle")), EndpointGauges(registry), FeedGauges(registry),
+        self.config, self.process, self.endpoints, self.feeds, self.pushes = (
+            ConfigGauges(registry), ProcessGauges(registry, version("lrt-oracle")), EndpointGauges(registry), FeedGauges(registry),
             PushGauges(registry),
         )  # fmt: skip
-        self._connections = self._gauge("connections", "open connections to the endpoint", ())
-        self._refusals = self._counter("connections_refused", "connections refused, displaced or expired", ("how",))
-        self._reads_refused = self._counter("long_reads_refused", "long reads that were refused", ())
+        self._connections = made_gauge(registry, "connections")
+        self._refusals = made_counter(registry, "connections_refused")
+        self._reads_refused = made_counter(registry, "long_reads_refused")
         self._alarmed: set[tuple[str, str]] = set()
-        self._dropped = self._counter("stream_dropped", "event streams cut off for being slow", ())
+        self._dropped = made_counter(registry, "stream_dropped")
 
     def render(self) -> bytes:
         """The exposition, as text."""
         return generate_latest(self._registry)
 
-    def expect(self, targets: Iterable[str]) -> None:
-        """Show what is counted of these targets, and of rounds, from the start, so that the first event is seen as growth."""
+    def forget(self, gone: Iterable[Mapping[str, str]]) -> None:
+        """Show nothing more of what has these labels: it is not in the config any more."""
+        for labels in gone:
+            self._registry.forget(labels)
+            feed, source = labels.get("feed", ""), labels.get("source")
+            if source is None:
+                self._observed_ms.pop(feed, None)
+            for key in [k for k in self._source_observed_ms if k[0] == feed and source in (None, k[1])]:
+                del self._source_observed_ms[key]
+
+    def expect(self, targets: Iterable[str], feeds: Iterable[str] = (), operators: Iterable[str] = ()) -> None:
+        """Show what is counted of these, and of rounds, from the start, so that the first event is seen as growth."""
+        for feed in feeds:
+            for why in _SILENT:
+                self._abstained.labels(feed, why.name)
+        for operator in operators:
+            for code in RefusalCode:
+                self._refused.labels(operator, code.value)
         for held in HoldReason:
             self._held.labels(held.value)
         for target in targets:
             self._landed.labels(target)
             self._unsealed.labels(target)
             self.pushes.expect(target)
+            self._by_stage.labels(target, "0")
             for what in ("heard", "late"):
                 self._announced.labels(target, what)
             for reason in REFUSALS:
                 self._failed.labels(target, reason)
+
+    def expect_jobs(self, jobs: Iterable[str]) -> None:
+        """Show from the start that none of these was skipped or failed."""
+        for job in jobs:
+            self._misfires.labels(job)
 
     def round_done(self, records: Iterable[Record], abstained: Mapping[str, Abstained], *, durable_ms: int) -> None:
         """A round was stored."""
@@ -297,14 +308,3 @@ class Metrics:
         grown = total - self._totals.get(key, 0)
         (counter.labels(*labels) if labels else counter).inc(grown if grown >= 0 else total)
         self._totals[key] = total
-
-    def _gauge(self, name: str, description: str, labels: Sequence[str]) -> Gauge:
-        return Gauge(f"lrt_oracle_{name}", description, labels, registry=self._registry)
-
-    def _counter(self, name: str, description: str, labels: Sequence[str]) -> Counter:
-        return Counter(f"lrt_oracle_{name}", description, labels, registry=self._registry)
-
-    def _histogram(
-        self, name: str, description: str, buckets: Sequence[float], labels: Sequence[str] = ()
-    ) -> Histogram:
-        return Histogram(f"lrt_oracle_{name}", description, labels, registry=self._registry, buckets=buckets)

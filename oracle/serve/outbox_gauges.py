@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-_PREFIX = "lrt_oracle_nats_"
+from oracle.serve.metric_catalog import counter_family, gauge_family
 
 
 class PublisherShown(Protocol):
@@ -46,14 +46,8 @@ class OutboxGauges(Collector):
         """All of them."""
         if (publisher := self.publisher) is None:
             return
-        up, late = 0 if publisher.error else 1, publisher.waiting()
-        yield GaugeMetricFamily(_PREFIX + "up", "1 while sealed rounds are handed on to NATS", value=up)
-        yield GaugeMetricFamily(
-            _PREFIX + "waiting_rounds", "sealed rounds that it has not acknowledged yet", value=late
-        )
-        text = "newest round that it acknowledged since the start, 0: none"
-        yield GaugeMetricFamily(_PREFIX + "round_timestamp_seconds", text, value=publisher.newest_s)
-        yield CounterMetricFamily(_PREFIX + "published", "rounds that it acknowledged", value=publisher.published)
-        yield CounterMetricFamily(
-            _PREFIX + "breaks", "how often the connection broke or failed", value=publisher.breaks
-        )
+        yield gauge_family("nats_up", {(): not publisher.error})
+        yield gauge_family("nats_waiting_rounds", {(): publisher.waiting()})
+        yield gauge_family("nats_round_timestamp_seconds", {(): publisher.newest_s})
+        yield counter_family("nats_published", {(): publisher.published})
+        yield counter_family("nats_breaks", {(): publisher.breaks})

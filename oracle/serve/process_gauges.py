@@ -9,14 +9,14 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from oracle.model.spec import RULES_VERSION
 from oracle.model.unready import Unready
+from oracle.serve.metric_catalog import counter_family, gauge_family, made_gauge, made_histogram
 
-_WRITE_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _FILES = {"main": "", "wal": "-wal", "shm": "-shm"}
 
 
@@ -47,13 +47,11 @@ class ProcessGauges(Collector):
     def __init__(self, registry: CollectorRegistry, version: str) -> None:
         self.database: Path | None = None
         self.restarts: Mapping[str, int] = {}
-        self._write = Histogram(
-            "lrt_oracle_database_write_seconds", "time to write a round to disk", registry=registry, buckets=_WRITE_S
-        )
-        self._interval = _gauge(registry, "round_interval_seconds", "time from one round to the next")
-        self._unready = _gauge(registry, "unready", "1: this keeps /readyz from answering 200", "reason")
-        self._keys = _gauge(registry, "operator_key", "1: what an operator can do with its key here", "operator", "use")
-        build = _gauge(registry, "build_info", "what runs here; always 1", "version", "rules_version", "python")
+        self._write = made_histogram(registry, "database_write_seconds")
+        self._interval = made_gauge(registry, "round_interval_seconds")
+        self._unready = made_gauge(registry, "unready")
+        self._keys = made_gauge(registry, "operator_key")
+        build = made_gauge(registry, "build_info")
         build.labels(version, str(RULES_VERSION), sys.version.split()[0]).set(1)
         self.unready(())
         ProcessCollector(registry=registry)
@@ -84,15 +82,13 @@ class ProcessGauges(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Files, disk and tasks, as they are."""
-        tasks = CounterMetricFamily(
-            "lrt_oracle_task_restarts", "times that a task of the process ended and was started again", labels=("task",)
-        )
+        tasks = counter_family("task_restarts")
         for task, count in self.restarts.items():
             tasks.add_metric((task,), count)
         yield tasks
         if self.database is None:
             return
-        size = GaugeMetricFamily("lrt_oracle_database_bytes", "size of the database's files", labels=("file",))
+        size = gauge_family("database_bytes")
         for name, ending in _FILES.items():
             with suppress(FileNotFoundError):
                 size.add_metric((name,), self.database.with_name(self.database.name + ending).stat().st_size)
@@ -100,10 +96,4 @@ class ProcessGauges(Collector):
         with suppress(OSError):
             disk = shutil.disk_usage(self.database.parent)
             for what, count in (("free", disk.free), ("size", disk.total)):
-                yield GaugeMetricFamily(
-                    f"lrt_oracle_disk_{what}_bytes", f"{what} of the file system that the database is on", value=count
-                )
-
-
-def _gauge(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Gauge:
-    return Gauge(f"lrt_oracle_{name}", text, labels, registry=registry)
+                yield gauge_family(f"disk_{what}_bytes", {(): count})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 
 from feeds.units import WAD
+from oracle.serve.metric_catalog import made_counter, made_gauge
 
 REFUSALS = ("FeeTooHigh", "fee_too_high", "reverted", "out_of_gas", "expired", "nonce_taken")
 """Reasons of failed pushes that alarms go by: they are counted from the start."""
@@ -18,18 +19,9 @@ class PushGauges:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        target = ("target",)
-        self._pending = Gauge(
-            "lrt_oracle_pushes_pending", "pushes that were made and may still land", target, registry=registry
-        )
-        self._fees = Counter(
-            "lrt_oracle_push_fees_ether", "what pushes have cost since the start, also such as did nothing", target,
-            registry=registry,
-        )  # fmt: skip
-        self._looks = Counter(
-            "lrt_oracle_target_looks_failed", "looks at a target's chain that came to nothing, by reason",
-            ("target", "reason"), registry=registry,
-        )  # fmt: skip
+        self._pending = made_gauge(registry, "pushes_pending")
+        self._fees = made_counter(registry, "push_fees_ether")
+        self._looks = made_counter(registry, "target_looks_failed")
 
     def expect(self, target: str) -> None:
         """Show what is counted of a target from the start."""

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+
+from oracle.serve.metric_catalog import counter_family, gauge_family
 
 
 class RootProgress(Protocol):
@@ -44,11 +46,9 @@ class RewardsGauges(Collector):
         """Both of them, as they are."""
         if self.roots is None:
             return
-        posted = GaugeMetricFamily("lrt_oracle_rewards_epoch", "newest epoch whose report is posted; 0: none is known")
+        posted = gauge_family("rewards_epoch")
         posted.add_metric((), self.roots.posted)
         yield posted
-        failed = CounterMetricFamily(
-            "lrt_oracle_rewards_attempts_failed", "attempts to agree on the report of an epoch that came to nothing"
-        )
+        failed = counter_family("rewards_attempts_failed")
         failed.add_metric((), self.roots.failed)
         yield failed

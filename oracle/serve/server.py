@@ -12,6 +12,7 @@ from aiohttp.typedefs import Middleware
 
 from oracle.serve.connection_gate import ConnectionGate, GateLimits, connection_limit, open_file_limit
 from oracle.serve.events import EventHub, StreamLimits
+from oracle.serve.http_gauges import HttpGauges
 from oracle.serve.interface import PriceInterface
 from oracle.serve.round_stream import RoundStream
 from oracle.serve.routes import Routes
@@ -69,6 +70,7 @@ async def serve(
     cors_origins: Sequence[str] = (),
     limits: StreamLimits | None = None,
     gate_limits: GateLimits | None = None,
+    counts: HttpGauges | None = None,
     elsewhere: Middleware | None = None,
 ) -> Server:
     """Start the endpoint.
@@ -82,6 +84,7 @@ async def serve(
         cors_origins: origins whose pages may read the answers, exactly as browsers send them.
         limits: of the stream.
         gate_limits: of connections; fewer where the process may not open that many files.
+        counts: of requests; None: nobody counts.
         elsewhere: answers what is asked of others; None: nothing is.
     """
     granted, streams = gate_limits or GateLimits(), limits or StreamLimits()
@@ -92,10 +95,14 @@ async def serve(
     hub = EventHub(shared)
     sealed = RoundStream(service, replace(shared, readers=max(1, shared.readers // _SEALED_PART)))
     preflight = [cors_preflight(cors_origins)] if cors_origins else []
+    counting = [counts.middleware()] if counts is not None else []
     inner = [] if elsewhere is None else [elsewhere]
-    app = web.Application(middlewares=[gate.middleware(), *preflight, error_documents, *inner], client_max_size=1)
+    around = [gate.middleware(), *counting, *preflight]
+    app = web.Application(middlewares=[*around, error_documents, *inner], client_max_size=1)
     app.on_response_prepare.append(add_headers(cors_origins))
     app.add_routes(Routes(service, hub, sealed, now_ms, metrics).table())
+    if counts is not None:
+        counts.expect(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, max_line_size=4_096)
     await runner.setup()
     if runner.server is None:

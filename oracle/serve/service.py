@@ -97,10 +97,11 @@ class PriceService:
         operators: Callable[[], OperatorsView | None] = lambda: None,
         stake: Callable[[], StakeView | None] = lambda: None,
     ) -> None:
-        self._specs, self._live, self._targets = specs, live, targets
+        self._specs, self._live, self._targets, self._database = specs, live, targets, database
         self._interval_s, self._now_ms, self._offset_ms = interval_s, now_ms, offset_ms
         self._readers, self._keyless = readers, tuple(keyless)
         self.found: Callable[[], tuple[str, ...]] = tuple
+        self.handed_on: Callable[[], tuple[str, ...]] = tuple
         """What the process found of its own health, for the warnings."""
         self._signs_reports, self._held = reports, held
         self._risks: Mapping[str, FeedRisk] = risks or {}
@@ -113,6 +114,20 @@ class PriceService:
         self._listeners: list[Callable[[Update], None]] = []
         self._started_ms = now_ms()
         self._round_s: int | None = None
+
+    def change(self, specs: Mapping[str, FeedSpec], risks: Mapping[str, FeedRisk]) -> Callable[[], None]:
+        """Show these feeds from now on. Returns what takes it back."""
+        before = self._specs, self._risks, self._records, self._abstaining
+        new = [f for f in specs if f not in self._specs]
+        found = {f: r for f in new if (r := self._database.record(f)) is not None}
+        self._records = {f: r for f, r in {**self._records, **found}.items() if f in specs}
+        self._abstaining = {f: a for f, a in self._abstaining.items() if f in specs}
+        self._specs, self._risks = specs, risks
+
+        def undo() -> None:
+            self._specs, self._risks, self._records, self._abstaining = before
+
+        return undo
 
     # --- what the process publishes -------------------------------------------------------------------------------
 
@@ -262,7 +277,7 @@ class PriceService:
         view = self.operators()
         warnings = list(view.warnings) if view is not None else [without_key(n) for n in self._keyless]
         warnings += [text for t in targets for text in t.warnings(now_ms)]
-        warnings += self.found()
+        warnings += [*self.found(), *self.handed_on()]
         return Health(
             live=live,
             ready=live and not faults,

@@ -7,9 +7,10 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from oracle.serve.metric_catalog import counter_family, gauge_family
 from oracle.watch.duty import WatchDuty
 from oracle.watch.endpoint_words import counts_of
 
@@ -36,42 +37,22 @@ class WatchGauges(Collector):
         """All of them, as they are."""
         if self.watch is None:
             return
-        heard = CounterMetricFamily("lrt_oracle_watch_words", "signatures of operators that were compared")
+        heard = counter_family("watch_words")
         heard.add_metric((), self.watch.watcher.heard)
         yield heard
-        evidence = GaugeMetricFamily(
-            "lrt_oracle_watch_evidence",
-            "operators' words that contradict each other, by what became of it",
-            labels=("state",),
-        )
+        evidence = gauge_family("watch_evidence")
         with contextlib.suppress(sqlite3.Error):  # the other metrics say that the database cannot be read
             for state, count in self.watch.watcher.rows.counts().items():
                 evidence.add_metric((state.value,), count)
             yield evidence
-        blocks = GaugeMetricFamily("lrt_oracle_watch_block", "newest block whose pushes were read", labels=("target",))
-        unread = GaugeMetricFamily(
-            "lrt_oracle_watch_unread_pushes", "pushes of which it is not known who signed", labels=("target",)
-        )
+        blocks = gauge_family("watch_block")
+        unread = gauge_family("watch_unread_pushes")
         for name, chain in self.watch.chains.items():
             blocks.add_metric((name,), chain.read_block)
             unread.add_metric((name,), len(chain.unread))
-        for outcome, name, text in (
-            (
-                "heard",
-                "lrt_oracle_watch_endpoint_words",
-                "signatures that an operator's endpoint showed and that counted",
-            ),
-            (
-                "strange",
-                "lrt_oracle_watch_endpoint_strange",
-                "signatures that an endpoint showed and that are of no key of a set",
-            ),
-            ("failed", "lrt_oracle_watch_endpoint_failures", "answers of an endpoint that came to nothing"),
-        ):
-            counted = CounterMetricFamily(name, text, labels=("endpoint",))
-            for endpoint, counts in counts_of(self.watch.endpoints).items():
-                counted.add_metric((endpoint,), counts[outcome])
-            if self.watch.endpoints:
-                yield counted
+        if self.watch.endpoints:
+            counts = counts_of(self.watch.endpoints)
+            for outcome, name in (("heard", "words"), ("strange", "strange"), ("failed", "failures")):
+                yield counter_family(f"watch_endpoint_{name}", {(e,): c[outcome] for e, c in counts.items()})
         yield blocks
         yield unread

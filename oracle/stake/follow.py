@@ -97,6 +97,8 @@ class StakeFollower:
         except (ChainError, TimeoutError) as e:
             self._failed(str(e) or f"no answer within {self._longest_s:g} s")
         else:
+            if self._view.error:
+                _log.warning("the contracts of stake are read again", ends="the contracts of stake were not read")
             self._view = StakeView(target=self._view.target, found=found, security=security, read_ms=self._now_ms())
 
     def _failed(self, why: str) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 
 _KEPT_EPOCHS = 16
-"""Before the newest: what they owe was said long ago."""
+"""Before the newest: what they owe was said long ago. In an epoch that does not end, old rounds are pruned as rounds are."""
 _BYTES = 32
 """A bit for each signer that a set can have."""
 

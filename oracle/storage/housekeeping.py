@@ -47,6 +47,10 @@ class Housekeeping:
         self._done_in = -1
         self._older_before_s = self._dropped = 0
 
+    def keep(self, retention: Retention) -> None:
+        """For how long, from the next look on."""
+        self._retention, self._aimed_s = retention, 0
+
     @property
     def pause_s(self) -> float:
         """How long to wait between two looks: no quiet moment is missed."""
@@ -83,6 +87,7 @@ class Housekeeping:
                 values_s=now_s - keep.values_days * _DAY_S,
                 pushed_values_s=now_s - keep.pushed_values_days * _DAY_S,
                 pushes_s=now_s - keep.pushes_days * _DAY_S,
+                attended_s=now_s - keep.rounds_days * _DAY_S,
             )
         )
         records_s = now_s - keep.records_days * _DAY_S

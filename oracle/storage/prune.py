@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from oracle.storage.packer import drop_packs
 from oracle.storage.packs import Packs
-from oracle.storage.series import names_in
+from oracle.storage.series import names_in, series_in
 from oracle.storage.signed_rows import signed_row
 
 _CHECKPOINTS = "SELECT operator, feed, max(round_s) FROM checkpoints WHERE round_s <= ? GROUP BY operator, feed"
@@ -34,6 +34,10 @@ _DROP_PUSHES = (
     "DELETE FROM pushes WHERE id IN (SELECT id FROM pushes WHERE target = ? AND made_ms < ? AND final = 1 AND id <"
     " (SELECT max(id) FROM pushes WHERE target = ?) ORDER BY made_ms LIMIT ?)"
 )
+_DROP_ATTENDED = (
+    "DELETE FROM attended WHERE target = ? AND epoch = ? AND round_s IN (SELECT round_s FROM attended WHERE target = ?"
+    " AND epoch = ? AND round_s < ? ORDER BY round_s LIMIT ?)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +49,14 @@ class PruneTimes:
         values_s: what was signed in a round, where no push with it landed, or may still have.
         pushed_values_s: the same behind a push that landed.
         pushes_s: pushes whose outcome cannot change any more.
+        attended_s: who signed which round: a set without stake may sign for ever, in one epoch.
     """
 
     rounds_s: int = 0
     values_s: int = 0
     pushed_values_s: int = 0
     pushes_s: int = 0
+    attended_s: int = 0
 
 
 class Pruner:
@@ -107,6 +113,7 @@ class Pruner:
                 drop_packs(self._conn, "rounds", (operator, feed), first_s)
             reached_s, more = self._drop_agreements(cuts, self._spans(firsts), limit)
             more = self._drop_kept(cuts, limit) or more
+            more = self._drop_attended(cuts, limit) or more
         self._reached_s = reached_s
         if left > 0 and not more:
             self._cuts = None
@@ -146,4 +153,11 @@ class Pruner:
         for target in names_in(self._conn, "pushes", "target"):
             values = (target, cuts.pushes_s * 1_000, target, limit)
             most = max(most, self._conn.execute(_DROP_PUSHES, values).rowcount)
+        return most >= limit
+
+    def _drop_attended(self, cuts: PruneTimes, limit: int) -> bool:
+        """Drop who signed rounds whose time is over; returns whether there are more."""
+        most = 0
+        for key in series_in(self._conn, "attended", ("target", "epoch")):
+            most = max(most, self._conn.execute(_DROP_ATTENDED, (*key, *key, cuts.attended_s, limit)).rowcount)
         return most >= limit

@@ -56,9 +56,14 @@ def _opened(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(name, uri=True, check_same_thread=False, isolation_level=None)
     try:
         connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.OperationalError:
+    except BaseException as e:
         connection.close()
-        if not path.is_file() or os.access(path.parent, os.W_OK) or _holds_changes(path):
+        if (
+            not isinstance(e, sqlite3.OperationalError)
+            or not path.is_file()
+            or os.access(path.parent, os.W_OK)
+            or _holds_changes(path)
+        ):
             raise
         connection = sqlite3.connect(f"{name}&immutable=1", uri=True, check_same_thread=False, isolation_level=None)
     return connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Any
 
 
 def names_in(conn: sqlite3.Connection, table: str, column: str) -> list[str]:
@@ -16,12 +17,12 @@ def names_in(conn: sqlite3.Connection, table: str, column: str) -> list[str]:
     return [name for (name,) in conn.execute(sql)]
 
 
-def series_in(conn: sqlite3.Connection, table: str, columns: Sequence[str]) -> list[tuple[str, ...]]:
+def series_in(conn: sqlite3.Connection, table: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
     """Every combination of the first columns of the table's key, ascending."""
     names, marks = ", ".join(columns), ", ".join("?" for _ in columns)
     sql = f"SELECT {names} FROM {table} WHERE ({names}) > ({marks}) ORDER BY {names} LIMIT 1"  # noqa: S608 - our own names
-    found: list[tuple[str, ...]] = []
-    last: tuple[str, ...] = ("",) * len(columns)
+    found: list[tuple[Any, ...]] = []
+    last: tuple[Any, ...] = ("",) * len(columns)
     while (row := conn.execute(sql, last).fetchone()) is not None:
         last = tuple(row)
         found.append(last)

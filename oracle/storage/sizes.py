@@ -96,6 +96,7 @@ def _kinds(keep: Retention) -> tuple[_Kind, ...]:
         _Kind(name="pushes", tables=("pushes", "pushes_open", "pushes_landed", "pushes_made", "pushes_watched"),
               days=keep.pushes_days, at="made_ms", unit_s=1_000),
         _Kind(name="status changes", tables=("transitions", "transitions_of_feed", "transitions_at"), at="at_ms", unit_s=1_000),
+        _Kind(name="who signed", tables=("attended",), days=keep.rounds_days),
         _Kind(name="words of operators", tables=("watch_words", "watch_items", "watch_items_of_round"),
               days=keep.rounds_days),
     )  # fmt: skip

@@ -89,26 +89,26 @@ class ProofContract:
     ) -> None:  # fmt: skip
         self.address, self.signer, self._chain_id, self._store = address, signer, chain_id, store
         self._look_again_at = -math.inf
-        self._nodes = QuorumRpc(endpoints, chain_id=chain_id, agree=agree)
-        self._costs = Costs(self._nodes, 60, max_fee_gwei)
+        self.nodes = QuorumRpc(endpoints, chain_id=chain_id, agree=agree)
+        self._costs = Costs(self.nodes, 60, max_fee_gwei)
         self._is_known = False
         self._numbers: dict[Domain, int] = {}
         self._operators: dict[bytes, bytes] = {}
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._nodes.close()
+        await self.nodes.close()
         if self.signer is not None:
             await self.signer.close()
 
     async def head(self) -> BlockHead:
         """The newest block that enough endpoints have reached."""
-        ((number, time_s),) = await self._nodes.newest_view(read_head)
+        ((number, time_s),) = await self.nodes.newest_view(read_head)
         return BlockHead(number=number, time_s=time_s)
 
     async def nonce(self) -> int:
         """Of the gas key's next transaction by what is mined."""
-        return await self._nodes.highest_reached("eth_getTransactionCount", self._payer, "latest", read=quantity)
+        return await self.nodes.highest_reached("eth_getTransactionCount", self._payer, "latest", read=quantity)
 
     # --- which one it is ---------------------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ class ProofContract:
         if not self._store:
             return None
         try:
-            system = await discover(await StakeReads.open(self._nodes), self._chain_id, "0x" + self._store.hex())
+            system = await discover(await StakeReads.open(self.nodes), self._chain_id, "0x" + self._store.hex())
         except NotStaked:
             return None
         return _raw(system.penalties)
@@ -150,10 +150,10 @@ class ProofContract:
         if data is None:
             return ProofVerdict(refused="AnotherStore", text=": the contract takes no words for that store")
         call = self._call(data)
-        seen: Simulation = await self._nodes.agreed_value("eth_call", call, "latest", read=read_simulated)
+        seen: Simulation = await self.nodes.agreed_value("eth_call", call, "latest", read=read_simulated)
         if seen.refused is not None:
             return ProofVerdict(refused=seen.refused, text=seen.text)
-        raw: Any = await self._nodes.agreed_value("eth_call", call, "latest")
+        raw: Any = await self.nodes.agreed_value("eth_call", call, "latest")
         answer = bytes.fromhex(str(raw)[2:])
         if len(answer) < 32:  # noqa: PLR2004 - a word
             raise ChainError(f"0x{self.address.hex()} takes no evidence: correct watch.penalties")
@@ -195,7 +195,7 @@ class ProofContract:
         """Of the store with this separator among those of the contract."""
         for number in range(_MOST_DOMAINS):
             data, _ = call_of(PENALTIES, "domains", (number,))
-            seen = await self._nodes.agreed_value("eth_call", self._call(data), "latest", read=read_simulated)
+            seen = await self.nodes.agreed_value("eth_call", self._call(data), "latest", read=read_simulated)
             if seen.refused is not None:
                 return None
             if await self._answer(self.address, data, "bytes32") == wanted:
@@ -204,7 +204,7 @@ class ProofContract:
 
     async def _answer(self, to: bytes, data: bytes, kind: str) -> Any:
         call = {"to": "0x" + to.hex(), "data": "0x" + data.hex()}
-        raw: Any = await self._nodes.agreed_value("eth_call", call, "latest")
+        raw: Any = await self.nodes.agreed_value("eth_call", call, "latest")
         try:
             return decode([kind], bytes.fromhex(str(raw)[2:]))[0]
         except (DecodingError, ValueError):
@@ -219,11 +219,11 @@ class ProofContract:
             "fromBlock": hex(max(0, head - _SINCE)), "toBlock": "latest",
         }  # fmt: skip
         try:
-            found = await self._nodes.agreed_value("eth_getLogs", wanted, read=_first_log)
+            found = await self.nodes.agreed_value("eth_getLogs", wanted, read=_first_log)
             if found is None:
                 return None
             block, tx_hash = found
-            sender = await self._nodes.agreed_value("eth_getTransactionByHash", tx_hash, read=_sender)
+            sender = await self.nodes.agreed_value("eth_getTransactionByHash", tx_hash, read=_sender)
         except ChainError:
             return None
         return ProvenBy(prover=bytes.fromhex(sender[2:]), block=block, tx_hash=tx_hash)
@@ -239,10 +239,10 @@ class ProofContract:
         if not await self.is_there():
             raise ChainError("no contract takes evidence: signers of the store have no stake; else set watch.penalties")
         data, _ = call_of(PENALTIES, "isProven", (bytes(32),))
-        seen = await self._nodes.agreed_value("eth_call", self._call(data), "latest", read=read_simulated)
+        seen = await self.nodes.agreed_value("eth_call", self._call(data), "latest", read=read_simulated)
         raw: Any = "0x"
         if seen.refused is None:
-            raw = await self._nodes.agreed_value("eth_call", self._call(data), "latest")
+            raw = await self.nodes.agreed_value("eth_call", self._call(data), "latest")
         if len(bytes.fromhex(str(raw)[2:])) != 32:  # noqa: PLR2004 - a word
             raise ChainError(f"0x{self.address.hex()} takes no evidence: correct watch.penalties")
         self._is_known = True
@@ -256,7 +256,7 @@ class ProofContract:
 
     async def balance_wei(self, payer: bytes) -> int:
         """What a key has."""
-        return await self._nodes.highest_reached("eth_getBalance", "0x" + payer.hex(), "latest", read=quantity)
+        return await self.nodes.highest_reached("eth_getBalance", "0x" + payer.hex(), "latest", read=quantity)
 
     async def gas_price_wei(self) -> int:
         """What a unit of gas costs now."""
@@ -288,14 +288,14 @@ class ProofContract:
 
     async def broadcast(self, raw: bytes, tx_hash: str) -> Broadcast:
         """Send it to every endpoint; one that has it is enough."""
-        answers = await self._nodes.all_answers("eth_sendRawTransaction", "0x" + raw.hex())
+        answers = await self.nodes.all_answers("eth_sendRawTransaction", "0x" + raw.hex())
         verdicts = [read_send_outcome(a, tx_hash) for a in answers.values()]
         text = "; ".join(f"{n}: {a}" for n, a in answers.items() if isinstance(a, FeedError))
         return Broadcast(outcome=next((s for s in SendOutcome if s in verdicts), SendOutcome.UNKNOWN), text=text)
 
     async def receipt(self, tx_hash: str) -> Receipt | None:
         """None while it is in no chain."""
-        return await self._nodes.agreed_or_absent("eth_getTransactionReceipt", tx_hash, read=read_receipt)
+        return await self.nodes.agreed_or_absent("eth_getTransactionReceipt", tx_hash, read=read_receipt)
 
     @property
     def payer(self) -> bytes:

@@ -219,7 +219,7 @@ class Prover:
         settled = next(k for k in self._rows.evidence((state,)) if k.evidence_id == kept.evidence_id)
         _log.warning(
             "evidence is settled", evidence="0x" + kept.evidence_id.hex(), state=state.value, why=settled.note,
-            prover="0x" + settled.prover.hex(), tx=settled.tx_hash, blocks=settled.blocks,
+            prover="0x" + settled.prover.hex(), tx=settled.tx_hash, blocks=settled.blocks, news=True,
         )  # fmt: skip
         if state is EvidenceState.PROVEN:
             self._on_proven(settled)

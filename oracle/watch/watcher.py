@@ -125,7 +125,7 @@ class Watcher:
             if own else "an operator has signed two things for one round",
             evidence="0x" + found.evidence_id.hex(), operator="0x" + found.operator.hex(),
             chain_id=found.first.domain.chain_id, store="0x" + found.first.domain.store.hex(),
-            round_time=found.first.round_time_s, token=found.index,
+            round_time=found.first.round_time_s, token=found.index, news=True,
         )  # fmt: skip
 
 

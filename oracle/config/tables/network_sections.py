@@ -67,7 +67,7 @@ class NetworkSection:
     next: str | None = key(
         None,
         "config file, its path relative to the folder of this one, whose rules and feeds hold from `next_from` on: all"
-        " operators go over at the same round, without a restart at that time. Read when the process starts",
+        " operators go over at the same round, without a restart at that time. Read at a start and at a reload",
         beside="next_from",
     )
     next_from: str | None = key(

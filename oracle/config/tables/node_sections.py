@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from oracle.config.tables.forms import http_url, nats_url
+from oracle.config.tables.forms import http_url, nats_url, postgres_url
 from oracle.model.keys import key
 
 _DOC = "[nodes](nodes.md)"
@@ -28,6 +28,13 @@ class NodeSection:
         "how far back rounds are kept in memory, and asked for at the start: all of the last hour, before that one a minute",
         least=1,
         most=168,
+    )
+    archive: str | None = key(
+        None,
+        "PostgreSQL database of an archive, which is only read: history, changes and means are answered from it beyond the"
+        " memory. Written as `archive.dsn`",
+        form=postgres_url,
+        see="[the archive](archive.md)",
     )
     relay: bool = key(
         False,  # noqa: FBT003 - the default of a key

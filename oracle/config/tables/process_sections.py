@@ -1,10 +1,12 @@
-"""[oracle] and [api]: the process and its endpoint."""
+"""[oracle], [api] and [log]: the process, its endpoint and its log."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from oracle.model.keys import key
+from oracle.runtime.logs import LogFormat, LogLevel
 
 _HOUR_S = 3_600
 _LEAST_CONNECTIONS = 8
@@ -59,3 +61,37 @@ class ApiSection:
     idle_s: int = key(
         15, "how long a connection may take from one whole request to the next, or with taking an answer", least=1
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSection:
+    """[log]: what the process tells, on the error output."""
+
+    format: LogFormat = key(
+        LogFormat.AUTO,
+        "`console` for people, `json` for programs: one document a line; `auto`: for people on a terminal, for programs elsewhere",
+        see="[the log](logs.md)",
+    )
+    level: LogLevel = key(LogLevel.INFO, "`debug`, `info`, `warning`, `error`: from this level on lines are written")
+    levels: Mapping[str, LogLevel] = key(
+        {},
+        'the same by part, as `{ "oracle.push" = "warning", aiohttp = "info" }`: by the beginning of the name of a module or library',
+        shown="libraries: `warning`",
+    )
+    repeat_s: int = key(
+        60,
+        "a fault that lasts is told again after this, then after twice as long, an hour at most, with how often it came",
+        least=1,
+        most=_HOUR_S,
+    )
+    over_s: int = key(
+        150, "a fault that has not come again for so long is over; more than `repeat_s`", least=2, most=24 * _HOUR_S
+    )
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What is wrong with the keys together."""
+        if self.over_s <= self.repeat_s:
+            yield (
+                "over_s",
+                f"{self.over_s} is not more than repeat_s, {self.repeat_s}: a fault would be over before it is told again",
+            )

@@ -156,7 +156,7 @@ class Arming:
         row = await self._pusher.carry(coming.call(signed), f"arms epoch {coming.signers.epoch}: signed by {names}")
         if row is not None:
             _log.warning("arming the next signer set", target=self._target, epoch=coming.signers.epoch, signers=names,
-                         tx=row.tx_hash, takes_over_at=coming.from_s)  # fmt: skip
+                         tx=row.tx_hash, takes_over_at=coming.from_s, news=True)  # fmt: skip
 
     def _ask_for_help(self, coming: NextSignerSet, here: Mapping[bytes, bytes], weight: int) -> None:
         why = "this process has no gas key" if weight >= coming.signers.threshold else "others have to sign too"

@@ -121,7 +121,9 @@ class PushRecords:
 
     def taken_out(self, row: PushRow) -> None:
         """A reorganisation took a transaction out of the chain: it may come back."""
-        _log.warning("a reorganisation took a push out", target=self._target, tx=row.tx_hash, block=row.block)
+        _log.warning(
+            "a reorganisation took a push out", target=self._target, tx=row.tx_hash, block=row.block, news=True
+        )
         self._journal.update_push(
             row.id, state=PushState.SENT, note="taken out by a reorganisation", block=None, block_hash=None,
             landed_ms=None, gas_used=None,
@@ -141,7 +143,7 @@ class PushRecords:
 
     def _log_arming(self, row: PushRow, state: PushState) -> None:
         if state == PushState.ARMED:
-            _log.warning("the next signer set is armed", target=self._target, tx=row.tx_hash)
+            _log.warning("the next signer set is armed", target=self._target, tx=row.tx_hash, news=True)
             return
         self._on_failed(state.value)
         _log.error(

@@ -79,7 +79,9 @@ def migrate(connection: sqlite3.Connection, path: Path | str, steps: Sequence[Mi
         for step in todo:
             _take(connection, step)
             if not is_new:
-                _log.warning("the database is brought up to date", file=str(path), schema=step.number, step=step.name)
+                _log.warning(
+                    "the database is brought up to date", file=str(path), schema=step.number, step=step.name, news=True
+                )
     return todo
 
 

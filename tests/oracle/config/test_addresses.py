@@ -141,7 +141,7 @@ def test_no_list_of_addresses_is_forgotten() -> None:
         "operators": [{"name": "o", "journal": "j", "signer_url": "http://e/${A}", "signer_address": STORE}],
         "watch": {"endpoints": ["http://f/${A}"], "signer_url": "http://h/${A}", "signer_address": STORE},
         "rewards": {"contract": STORE, "signer_url": "http://i/${A}", "signer_address": STORE},
-        "node": {"operators": ["http://g/${A}"]},
+        "node": {"operators": ["http://g/${A}"]}, "archive": {"operators": ["http://j/${A}"]},
     }  # fmt: skip
     found = {_place(t.where.rstrip("]0[")) for t in configured_texts(parse(table(**whole)))}
     assert found == {(section, name) for section, name, _ in declared}

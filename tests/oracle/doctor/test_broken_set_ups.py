@@ -8,62 +8,26 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from demo.world import anvil
 from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.doctor.examine import Examination
-from oracle.doctor.findings import HealthFinding, Severity, worst
+from oracle.doctor.findings import Severity, worst
 from oracle.sign.eip712 import address_of
 from oracle.sign.key_lock import KeyLock, sole_writer
-from oracle.sign.sign_journal import SignJournal
-from oracle.storage.database import Database
-from tests.oracle.check.push_site import ALL_SET, KEYS, PAID, STRANGER, Site, running_site
+from tests.oracle.check.push_site import ALL_SET, KEYS, PAID, STRANGER, Site
+from tests.oracle.doctor.examined import FAULTS, faults, found
 from tests.oracle.storage.small_disk import small_disk
 
 pytestmark = [pytest.mark.chain, pytest.mark.asyncio(loop_scope="module")]
 ROOT = Path(__file__).resolve().parents[3]
-FAULTS = {Severity.WARNING, Severity.CRITICAL}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    async with running_site(tmp_path_factory.mktemp("ill")) as made:
-        yield made
-
-
-@pytest.fixture
-def healthy(site: Site, tmp_path: Path) -> dict[str, Any]:
-    """A set-up with which nothing is wrong, its files in a folder of its own."""
-    table = site.config()
-    table["oracle"] = {"database": str(tmp_path / "o.db"), "witness": str(tmp_path / "witness")}
-    Database(tmp_path / "o.db").close()
-    for i, operator in enumerate(table["operators"]):
-        operator["journal"] = str(tmp_path / f"{i}.db")
-        keyfile = tmp_path / f"{i}.json"
-        shutil.copy(operator["keyfile"], keyfile)
-        keyfile.chmod(0o600)
-        operator["keyfile"] = str(keyfile)
-        SignJournal(Path(operator["journal"]), address_of(KEYS[i]), now_ms=0, mute_ms=0, newborn=True).close()
-    return table
-
-
-async def found(table: dict[str, Any], *only: str) -> list[HealthFinding]:
-    return await Examination(resolve(parse(table)), ALL_SET).run(only)
-
-
-async def faults(table: dict[str, Any], *only: str) -> list[HealthFinding]:
-    """What is worse than good to know; each says what to do."""
-    bad = [f for f in await found(table, *only) if f.severity in FAULTS]
-    assert all(f.advice for f in bad)
-    return bad
 
 
 async def test_nothing_is_wrong_with_a_healthy_set_up_beside_a_process_or_without_one(

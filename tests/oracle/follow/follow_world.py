@@ -141,7 +141,7 @@ class Process:
     def keep(self, done: Round) -> None:
         records = tuple(replace(r, computed_at_ms=r.computed_at_ms + self.late_ms) for r in done.records)
         own = replace(done, records=records)
-        self.database.save_round((), own.agreements, own.records, (), silent_feeds(own, SPECS))
+        self.database.save_round((), own.agreements, own.records, own.transitions, silent_feeds(own, SPECS))
         self.service.publish(own)
 
     async def start(self) -> None:

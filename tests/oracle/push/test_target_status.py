@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from demo.world import anvil
 from feeds.units import MS
@@ -17,6 +16,7 @@ from oracle.sign.eip712 import address_of
 from tests.oracle.push.fault_proxy import FaultyNode
 from tests.oracle.push.fault_world import KEYS, RULES, SPECS, FaultWorld
 from tests.oracle.push.push_world import call_store, push_once, put_store, world_in
+from tests.oracle.runtime.log_tools import piped
 
 pytestmark = pytest.mark.chain
 HEARTBEAT_S = SPECS["ETH/USD"].heartbeat_s
@@ -101,14 +101,14 @@ async def test_a_hanging_endpoint_shows_and_a_look_at_nothing_is_no_look(tmp_pat
                 assert faults(here) == []
                 looked = here.targets[0].status().looked_at_ms
                 proxy.hold()
-                with capture_logs() as logs:
+                with piped() as log:
                     for _ in range(4):
                         here.now_s += 8
                         await here.targets[
                             0
                         ].tick()  # nothing is under way and nothing is new: nobody is asked at first
                 assert len(here.events[0].looks_failed) >= 2
-                assert len([line for line in logs if line["event"].startswith("no push this time")]) == 1
+                assert len([line for line in log.lines() if line["event"].startswith("no push this time")]) == 1
                 assert here.targets[0].status().looked_at_ms == looked
                 assert [f for f in faults(here) if "its chain was not seen for 32 s" in f]
                 assert here.events[0].looks_failed, "no look waits without end"

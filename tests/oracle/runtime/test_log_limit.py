@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-
-import pytest
-
-from oracle.runtime.log_limit import LogBudget, LogLimit
+from oracle.runtime.log_limit import LogBudget
 
 
 def test_a_kind_of_fault_is_one_line_a_period_with_the_count_of_those_left_out() -> None:
@@ -22,19 +18,3 @@ def test_a_limited_number_of_kinds_is_remembered() -> None:
     budget = LogBudget(60.0, lambda: 0.0)
     assert {budget.more(i) for i in range(10_000)} == {0}
     assert budget.kinds <= 256
-
-
-def test_a_library_that_repeats_itself_writes_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    now = [0.0]
-    logger = logging.getLogger("a.noisy.library")
-    logger.addFilter(LogLimit(LogBudget(60.0, lambda: now[0])))
-    for port in range(100):
-        logger.error("cannot accept\nsocket %s", port)
-        logger.error("something else %s", port)
-    now[0] = 61.0
-    logger.error("cannot accept\nsocket %s", 7)
-    assert [r.getMessage() for r in caplog.records] == [
-        "cannot accept\nsocket 0",
-        "something else 0",
-        "cannot accept\nsocket 7 (99 more of this kind since its last line)",
-    ]

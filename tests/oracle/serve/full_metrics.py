@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+from aiohttp import web
+
 from feeds.chains.endpoint import EndpointState, Head
 from feeds.chains.reader import RpcStats
 from feeds.streams.ws import StreamHealth
@@ -17,6 +19,7 @@ from oracle.model.state import FeedState
 from oracle.model.types import Abstained
 from oracle.round.reference_divergence import Divergence
 from oracle.round.step import step
+from oracle.serve.health_gauges import HealthShown
 from oracle.serve.metrics import Metrics
 from oracle.serve.process_gauges import KeyUse
 from oracle.sign.messages import Refusal, RefusalCode
@@ -43,12 +46,25 @@ def _of_the_process(metrics: Metrics) -> None:
     metrics.process.restarts = {"sources": 0}
     metrics.process.key("alice", KeyUse.OPEN)
     metrics.process.interval(10)
+    metrics.health.shown = lambda: [HealthShown("disk", "critical"), HealthShown("clock", "warning")]
+    metrics.outbox.publisher = SimpleNamespace(published=3, breaks=1, newest_s=7, error="", waiting=lambda: 2)
+    metrics.config.start("0x01", ["applied"], 7.0)
     metrics.feeds.expect({"wdivETH/ETH": spec()})
     head = Head(chain_id=1, number=7, block_hash="0x07", time_ms=NOW_MS)
     metrics.endpoints.chains = {
-        "local": (EndpointState(name="a.example", usable=True, head=head, error=None, lies=1),
+        "local": (EndpointState(name="a.example", usable=True, head=head, error=None, lies=1, latency_ms=20.0),
                   EndpointState(name="a.example", usable=False, head=None, error=None, score=90)),
     }  # fmt: skip
+
+
+async def _nothing(_: web.Request) -> web.Response:
+    return web.Response()
+
+
+def _of_the_endpoint(metrics: Metrics) -> None:
+    app = web.Application()
+    app.router.add_get("/readyz", _nothing)
+    metrics.http.expect(app)
 
 
 def _of_feeds_and_chains(metrics: Metrics) -> None:
@@ -86,6 +102,7 @@ def full() -> Metrics:
     metrics.expect(["home"])
     _of_feeds_and_chains(metrics)
     _of_the_process(metrics)
+    _of_the_endpoint(metrics)
     metrics.landed("home", 3)
     metrics.staged("home", 1)
     metrics.announced("home", "heard")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import resource
 import socket
@@ -15,12 +14,12 @@ from typing import Any, TypeVar
 import pytest
 
 from feeds.units import MS
-from oracle.runtime.log_limit import limit_logs
 from oracle.serve.connection_gate import GateLimits, connection_limit, open_file_limit
 from oracle.serve.events import StreamLimits
 from oracle.serve.interface import StoredRounds
 from oracle.serve.server import Server, serve
 from oracle.serve.web import Body
+from tests.oracle.runtime.log_tools import piped
 from tests.oracle.serve.memory_service import ROUND_S, MemoryService, filled
 
 pytestmark = pytest.mark.loopback
@@ -247,32 +246,29 @@ def test_connections_are_at_most_half_of_the_open_files() -> None:
     assert open_file_limit() == (None if soft == resource.RLIM_INFINITY else soft)
 
 
-async def test_running_out_of_files_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+async def test_running_out_of_files_is_one_line() -> None:
     """Whoever else takes the files: asyncio tells each connection that it cannot accept, with a trace, in every loop."""
-    logger, loop, told = logging.getLogger("asyncio"), asyncio.get_running_loop(), list[object]()
-    logger.filters[:] = []
-    limit_logs()
-    limit_logs()
-    assert len(logger.filters) == 1
+    loop, told = asyncio.get_running_loop(), list[object]()
 
     def tell(one: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         told.append(context)
         one.default_exception_handler(context)
 
-    async with served() as server:
-        loop.set_exception_handler(tell)
-        place = "127.0.0.1", int(server.url.rsplit(":", 1)[1])
-        waiting = [socket.socket() for _ in range(5)]
-        with out_of_files():
+    with piped() as log:
+        async with served() as server:
+            loop.set_exception_handler(tell)
+            place = "127.0.0.1", int(server.url.rsplit(":", 1)[1])
+            waiting = [socket.socket() for _ in range(5)]
+            with out_of_files():
+                for one in waiting:
+                    one.setblocking(False)
+                    await loop.sock_connect(one, place)
+                while len(told) < 2:  # noqa: ASYNC110 - the loop's own retry
+                    await asyncio.sleep(0.01)
+            assert len([line for line in log.lines() if "accept" in line["event"]]) == 1
+            assert await (await connected(server)).ask() == 200, "and goes on once there are files"
             for one in waiting:
-                one.setblocking(False)
-                await loop.sock_connect(one, place)
-            while len(told) < 2:  # noqa: ASYNC110 - the loop's own retry
-                await asyncio.sleep(0.01)
-        assert len([r for r in caplog.records if "accept" in r.getMessage()]) == 1
-        assert await (await connected(server)).ask() == 200, "and goes on once there are files"
-        for one in waiting:
-            one.close()
+                one.close()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What Prometheus scrapes keeps to its conventions, and docs/api.md has a row for each metric with its labels, and for no other."""
+"""What Prometheus scrapes keeps to its conventions, and is what the catalogue and docs/metrics.md say, no more and no less."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from oracle.follow.sources import SourceState
+from oracle.node.follow_gauges import FollowGauges
+from oracle.serve.metric_catalog import CATALOG, metrics_page
+from oracle.serve.metric_rows.row import PREFIX
 from oracle.serve.metrics import Metrics
 from oracle.serve.operator_documents import operators_document, operators_lines
 from oracle.serve.operators import labels
@@ -16,8 +22,9 @@ from tests.oracle.serve.endpoint_client import NOW_MS
 from tests.oracle.serve.exposition import samples
 from tests.oracle.serve.full_metrics import full
 from tests.oracle.serve.operators_world import ODD, seen
+from tests.packaging.prometheus_files import needs_promtool, promtool
 
-API_MD = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8")
 WHOLE_UNITS = ("milliseconds", "minutes", "hours", "days", "percent", "bytes_total_bytes", "kilobytes")
 OWN_LABELS = {"counter": set[str](), "gauge": set[str](), "histogram": {"le"}}
 
@@ -26,8 +33,6 @@ def lint(metrics: Metrics) -> Iterable[str]:
     """What `promtool check metrics` finds: https://github.com/prometheus/client_golang, prometheus/testutil/promlint."""
     for family in text_string_to_metric_families(metrics.render().decode()):
         name, labels = family.name, {label for s in family.samples for label in s.labels}
-        if name.endswith("_created"):
-            continue
         if not family.documentation:
             yield f"{name}: no help text"
         if family.type == "gauge" and name.endswith(("_total", "_count", "_sum", "_bucket")):
@@ -46,24 +51,32 @@ def test_names_labels_and_types_are_as_prometheus_wants_them() -> None:
     assert list(lint(full())) == []
 
 
-def test_every_metric_has_a_row_and_every_row_is_a_metric() -> None:
-    types = re.findall(r"^# TYPE (lrt_oracle_\S+) \S+$", full().render().decode(), re.MULTILINE)
-    rows = re.findall(r"^\| `(lrt_oracle_\w+)` \|", API_MD, re.MULTILINE)
-    assert sorted(rows) == sorted({t for t in types if not t.endswith("_created")})
+def test_the_page_is_what_the_catalogue_says() -> None:
+    assert metrics_page(PAGE) == PAGE, "make docs writes it"
 
 
-def test_a_row_names_the_labels_that_the_metric_has() -> None:
-    rows = dict(re.findall(r"^\| `(lrt_oracle_\w+)` \| ([^|]*)\|", API_MD, re.MULTILINE))
-    by_operator = API_MD.split("\n## Operators and rounds\n")[1].split("\n## ")[0]
-    for family in text_string_to_metric_families(full().render().decode()):
-        name = f"{family.name}_total" if family.type == "counter" else family.name
-        if name.endswith("_created") or not family.samples or name.startswith("process_"):
-            continue
-        labels = {label for s in family.samples for label in s.labels} - OWN_LABELS[family.type]
-        said = set(re.findall(r"`(\w+)`", rows[name]))
-        if f"| `{name}` |" in by_operator and "alone" not in rows[name] and "none" not in rows[name]:
-            said |= {"operator"}
-        assert said == labels, name
+def exposed(text: str) -> dict[str, set[str]]:
+    """Labels of each metric of ours, by its name in the catalogue."""
+    out = {}
+    for family in text_string_to_metric_families(text):
+        if family.name.startswith(PREFIX):
+            labels = {label for s in family.samples for label in s.labels} - OWN_LABELS.get(family.type, set())
+            out[family.name.removeprefix(PREFIX)] = labels - {family.name}
+    return out
+
+
+def test_whatever_is_exposed_is_in_the_catalogue_with_its_labels_and_all_of_that_is_exposed() -> None:
+    states, sets = [SourceState(name="alpha", rank=0)], SimpleNamespace(error="")
+    follower: Any = SimpleNamespace(newest_s=7, states=states, sets=sets)
+    node = FollowGauges(follower, lambda: NOW_MS, lambda: 0).render().decode()
+    found = exposed(full().render().decode())
+    assert {n: set(CATALOG[n].labels) for n in found} == found
+    assert {*found, *exposed(node)} == set(CATALOG)
+
+
+@needs_promtool
+def test_promtool_finds_nothing_wrong_with_what_is_exposed() -> None:
+    promtool("check", "metrics", given=full().render())
 
 
 def test_reports_of_epochs_are_counted_where_they_are_made() -> None:

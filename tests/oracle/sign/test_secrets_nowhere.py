@@ -29,7 +29,7 @@ pytestmark = pytest.mark.chain
 DYING = """
 import asyncio, sys
 import coincurve
-from oracle.__main__ import _set_up_logging
+from oracle.runtime.logs import LogFormat, LogLevel, set_up_log
 from oracle.sign.keyfiles import LocalSigner
 from oracle.runtime.supervise import Supervisor
 
@@ -44,7 +44,7 @@ async def task():
 async def stop(_):
     raise Enough
 
-_set_up_logging(sys.argv[1], verbose=True)
+set_up_log(LogFormat(sys.argv[1]), LogLevel.INFO)
 try:
     asyncio.run(Supervisor({"doomed": task}, sleep=stop).run())
 except BaseExceptionGroup:
@@ -52,7 +52,7 @@ except BaseExceptionGroup:
 """
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("form", ["console", "json"])
 def test_a_traceback_shows_no_local_variables(form: str) -> None:
     done = subprocess.run([sys.executable, "-c", DYING, form], capture_output=True, check=False, timeout=60)
     assert b"it broke" in done.stderr, done.stderr

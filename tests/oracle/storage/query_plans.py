@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from oracle.storage.database import Database
 
 WIDE = re.compile(
-    r"SCAN (rounds|r|records|agreements|a|pushes|p|not_pushed|transitions|older_\w+)\b|USE TEMP B-TREE FOR ORDER BY|SEARCH (rounds|r) USING PRIMARY KEY$"
+    r"SCAN (rounds|r|records|agreements|a|pushes|p|not_pushed|transitions|older_\w+)\b|USE TEMP B-TREE FOR ORDER BY|SEARCH (rounds|r|older_\w+) USING PRIMARY KEY$"
 )
 """Steps of a query plan that grow with the table; a search of a key without a column is a scan by another name."""
 

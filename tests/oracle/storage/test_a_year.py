@@ -40,6 +40,7 @@ async def test_a_year_stays_within_what_it_settles_at(tmp_path: Path) -> None:
         for i in seconds:
             keep(database, [i])
             database.save_round([], [agreement(i)], [], [])
+            database.save_attended("t", 1, S0 + i, [0])
         pushed(database, seconds[0], PushState.LANDED, ITEM)
         database.connection.execute("UPDATE pushes SET final = 1, made_ms = round_s * 1000")
         now_ms = (S0 + first + (day + 1) * DAY_S) * 1_000
@@ -53,6 +54,7 @@ async def test_a_year_stays_within_what_it_settles_at(tmp_path: Path) -> None:
     assert rows["rounds with inputs"] <= 7 * ROUNDS + 20
     assert rows["records"] <= 8 * ROUNDS + 20
     assert rows["operators' values"] <= 7 * ROUNDS + 20
+    assert rows["who signed"] <= 8 * ROUNDS
     assert rows["values behind pushes"] <= 40
     assert rows["pushes"] <= 41
     assert rows["records by minutes"] <= 24 * 15

@@ -17,7 +17,7 @@ from oracle.round.step import step
 from oracle.storage.database import Database
 from oracle.storage.limits import DatabaseLimits
 from oracle.storage.packs import Packs
-from oracle.storage.prune import Pruner
+from oracle.storage.prune import Pruner, PruneTimes
 from oracle.storage.round_rows import blocks_used
 from tests.oracle.oracle_build import T0, outcomes
 from tests.oracle.storage.query_plans import WIDE, plans
@@ -202,6 +202,24 @@ def test_after_a_long_rest_what_still_recomputes_has_its_signed_values(tmp_path:
         save(database, i)
     assert database.prune(until(10_000)) == 8
     assert left(database, "rounds") == left(database, "agreements") == [8, 9, 10]
+
+
+def test_who_signed_in_an_epoch_that_does_not_end_goes_bit_by_bit(tmp_path: Path) -> None:
+    """A store without stake may have one set for ever."""
+    database = Database(tmp_path / "o.db", DatabaseLimits(pruned_at_once=3))
+    for i in range(20):
+        database.save_attended("t", 1, S0 + i, [0])
+        database.save_attended("u", 4 + i // 10, S0 + i, [1])
+    database.pruner.aim(PruneTimes(attended_s=S0 + 15))
+    database.pruner.step(3)
+    assert [r - S0 for r, _ in database.attended("t", 1)] == list(range(3, 20))
+    with plans(database) as found:
+        database.prune(PruneTimes(attended_s=S0 + 15))
+    assert not [p for p in found if p.startswith("SCAN attended")], found
+    assert [r - S0 for r, _ in database.attended("t", 1)] == list(range(15, 20))
+    assert database.attended("u", 4) == []
+    assert [r - S0 for r, _ in database.attended("u", 5)] == list(range(15, 20))
+    database.close()
 
 
 def test_a_backlog_goes_a_little_at_a_time_and_what_is_left_recomputes(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from feeds.types import Outcome
 from oracle.audit.checks import is_good
+from oracle.audit.disown import disown, disowning
 from oracle.audit.recompute import verify
 from oracle.model.spec import RULES_VERSION, FeedSpec
 from oracle.model.state import FeedState, JudgeState, Suspicion
@@ -19,13 +21,15 @@ from oracle.round.step import step
 from oracle.storage.carried import carried_state
 from oracle.storage.database import Database, last_published
 from oracle.storage.errors import OtherRules
+from oracle.storage.limits import DatabaseLimits
 from tests.oracle.oracle_build import BANDS, T0, outcomes, spec
 from tests.oracle.storage.query_plans import WIDE, plans
 from tests.oracle.storage.released_files import write_released
-from tests.oracle.storage.stored_rounds import FEED, keep, record_of
+from tests.oracle.storage.stored_rounds import FEED, keep, record_of, until
 
 S0 = T0 // 1_000
 FEEDS = ("calm/ETH", "slow/ETH", "fell/ETH", "near/ETH")
+BIG = DatabaseLimits(checkpoint_every=1_000)
 LAST_S = S0 + 11
 """The newest round of the file of 0.1.0."""
 
@@ -191,18 +195,53 @@ def test_later_rules_are_not_gone_back_from() -> None:
         carried_state(json.dumps({"version": RULES_VERSION + 1}).encode())
 
 
-def test_between_two_rules_of_one_form_each_round_says_whose_it_is(tmp_path: Path) -> None:
+@pytest.fixture
+def two_versions(tmp_path: Path) -> Iterator[Database]:
+    """Five rounds that say they are of earlier rules, and five of the present ones behind them."""
     path = tmp_path / "o.db"
-    database = Database(path)
-    keep(database, range(5))
-    for table, key in (("rounds", "rules_version"), ("states", "version"), ("checkpoints", "version")):
-        sql = f"UPDATE {table} SET body = CAST(replace(CAST(body AS TEXT), ?, ?) AS BLOB)"  # noqa: S608 - a test's own
-        database.connection.execute(sql, (f'"{key}":{RULES_VERSION}', f'"{key}":{RULES_VERSION - 1}'))
-    database.close()
-    again = Database(path)
-    keep(again, range(5, 10))
-    before, after = (list(verify(again, FEED.feed, S0 + i)) for i in (4, 6))
-    assert before[0].rules == RULES_VERSION - 1
-    assert f"made by rules {RULES_VERSION - 1}" in before[0].detail
-    assert is_good(after), after
-    again.close()
+    with closing(Database(path, BIG)) as before:
+        keep(before, range(5))
+        for table, key in (("rounds", "rules_version"), ("states", "version"), ("checkpoints", "version")):
+            sql = f"UPDATE {table} SET body = CAST(replace(CAST(body AS TEXT), ?, ?) AS BLOB)"  # noqa: S608 - a test's own
+            before.connection.execute(sql, (f'"{key}":{RULES_VERSION}', f'"{key}":{RULES_VERSION - 1}'))
+    with closing(Database(path, BIG)) as database:
+        keep(database, range(5, 8))
+    with closing(Database(path, BIG)) as database:
+        keep(database, range(8, 10))
+        yield database
+
+
+def test_between_two_rules_of_one_form_each_round_says_whose_it_is(two_versions: Database) -> None:
+    for i in range(5):
+        before = list(verify(two_versions, FEED.feed, S0 + i))
+        assert before[0].rules == RULES_VERSION - 1
+        assert f"made by rules {RULES_VERSION - 1}" in before[0].detail
+        assert f"a version that makes rules {RULES_VERSION - 1} recomputes it" in before[0].detail
+    rows = two_versions.connection.execute("SELECT round_s FROM checkpoints ORDER BY round_s").fetchall()
+    assert rows == [(S0,), (S0 + 5,)], "at the first round of each, and at none because of a new start"
+    for i in range(5, 10):
+        after = list(verify(two_versions, FEED.feed, S0 + i))
+        assert is_good(after), after
+        assert after[0].detail.startswith(f"{i - 4} rounds from the checkpoint, bit for bit")
+
+
+def test_between_two_rules_what_is_old_is_dropped_up_to_the_first_round_of_the_new_ones(two_versions: Database) -> None:
+    two_versions.prune(until(7))
+    rows = two_versions.connection.execute("SELECT min(round_s), count(*) FROM rounds").fetchone()
+    assert rows == (S0 + 5, 5)
+    assert is_good(list(verify(two_versions, FEED.feed, S0 + 9)))
+
+
+def test_disowned_back_to_other_rules_a_state_goes_on_from_the_checkpoint_or_begins_in_watch(
+    two_versions: Database,
+) -> None:
+    kept = two_versions.checkpoint("a", FEED.feed, S0 + 5)
+    assert kept is not None
+    (loss,) = disowning(two_versions, S0 + 4).losses
+    assert (loss.anew, loss.left, loss.state) == (None, 5, kept[1]), "it is the state before the first of these rules"
+    plan = disowning(two_versions, S0 + 2)
+    assert f"made by rules {RULES_VERSION - 1}" in str(plan.losses[0].anew)
+    assert plan.losses[0].state.judge.status is Status.WATCH, "a depeg is not forgotten by beginning anew"
+    disown(two_versions, plan, 1)
+    keep(two_versions, range(10, 12))
+    assert is_good(list(verify(two_versions, FEED.feed, S0 + 11)))

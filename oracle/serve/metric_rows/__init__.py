@@ -1,0 +1,1 @@
+"""Every metric by topic: the rows of the catalogue."""
