@@ -13,19 +13,15 @@ from hypothesis import strategies as st
 from feeds.secret_values import SecretMissing, filled
 from oracle.config.check_addresses import (
     apart_by_name,
-    configured_texts,
     fill_from,
     provider_notes,
     secret_problems,
-    server_lists,
 )
-from oracle.config.reference import TABLES
 from oracle.config.resolve import resolve, with_secrets
 from oracle.config.sections import Config, parse
-from oracle.config.tables.forms import http_url, raw_address, signer_url, websocket_url
+from oracle.config.tables.forms import raw_address
 from oracle.config.tables.providers import domain_of, plain_host, provider_of, server_of
 from oracle.config.tables.schema import ConfigError
-from oracle.model.keys import key_of
 from tests.oracle.config.small_config import problems, table
 
 KEY = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6"
@@ -104,55 +100,6 @@ def test_one_server_under_two_spellings_is_an_error(one: str, other: str) -> Non
 @pytest.mark.parametrize(("one", "other"), APART)
 def test_two_servers_are_two(one: str, other: str) -> None:
     assert resolve(config(one, other))
-
-
-@pytest.mark.parametrize("key", ["announcers", "operators", "relays", "watch"])
-def test_every_list_of_servers_is_looked_at(key: str) -> None:
-    scheme = "ws" if key == "announcers" else "http"
-    twice = [f"{scheme}://localhost:1/", f"{scheme}://127.0.0.1:1"]
-    if key == "announcers":
-        text = problems(chain("http://127.0.0.1:1", announcers=twice))
-        where = "chains.local.announcers[1]"
-    elif key == "operators":
-        text = problems(table(node={"operators": twice}))
-        where = "node.operators[1]"
-    elif key == "watch":
-        text = problems(table(watch={"endpoints": twice}))
-        where = "watch.endpoints[1]"
-    else:
-        text = problems(table(targets={"t": {"chain": "local", "store": STORE, "relays": twice}}))
-        where = "targets.t.relays[1]"
-    assert f"{where}: is the same server as [0], localhost: if it fails, both do" in text
-
-
-def test_no_list_of_addresses_is_forgotten() -> None:
-    """What declares the form of an address is a list of servers, or one address; and its secrets are looked for."""
-    forms = (http_url, websocket_url, signer_url)
-    declared = {
-        (section, f.name, str(f.type).startswith("tuple"))
-        for section, record in TABLES.items()
-        for f in record.__dataclass_fields__.values()
-        if (about := key_of(f)) is not None and about.form in forms
-    }
-    whole = {
-        "chains": {"c": {"chain_id": 31337, "endpoints": ["http://a/${A}"], "announcers": ["ws://b/${A}"]}},
-        "targets": {"t": {"chain": "c", "store": STORE, "relays": ["http://c/${A}"], "signer_url": "http://d/${A}",
-                          "signer_address": STORE}},
-        "operators": [{"name": "o", "journal": "j", "signer_url": "http://e/${A}", "signer_address": STORE}],
-        "watch": {"endpoints": ["http://f/${A}"], "signer_url": "http://h/${A}", "signer_address": STORE},
-        "rewards": {"contract": STORE, "signer_url": "http://i/${A}", "signer_address": STORE},
-        "node": {"operators": ["http://g/${A}"]}, "archive": {"operators": ["http://j/${A}"]},
-    }  # fmt: skip
-    found = {_place(t.where.rstrip("]0[")) for t in configured_texts(parse(table(**whole)))}
-    assert found == {(section, name) for section, name, _ in declared}
-    lists = {_place(listed.where) for listed in server_lists(parse(table(**whole)))}
-    assert lists == {(section, name) for section, name, is_list in declared if is_list}
-
-
-def _place(where: str) -> tuple[str, str]:
-    """Section and key."""
-    first, *_, last = where.split(".")
-    return first, last
 
 
 @given(st.sampled_from([p for p in SAME if "$" not in p[0]]), st.sampled_from(APART[:5]))
