@@ -5,7 +5,7 @@ PY := .venv/bin/python
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
-.PHONY: demo setup-demo test lint docs fuzz laws year push-faults methodology bench gas artifacts check-artifacts setup clean help container-root release soak
+.PHONY: demo setup-demo test lint docs fuzz laws year node-kills push-faults methodology bench gas artifacts check-artifacts setup clean help container-root release soak
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -69,6 +69,9 @@ year: setup     ## long: a year of storage by a clock that jumps, with a round a
 
 soak: setup     ## long: the shipped config with a round a second against stand-ins for an hour (ARGS="--seconds 600"), figures in var/soak.json
 	$(PY) -m tests.soak.run $(ARGS)
+
+node-kills: setup  ## long: an oracle, NATS and a node, each killed at 20 random moments: nothing missing, twice or unproven
+	LRT_ORACLE_TEST_NODE_KILLS=$${LRT_ORACLE_TEST_NODE_KILLS:-20} $(PY) -m pytest tests/e2e/test_nodes.py -n0 -s $(ARGS)
 
 push-faults: setup  ## long: 500 seeded runs of the pusher under faults; goes on where it stopped
 	LRT_ORACLE_PUSH_RUNS=$${LRT_ORACLE_PUSH_RUNS:-500} LRT_ORACLE_PUSH_DONE=var/push-faults.done $(PY) -m pytest tests/oracle/push/test_faults.py -n 2 $(ARGS)

@@ -207,3 +207,29 @@ async def answered(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
         except aiohttp.ClientError:
             await asyncio.sleep(0.01)
     raise TimeoutError(url)
+
+
+async def test_a_reader_that_is_ahead_of_a_node_hears_nothing_twice(here: Site) -> None:
+    """It comes from another node, or this one has just started: what comes before its own round it has."""
+    here.rounds(2)
+    async with here.process() as one, node(here, one.url) as own:
+        await until(lambda: own.follower.newest_s == ROUND_S + 10, "both")
+        headers = {"Last-Event-ID": str(ROUND_S + 30)}
+        async with own.session.get(f"{own.url}/v1/rounds/stream", headers=headers) as answer:
+            here.rounds(3)
+            block = await asyncio.wait_for(answer.content.readuntil(b"\n\n"), 60)
+            while block.startswith(b":"):
+                block = await asyncio.wait_for(answer.content.readuntil(b"\n\n"), 60)
+            assert block.startswith(b"id: %d\n" % (ROUND_S + 40))
+
+
+async def test_a_node_claims_no_risk_away_that_it_cannot_know(here: Site) -> None:
+    """Risks that follow from inputs are unknown to it, which is never a no; those of the record are as the operator has them."""
+    here.round()
+    async with here.process() as one, node(here, one.url) as own:
+        await until(lambda: own.follower.newest_s == ROUND_S, "a round")
+        price = (await own.get(OWN))[1]
+        assert {"ONE_GROUP_NOW", "ONE_CHAIN_NOW", "ONE_RATE_READING_NOW"} <= set(price["risk_codes"]["unknown"])
+        assert price["risk"]["live"]["round"] == ROUND_S
+        facts = {f["code"]: f["raised"] for f in price["risk"]["live"]["facts"]}
+        assert facts["PRICES_REPEATED_NOW"] is False
