@@ -110,7 +110,7 @@ def serve(config_path: Path) -> None:
     except ConfigError as e:
         raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
     with told("node", resolved, config_path):
-        run_until_signal(node.run)
+        run_until_signal(node.run, is_service=True)
 
 
 @click.command()
@@ -130,7 +130,7 @@ def archive(config_path: Path) -> None:
     except ConfigError as e:
         raise Exit(f"{config_path}:\n{e}", ExitCode.USAGE) from None
     with told("archive", resolved, config_path):
-        run_until_signal(process.run)
+        run_until_signal(process.run, is_service=True)
 
 
 @click.command()

@@ -136,8 +136,13 @@ def open_database(config_path: Path, feed: str) -> Database:
     return database
 
 
-def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
-    """Run until the work ends; SIGTERM and SIGINT set its stop event. It may hold keys: nothing dumps its memory."""
+def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]], *, is_service: bool = False) -> T:
+    """Run until the work ends; SIGTERM and SIGINT set its stop event. It may hold keys: nothing dumps its memory.
+
+    Args:
+        work: what runs.
+        is_service: whether it goes on after SIGHUP, which asks services to read their config anew, and says that it does not.
+    """
     import structlog
 
     from oracle.runtime.logs import STARTS, tell_of_faults
@@ -155,6 +160,9 @@ def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
 
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, end, sign)
+        if is_service:
+            text = "SIGHUP changes nothing here: the config is read at a start alone, so restart to change it"
+            loop.add_signal_handler(signal.SIGHUP, log.warning, text)
         telling = asyncio.create_task(tell_of_faults())
         try:
             return await work(stop)

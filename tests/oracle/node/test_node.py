@@ -181,13 +181,18 @@ symbol = "ETH/USD"
             "serve",
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": "."},
+            stderr=asyncio.subprocess.PIPE,
         )
         async with aiohttp.ClientSession() as session:
+            health = await answered(session, f"http://127.0.0.1:{port}/readyz")
+            process.send_signal(signal.SIGHUP)  # a node has nothing to read anew, and goes on
             health = await answered(session, f"http://127.0.0.1:{port}/readyz")
         assert (health["live"], health["ready"]) == (True, False)
         assert "this node has verified no round yet" in health["reasons"]
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 60) == 0
+        _, said = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode == 0
+        assert "restart to change it" in said.decode()
 
 
 async def command(config: Path) -> tuple[int, str]:
