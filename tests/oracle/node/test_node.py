@@ -190,9 +190,9 @@ symbol = "ETH/USD"
         assert (health["live"], health["ready"]) == (True, False)
         assert "this node has verified no round yet" in health["reasons"]
         process.send_signal(signal.SIGTERM)
-        _, said = await asyncio.wait_for(process.communicate(), 60)
+        _, told = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode == 0
-        assert "restart to change it" in said.decode()
+        assert "restart to change it" in told.decode()
 
 
 async def command(config: Path) -> tuple[int, str]:
