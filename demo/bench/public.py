@@ -3,11 +3,12 @@
 ``requests``: GET of one feed's price, each case for some seconds in turn, several times over. `ratio` is its rate by that of a
 bare aiohttp handler with the same bytes and headers in the same turn, the median of all turns. `ratio_cpu` is the same of the
 processor time that an answer takes, less what the process takes at rest: it says more on a machine that others use too, and
-behind nginx it is the nodes' alone. ``operator`` is the operators' own process, ``node`` a node, ``node_limited`` one that
+behind nginx it is the nodes' alone. ``oracle`` is an oracle by itself, ``operator`` three operators in one process with the venues
+and the market of the demo, ``node`` a node, ``node_limited`` one that
 counts every request of the address; ``two_nodes`` both at once; ``nginx_...`` through nginx, that hands everything on, or keeps
-answers. ``streams``: readers of one node's event stream. ``rounds``: from round_time until a round was computed and signed, in
-turns: nothing asked, the operator's process asked as fast as it answers, a node asked as fast as it answers; `more_p99_ms` is
-what the load adds.
+answers. ``streams``: readers of one node's event stream. ``rounds``: from round_time until the oracle by itself has computed a
+round, in turns: nothing asked, itself asked as fast as it answers, a node asked as fast as it answers; `more_p99_ms` is what the
+load adds.
 
 Load comes from `wrk` where it is installed, else from a client of our own, with a lower priority than everything else: readers
 have machines of their own. It shares the cores with what it asks.
@@ -31,7 +32,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from demo.bench.process import Process, running
-from demo.bench.public_world import LIMITED, NODE_NICE, Place, nginx, nginx_path, node, operators
+from demo.bench.public_world import LIMITED, NODE_NICE, Place, nginx, nginx_path, node, operators, oracle
 from demo.bench.tools import at_percent
 from demo.world import anvil
 from feeds.units import MS
@@ -41,8 +42,8 @@ _CONNECTIONS, _LOAD_NICE = 32, 10
 _NOT_OF_THE_ANSWER = {"Content-Length", "Date", "Connection"}
 _RATE, _COUNT = re.compile(r"Requests/sec:\s+([0-9.]+)"), re.compile(r"([0-9]+) requests in ")
 _SETTLE_S, _US = 3.0, 1_000_000
-_OWN = "bare_of_the_operator"
-"""The bare handler at the operators' priority."""
+_OWN = "bare_of_the_oracle"
+"""The bare handler at the priority of an oracle and operators."""
 
 
 async def public(
@@ -61,12 +62,13 @@ async def public(
         folder = Path(text)
         async with AsyncExitStack() as opened:
             operator = await opened.enter_async_context(operators(folder))
+            alone = await opened.enter_async_context(oracle(folder))
             plain = await opened.enter_async_context(node(folder, operator.url))
             limited = await opened.enter_async_context(node(folder, operator.url, LIMITED))
             load = _Load(await opened.enter_async_context(running("demo.bench.crowd")))
             bare, own = await _bare(opened, plain.url, NODE_NICE), await _bare(opened, plain.url, 0)
             cases = {
-                "bare": _Case((bare,)), _OWN: _Case((own,)), "operator": _Case((operator,)), "node": _Case((plain,)),
+                "bare": _Case((bare,)), _OWN: _Case((own,)), "oracle": _Case((alone,)), "operator": _Case((operator,)), "node": _Case((plain,)),
                 "node_limited": _Case((limited,)), "two_nodes": _Case((plain, limited)),
             }  # fmt: skip
             if (program := nginx_path()) is not None:
@@ -80,10 +82,8 @@ async def public(
             return {
                 "load": load.name,
                 "requests": await _requests(load, cases, seconds, turns),
-                "streams": await _streams(crowd, operator.url, plain.url, readers, stream_s),
-                "rounds": await _rounds(
-                    load, operator.url, {"operator": operator.url, "node": plain.url}, rounds_s, turns
-                ),
+                "streams": await _streams(crowd, alone.url, plain.url, readers, stream_s),
+                "rounds": await _rounds(load, alone.url, {"oracle": alone.url, "node": plain.url}, rounds_s, turns),
             }
 
 
@@ -157,7 +157,7 @@ async def _requests(load: _Load, cases: Mapping[str, _Case], seconds: float, tur
             other_s = sum(resting[p] for p in case.working) * (time.monotonic() - started_s)
             answers = max(1, sum(n for _, n in found))
             cpu_us[name].append(max(0.0, case.cpu_s() - before_s - other_s) * _US / answers)
-    against = {name: _OWN if name in {_OWN, "operator"} else "bare" for name in rates}
+    against = {name: _OWN if name in {_OWN, "oracle", "operator"} else "bare" for name in rates}
     return {
         name: {
             "per_s": round(statistics.median(of)), "cpu_us": round(statistics.median(cpu_us[name]), 1),
@@ -180,13 +180,13 @@ def _ratios(name: str, ours: Sequence[float], theirs: Sequence[float]) -> dict[s
     return {name: round(statistics.median(each), 2), f"{name}_each": [round(r, 2) for r in each]}
 
 
-async def _streams(crowd: Process, operator: str, url: str, readers: int, seconds: float) -> dict[str, Any]:
-    """One node's readers, and the operators' rounds meanwhile."""
+async def _streams(crowd: Process, oracle_url: str, url: str, readers: int, seconds: float) -> dict[str, Any]:
+    """One node's readers, and the oracle's rounds meanwhile."""
     at = urlsplit(url)
-    before_ms = await _now_ms(operator)
+    before_ms = await _now_ms(oracle_url)
     await crowd.send({"host": at.hostname, "port": at.port, "readers": readers, "seconds": seconds})
     found: dict[str, Any] = await crowd.receive()
-    taken = await _taken_ms(operator, before_ms)
+    taken = await _taken_ms(oracle_url, before_ms)
     return {**found, "rounds_ms": {f"p{p}": at_percent(taken, p) for p in (50, 99)}}
 
 

@@ -22,6 +22,10 @@ _START_S, _PAUSE_S, _OK = 120.0, 0.2, 200
 _END_S = 20.0
 _OPERATORS = re.compile(r"\[\[operators\]\].*?(?=\n\[)", re.DOTALL)
 _API = re.compile(r"\[api\]\nport = \d+\n")
+_DATABASE = re.compile(r'database = "[^"]*"')
+_ALONE_API = """[api]
+port = {port}
+"""
 _NODE_API = """[api]
 port = {port}
 max_connections = 8192
@@ -92,6 +96,22 @@ async def operators(folder: Path) -> AsyncIterator[Place]:
     command = (sys.executable, "-m", "oracle", "demo", "--scenario", "calm", "--seconds", "0")
     async with process(*command, "--port", str(port), "--folder", str(folder)) as pid:
         await answered(f"{url}/v1/rounds/newest/sealed")
+        yield Place(url, pid)
+
+
+@asynccontextmanager
+async def oracle(folder: Path) -> AsyncIterator[Place]:
+    """An oracle by itself, as `run` runs it, with the sources and stores of the operators, a database of its own and no keys; its endpoint."""
+    port = anvil.free_port()
+    own = folder / f"oracle-{port}"
+    own.mkdir()
+    text = _OPERATORS.sub("", (folder / "config.toml").read_text(encoding="utf-8"))
+    text = _DATABASE.sub(lambda _: f'database = "{own}/oracle.db"', text, count=1)
+    path = own / "config.toml"
+    path.write_text(_API.sub(lambda _: _ALONE_API.format(port=port), text), encoding="utf-8")
+    async with process(sys.executable, "-m", "oracle", "--config", str(path), "run") as pid:
+        url = f"http://127.0.0.1:{port}"
+        await answered(f"{url}/v1/prices/wdivETH/ETH")
         yield Place(url, pid)
 
 

@@ -152,10 +152,10 @@ async def test_bench_api_has_rounds_beside_its_readers_and_answers_others_beside
 async def test_bench_api_asks_nodes_and_reads_their_streams() -> None:
     found = await public(seconds=1, turns=1, readers=20, stream_s=4.0, rounds_s=2.0)
     requests = found["requests"]
-    assert {"bare", "bare_of_the_operator", "operator", "node", "node_limited", "two_nodes"} <= set(requests)
+    assert {"bare", "bare_of_the_oracle", "oracle", "operator", "node", "node_limited", "two_nodes"} <= set(requests)
     assert all(r["per_s"] > 0 for r in requests.values())
     assert requests["bare"]["ratio"] == requests["bare"]["ratio_cpu"] == 1.0
     streams = found["streams"]
     assert (streams["connected"], streams["dropped"], streams["faults"]) == (20, 0, [])
-    assert set(found["rounds"]) == {"alone", "operator", "node"}
+    assert set(found["rounds"]) == {"alone", "oracle", "node"}
     assert json.loads(json.dumps(found)) == found
