@@ -13,6 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.docs import plain_yaml
+from tests.oracle.serve.beside_metrics import archive_text, door_text, node_text
 from tests.oracle.serve.full_metrics import full
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,11 +58,12 @@ def shipped_rules() -> list[ShippedRule]:
 
 @cache
 def exported() -> dict[str, list[dict[str, str]]]:
-    """Labels of each series of a process that has seen of everything a little, by the name of its sample."""
+    """Labels of each series of processes that have seen of everything a little, by the name of its sample."""
     out: dict[str, list[dict[str, str]]] = {}
-    for family in text_string_to_metric_families(full().render().decode()):
-        for sample in family.samples:
-            out.setdefault(sample.name, []).append(dict(sample.labels))
+    for text in (full().render().decode(), door_text(), node_text(), archive_text()):
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                out.setdefault(sample.name, []).append(dict(sample.labels))
     return out
 
 

@@ -123,7 +123,7 @@ def test_prometheus_fires_them_when_they_are_to_and_says_what_is_wrong(topic: st
 
 @needs_promtool
 def test_prometheus_reads_its_config_with_the_rules() -> None:
-    assert "5 rule files found" in promtool("check", "config", str(PROMETHEUS / "prometheus.yml"))
+    assert "6 rule files found" in promtool("check", "config", str(PROMETHEUS / "prometheus.yml"))
 
 
 @needs_amtool

@@ -14,7 +14,7 @@ from tests.packaging.tools import tool
 
 PATH = ROOT / "packaging" / "compose" / "compose.yaml"
 COMPOSE: dict[str, Any] = plain_yaml.load(PATH)
-OWN_FILES = ("./config.toml", "./node.toml", "./secrets")
+OWN_FILES = ("./config.toml", "./node.toml", "./archive.toml", "./secrets")
 """What the operator puts there."""
 
 
@@ -26,9 +26,10 @@ def test_it_is_right_by_the_schema_of_compose() -> None:
 
 
 def test_the_services_are_those_that_are_promised() -> None:
-    assert list(COMPOSE["services"]) == ["oracle", "node", "prometheus", "alertmanager", "grafana", "nats", "postgres"]
-    assert {n for n, s in COMPOSE["services"].items() if "profiles" in s} == {"node", "nats", "postgres"}
-    images = {n: s["image"] for n, s in COMPOSE["services"].items() if n not in {"oracle", "node"}}
+    engines = ["prometheus", "alertmanager", "grafana", "nats", "postgres"]
+    assert list(COMPOSE["services"]) == ["oracle", "node", "archive", *engines]
+    assert {n for n, s in COMPOSE["services"].items() if "profiles" in s} == {"node", "archive", "nats", "postgres"}
+    images = {n: COMPOSE["services"][n]["image"] for n in engines}
     assert all(re.search(r":v?\d+\.\d+(\.\d+)?(-\w+)?$", image) for image in images.values()), images
 
 
@@ -46,6 +47,13 @@ def test_a_node_has_no_rights_no_secrets_and_no_volume() -> None:
     assert (node["command"], node["read_only"], node["cap_drop"]) == (["serve"], True, ["ALL"])
     assert not {"secrets", "environment"} & set(node)
     assert [v.rsplit(":", 1)[1] for v in node["volumes"]] == ["ro"]
+
+
+def test_an_archive_has_no_rights_and_one_secret() -> None:
+    archive = COMPOSE["services"]["archive"]
+    assert (archive["command"], archive["read_only"], archive["cap_drop"]) == (["archive"], True, ["ALL"])
+    assert archive["secrets"] == ["POSTGRES_PASSWORD"]
+    assert [v.rsplit(":", 1)[1] for v in archive["volumes"]] == ["ro"]
 
 
 def test_ports_are_open_on_this_machine_alone() -> None:

@@ -19,6 +19,7 @@ from tests.packaging.confined import NOBODY, allowed_calls, confined, missing
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "packaging" / "systemd" / "lrt-oracle.service"
 NODE = UNIT.with_name("lrt-oracle-node.service")
+ARCHIVE = UNIT.with_name("lrt-oracle-archive.service")
 TEXT = UNIT.read_text(encoding="utf-8")
 MOST_EXPOSURE = 2.0
 READS = """
@@ -42,7 +43,7 @@ def said(*arguments: str) -> str:
 
 
 @needs_systemd
-@pytest.mark.parametrize("unit", [UNIT, NODE], ids=["oracle", "node"])
+@pytest.mark.parametrize("unit", [UNIT, NODE, ARCHIVE], ids=["oracle", "node", "archive"])
 def test_little_is_exposed_by_systemd_s_own_count(unit: Path) -> None:
     told = said("security", "--offline=true", "--no-pager", str(unit))
     found = re.search(rf"Overall exposure level for {unit.name}: ([\d.]+)", told)

@@ -6,22 +6,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from oracle.archive.archive_gauges import ArchiveGauges
-from oracle.follow.sources import SourceState
-from oracle.node.follow_gauges import FollowGauges
-from oracle.serve.door_gauges import DoorGauges
 from oracle.serve.metric_catalog import CATALOG, metrics_page
 from oracle.serve.metric_rows.row import PREFIX
 from oracle.serve.metrics import Metrics
 from oracle.serve.operator_documents import operators_document, operators_lines
 from oracle.serve.operators import labels
-from oracle.serve.public_limits import PublicLimits
-from oracle.serve.visitors import Visitors
+from tests.oracle.serve.beside_metrics import archive_text, door_text, node_text
 from tests.oracle.serve.endpoint_client import NOW_MS
 from tests.oracle.serve.exposition import samples
 from tests.oracle.serve.full_metrics import full
@@ -70,19 +63,9 @@ def exposed(text: str) -> dict[str, set[str]]:
 
 
 def test_whatever_is_exposed_is_in_the_catalogue_with_its_labels_and_all_of_that_is_exposed() -> None:
-    states, sets = [SourceState(name="alpha", rank=0)], SimpleNamespace(error="")
-    follower: Any = SimpleNamespace(newest_s=7, states=states, sets=sets)
-    node = FollowGauges(follower, lambda: NOW_MS, lambda: 0).render().decode()
-    part = SimpleNamespace(
-        newest_s=7, error="", ready=SimpleNamespace(is_set=lambda: True), waiting=1, gaps=(), missing=2, written=3,
-        reworded=0, conflicts=0, unwritable=0, breaks=0, rolled_up=0, dropped=0,
-    )  # fmt: skip
-    parts: Any = (part, part, part, part)
-    archive = ArchiveGauges(*parts).render().decode()
-    door: Any = SimpleNamespace(answered={"ready": 0}, limited={"rate": 0}, visitors=Visitors(PublicLimits()))
-    found = exposed(full().render().decode()) | exposed(DoorGauges(door).render().decode())
+    found = exposed(full().render().decode()) | exposed(door_text())
     assert {n: set(CATALOG[n].labels) for n in found} == found
-    assert {*found, *exposed(node), *exposed(archive)} == set(CATALOG)
+    assert {*found, *exposed(node_text()), *exposed(archive_text())} == set(CATALOG)
 
 
 @needs_promtool
