@@ -72,6 +72,10 @@ class Site:
         }
         return table | {"feeds": {f: {"sources": spot_sources(f)} for f in ("wX/ETH", "ETH/USD")}}
 
+    async def done(self, call: Any, options: Any) -> None:
+        """Send a transaction, and wait until it is in a block: a node answers before that."""
+        await self.web3.eth.wait_for_transaction_receipt(await call.transact(options))
+
     async def row(self, **target: Any) -> dict[str, Any]:
         (row,) = await trust_documents(resolve(parse(self.config(**target))))
         return row
@@ -153,12 +157,12 @@ async def test_signers_to_come_are_named_and_armed(site: Site) -> None:
     snapshot = (await site.rpc("evm_snapshot"))["result"]
     stranger = AsyncWeb3.to_checksum_address(b"\x44" * 20)
     signers = [*(AsyncWeb3.to_checksum_address(s) for s in SIGNERS[:2]), stranger]
-    await site.store.setSigners(signers, [1, 1, 1], 2, 2).transact(ME)
+    await site.done(site.store.setSigners(signers, [1, 1, 1], 2, 2), ME)
     coming = await site.row()
     assert [m["address"] for m in coming["next_signers"]["members"]] == signers
     assert "epoch 2 is due at" in coming["cautions"][0]
     digest = await site.store.armDigest().call()
-    await site.store.arm(b"".join(bytes([i]) + sign_compact(KEYS[i], digest) for i in (0, 1))).transact(ME)
+    await site.done(site.store.arm(b"".join(bytes([i]) + sign_compact(KEYS[i], digest) for i in (0, 1))), ME)
     armed = await site.row()
     assert (armed["next_signers"]["armed"], armed["cautions"]) == (True, [])
     await site.rpc("evm_increaseTime", 2 * DAY_S + 1)
@@ -173,7 +177,7 @@ async def test_signers_to_come_are_named_and_armed(site: Site) -> None:
 async def test_a_rotation_to_come_is_shown_with_its_time_and_its_signers(site: Site) -> None:
     snapshot = (await site.rpc("evm_snapshot"))["result"]
     signers = [AsyncWeb3.to_checksum_address(s) for s in SIGNERS[::-1]]
-    await site.store.setSigners(signers, [5, 2, 1], 5, 8).transact(ME)
+    await site.done(site.store.setSigners(signers, [5, 2, 1], 5, 8), ME)
     row = await site.row()
     epoch, at_s = await site.store.nextSigners().call()
     coming = row["next_signers"]
@@ -195,7 +199,7 @@ async def test_the_end_of_a_set_is_shown(site: Site) -> None:
     store = site.contract("PriceStore", made.store)
     ends_s = await store.expiresAt().call()
     signers = [AsyncWeb3.to_checksum_address(s) for s in SIGNERS]
-    await store.setSigners(signers, [4, 3, 2], 6, 7).transact(ME)
+    await site.done(store.setSigners(signers, [4, 3, 2], 6, 7), ME)
     row = await site.row(store=made.store)
     next_s = (await store.nextSigners().call())[1]
     assert (row["signers"]["expires_s"], row["next_signers"]["expires_s"]) == (ends_s, next_s + 3 * DAY_S)
@@ -212,8 +216,8 @@ async def test_a_pause_and_a_contract_as_owner_are_seen(site: Site) -> None:
     snapshot = (await site.rpc("evm_snapshot"))["result"]
     await site.rpc("anvil_impersonateAccount", GUARDIAN)
     index = await site.store.indexOf(b"ETH/USD".ljust(32, b"\0")).call()
-    await site.store.pause([index]).transact({"from": GUARDIAN})
-    await site.store.acceptOwnership().transact({"from": SAFE})
+    await site.done(site.store.pause([index]), {"from": GUARDIAN})
+    await site.done(site.store.acceptOwnership(), {"from": SAFE})
     await site.rpc("anvil_setCode", SAFE, "0x6001")
     row = await site.row()
     who = {r["role"]: r["who"] for r in row["roles"]}
