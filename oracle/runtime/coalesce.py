@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 _NS = 1_000_000_000
-_REST = 2
-"""A rest is so many times as long as the work before it: one third of the time is the most that goes into this work."""
+_REST_PART = 2
+"""A rest is so small a part of the work before it: a third of the time is left to others, however much news there is."""
 
 
 class Coalescer:
     """Gathers keys that changed.
 
     The first news after a rest is worked on at once, together with what arrives in the same turn of the event loop. After that
-    there is a rest in which news is gathered: as long as the work was, times two, so that much news costs fewer works and not
-    the whole loop.
+    there is a rest in which news is gathered, half as long as the work was, so that much news costs fewer works and not the whole
+    loop.
 
     Args:
         pause_s: the longest rest.
@@ -55,4 +55,4 @@ class Coalescer:
                 self._work(changed_ns)
             finally:
                 ended_ns = self._now_ns()
-                self._rested_ns = ended_ns + min(self._pause_ns, _REST * (ended_ns - began_ns))
+                self._rested_ns = ended_ns + min(self._pause_ns, (ended_ns - began_ns) // _REST_PART)

@@ -22,7 +22,7 @@ class OracleSection:
     database: str = key("var/lrt-oracle.db", "file of the SQLite database")
     live_coalesce_ms: int = key(
         5,
-        "the longest rest of the live lane, in which news is gathered: twice as long as its last work, none after a quiet moment",
+        "the longest rest of the live lane, in which news is gathered: half as long as its last work, none after a quiet moment",
         least=0,
     )
     witness: str = key(

@@ -40,9 +40,9 @@ async def test_the_first_news_of_a_quiet_moment_is_worked_on_at_once() -> None:
     for bench.now_ns, keys in ((7, {"a"}), (8, {"a", "b"}), (9, {"a"})):
         bench.coalescer.add(keys)
     assert await bench.turns() == [{"a": 7, "b": 8}]  # with all that came in the same turn
-    bench.now_ns += 2 * _S  # twice as long as the work: rested
+    bench.now_ns += _S // 2  # half as long as the work: rested
     bench.coalescer.add(["b"])
-    assert await bench.turns() == [{"b": 9 + 3 * _S}]
+    assert await bench.turns() == [{"b": 9 + 3 * _S // 2}]
     task.cancel()
 
 
