@@ -100,7 +100,7 @@ def _keyfile_problems(where: str, keyfile: str, env: str, environ: Mapping[str, 
     if not keyfiles.has_passphrase(env, environ):
         return  # a note: the process may be given it
     try:
-        key_address = address_of(keyfiles.load(Path(keyfile), env, environ))
+        key_address = address_of(keyfiles.load(Path(keyfile), env, environ, only_looks=True))
     except keyfiles.KeyfileError as e:
         yield Problem(where, str(e))
         return
