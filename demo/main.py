@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 import tempfile
 import time
@@ -30,6 +31,7 @@ from oracle.assemble.network import MakeMember, make_member
 from oracle.build import build
 from oracle.model.suggest import nearest
 from oracle.network.seats import LocalMember
+from oracle.runtime.private_files import private_file
 from oracle.sign.operator import Operator
 
 _LIAR = "beta"
@@ -46,6 +48,8 @@ async def run(options: Options, stop: asyncio.Event) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lrt-oracle-demo-")))
         testbed = await stack.enter_async_context(running_testbed(folder, port=options.port))
+        if options.folder is not None:
+            _keep_passphrase(testbed)
         app = App(build(resolved_config(testbed), environ=testbed.environ, member=_members(options.scenario)))
         screen = Screen(app, options) if options.table else None
         stop_service = asyncio.Event()
@@ -103,7 +107,29 @@ def unfit(options: Options) -> str:
     least_s = STORIES[name].least_s if operators else 0
     if 0 < options.seconds < least_s:
         return f"scenario {name!r} cannot be told in {options.seconds:g} s: write --seconds {least_s} or more"
+    return _taken(options)
+
+
+def _taken(options: Options) -> str:
+    """What is in the way of a run, before anything is made for it."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", options.port))
+        except OSError as e:
+            return f"--port {options.port} cannot be had ({e.strerror}): write another one"
+    if options.folder is not None and next(options.folder.glob("**/*.key.json"), None) is not None:
+        return f"{options.folder} has the keys of an earlier demo, whose chain is gone: write another --folder, or remove it"
     return ""
+
+
+def _keep_passphrase(testbed: Testbed) -> None:
+    """The keys are kept, so what opens them is kept beside them: they are of a local chain."""
+    path = testbed.folder / "passphrase"
+    private_file(path)
+    path.write_text(testbed.environ[settings.PASSPHRASE_ENV] + "\n", encoding="utf-8")
+    files = " ".join(f"{name}_FILE={path}" for name in testbed.environ)
+    _say(f"the keys are kept: {files} lrt-oracle --config {testbed.config} check")
 
 
 async def _run_scenario(

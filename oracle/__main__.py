@@ -2,6 +2,27 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+
+_SERVICES = frozenset({"run", "serve", "archive", "watch"})
+_WITH_VALUE = frozenset({"--config", "--log"})
+
+
+def _command(words: list[str]) -> str:
+    """The command among the words of a command line; "" where there is none."""
+    rest = iter(words)
+    for word in rest:
+        if word in _WITH_VALUE:
+            next(rest, "")
+        elif not word.startswith("-"):
+            return word
+    return ""
+
+
+if _command(sys.argv[1:]) in _SERVICES:  # before what takes long to import: one that comes meanwhile ends nothing
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
 import os
 from pathlib import Path
 

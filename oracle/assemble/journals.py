@@ -89,7 +89,7 @@ def journal_seat(config: Config, name: str | None, environ: Mapping[str, str]) -
 def _seat(config: Config, operator: OperatorSection, environ: Mapping[str, str]) -> JournalSeat:
     stated = report_key(operator)
     if stated is None:
-        key = keyfiles.load(Path(str(operator.keyfile)), operator.passphrase_env, environ)
+        key = keyfiles.load(Path(str(operator.keyfile)), operator.passphrase_env, environ, only_looks=True)
         stated = address_of(key).hex()
     return JournalSeat(
         name=operator.name, path=Path(operator.journal), address=bytes.fromhex(stated), mute_ms=mute_ms(config),

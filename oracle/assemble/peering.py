@@ -16,8 +16,9 @@ from oracle.check.reaching import PeerFinding, try_peers
 from oracle.check.seat_reading import SeatPlace, SeatReading, read_seat, seat_place
 from oracle.config.resolve import ResolvedConfig
 from oracle.network.mesh.handshake import Identity
-from oracle.network.mesh.network_key import load_or_make
+from oracle.network.mesh.network_key import load_or_draw
 from oracle.runtime.clock import now_ms
+from oracle.sign import curve
 from oracle.sign.announcement import (
     Announcement,
     BadAnnouncement,
@@ -62,22 +63,23 @@ async def tried_peers(
 
 async def identity(place: SeatPlace, environ: Mapping[str, str] = os.environ) -> Identity:
     """Who asks: the operator itself, by an announcement older than any of its process, so that nobody keeps it for the newer."""
-    announced = await _signed(place, environ)
+    network_key = load_or_draw(Path(place.network.keyfile))
+    announced = await _signed(place, network_key, environ)
     return Identity(
-        domain=place.domain, network_key=load_or_make(Path(place.network.keyfile)), announced=lambda: announced,
+        domain=place.domain, network_key=network_key, announced=lambda: announced,
         build=version("lrt-oracle"), instance=secrets.token_bytes(8), now_ms=now_ms,
     )  # fmt: skip
 
 
-async def _signed(place: SeatPlace, environ: Mapping[str, str]) -> SignedAnnouncement:
+async def _signed(place: SeatPlace, network_key: curve.PrivateKey, environ: Mapping[str, str]) -> SignedAnnouncement:
     """An announcement of this operator that is older than any other, signed by its report key wherever that is."""
     said = Announcement(
         counter=0,
-        network_key=address_of(load_or_make(Path(place.network.keyfile))),
+        network_key=address_of(network_key),
         versions=(PROTOCOL_VERSION,),
     )
     section = place.operator
-    async with key_in_use(section, section.keyfile, environ) as key:
+    async with key_in_use(section, section.keyfile, environ, only_looks=True) as key:
         raw = await key.sign(announcement_preimage(place.domain, said))
         return signed_announcement(key.address, said, compact_of(raw))
 

@@ -183,10 +183,17 @@ def _in_use(resolved: ResolvedConfig) -> dict[str, int]:
     }
 
 
+def _pushed(resolved: ResolvedConfig) -> str:
+    """What becomes of a feed that goes on chain."""
+    have = {"operators": resolved.config.operators, "targets": resolved.config.targets}
+    missing = " and ".join(f"[{what}]" for what, there in have.items() if not there)
+    return f"served; signed and pushed once there are {missing}" if missing else "signed and pushed"
+
+
 def _feed(resolved: ResolvedConfig, name: str) -> dict[str, Any]:
     spec, section = resolved.specs[name], resolved.config.feeds[name]
     groups = reachable_groups(spec)
-    use = "signed and pushed" if name in resolved.pushed else "reference only: served, not on chain"
+    use = _pushed(resolved) if name in resolved.pushed else "reference only: served, not on chain"
     if section.reference_only and section.reason:
         use += f": {section.reason}"
     if spec.is_cross:

@@ -21,6 +21,7 @@ from oracle.config.tables.schema import Problem
 from oracle.push.preflight import check_presence, read_limits
 from oracle.sign import keyfiles
 from oracle.sign.eip712 import address_of
+from oracle.sign.journal_witness import witness_fault, witness_folder
 from oracle.sign.messages import SignerSet
 
 _MAKING_S = 3
@@ -61,6 +62,9 @@ def config_problems(resolved: ResolvedConfig, environ: Mapping[str, str]) -> Ite
     pushing = [n for n, t in config.targets.items() if wants_to_push(t)]
     for name in pushing:
         yield from _target_problems(resolved, name, config.targets[name])
+    folder = witness_folder(config.oracle.witness, environ)
+    if config.operators and folder is not None and (fault := witness_fault(folder)):
+        yield Problem("oracle.witness", fault)
     for operator in config.operators:
         if operator.keyfile is not None and not Path(operator.keyfile).is_file():
             text = f"{operator.keyfile} does not exist: make it with `lrt-oracle keys new`, or correct the path"
@@ -100,7 +104,7 @@ def _keyfile_problems(where: str, keyfile: str, env: str, environ: Mapping[str, 
     if not keyfiles.has_passphrase(env, environ):
         return  # a note: the process may be given it
     try:
-        key_address = address_of(keyfiles.load(Path(keyfile), env, environ))
+        key_address = address_of(keyfiles.load(Path(keyfile), env, environ, only_looks=True))
     except keyfiles.KeyfileError as e:
         yield Problem(where, str(e))
         return

@@ -32,7 +32,7 @@ def rewards_file_problems(config: Config, environ: Mapping[str, str]) -> Iterato
         yield Problem("rewards.gas_keyfile", text)
     elif rewards.passphrase_env in environ:
         try:
-            keyfiles.load(Path(rewards.gas_keyfile), rewards.passphrase_env, environ)
+            keyfiles.load(Path(rewards.gas_keyfile), rewards.passphrase_env, environ, only_looks=True)
         except keyfiles.KeyfileError as e:
             yield Problem("rewards.gas_keyfile", str(e))
 

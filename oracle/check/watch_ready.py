@@ -23,7 +23,7 @@ def watch_file_problems(config: Config, environ: Mapping[str, str]) -> Iterator[
         yield Problem("watch.gas_keyfile", text)
     elif keyfiles.has_passphrase(watch.passphrase_env, environ):
         try:
-            keyfiles.load(Path(watch.gas_keyfile), watch.passphrase_env, environ)
+            keyfiles.load(Path(watch.gas_keyfile), watch.passphrase_env, environ, only_looks=True)
         except keyfiles.KeyfileError as e:
             yield Problem("watch.gas_keyfile", str(e))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 import click
 
 from oracle.cli.shell import Exit, ExitCode, print_result
+
+_NAMED = re.compile(r"""^[ \t]*(?:oracle\.)?database[ \t]*=[ \t]*["']([^"'\n]+)["']""", re.MULTILINE)
+"""Where the database stands in a file that is not TOML as a whole."""
 
 
 @click.command()
@@ -21,28 +25,49 @@ def reload(config_path: Path, *, dry: bool, as_json: bool) -> None:
 
     A config with an error in it changes nothing. Exit status: 0 done, 2 the config is not taken over, 1 no process answers.
     """
-    from oracle.reload.control import ask, socket_path
+    from oracle.reload.control import NoProcess, ask, socket_path
     from oracle.reload.outcome import lines_of
 
     question = {"config": str(config_path.absolute()), "dry": dry}
-    document = asyncio.run(ask(socket_path(_database(config_path)), question))
+    database, doubt = _database(config_path)
+    try:
+        document = asyncio.run(ask(socket_path(database), question))
+    except NoProcess:
+        if not doubt:
+            raise
+        text = (
+            f"{config_path} {doubt}, so it does not tell where the process answers, and none does at {socket_path(database)};"
+            " nothing is changed. Write the whole file, or give --config FILE; or send SIGHUP to the process, and read its log"
+        )
+        raise Exit(text, ExitCode.USAGE) from None
     print_result(as_json, document, lines_of(document))
     sys.exit(ExitCode.USAGE if document["errors"] else ExitCode.DONE)
 
 
-def _database(config_path: Path) -> Path:
-    """Of a config that may be wrong in all else: the process itself says what is wrong with it."""
+def _database(config_path: Path) -> tuple[Path, str]:
+    """Of a config that may be wrong in any way: the process itself says what is wrong with it, and counts it.
+
+    Returns:
+        The database, or the best guess, and why it is only that; "" where the file says it.
+    """
     from oracle.config.tables.process_sections import OracleSection
 
+    usual = Path(OracleSection().database)
     try:
-        table = tomllib.loads(config_path.read_text(encoding="utf-8-sig"))
+        text = config_path.read_bytes().decode("utf-8-sig", errors="replace")
     except OSError as e:
-        raise Exit(f"{config_path} cannot be read ({e.strerror}): give --config FILE", ExitCode.USAGE) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise Exit(f"{config_path} is not TOML: {e}; nothing is changed", ExitCode.USAGE) from None
-    section = table.get("oracle")
+        return usual, f"cannot be read ({e.strerror})"
+    if not text.strip():
+        return usual, "is empty"
+    try:
+        section = tomllib.loads(text).get("oracle")
+    except tomllib.TOMLDecodeError as e:
+        found = _NAMED.search(text)
+        return (usual if found is None else Path(found[1])), f"is not TOML ({e})"
     named = section.get("database") if isinstance(section, dict) else None
-    return Path(named if isinstance(named, str) else OracleSection().database)
+    if isinstance(named, str):
+        return Path(named), ""
+    return usual, "" if isinstance(section, dict) else "has no [oracle]"
 
 
 COMMANDS = (reload,)

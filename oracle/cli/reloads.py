@@ -85,7 +85,7 @@ class Reloads:
         named = question.get("config")
         if isinstance(named, str) and not _is_same(Path(named), self._path):
             text = f"the process runs with {self._path.absolute()}: put the new config there, and reload"
-            return ReloadOutcome(result=ReloadResult.REFUSED, problems=[Problem("--config", text)]).document()
+            return self._not_now(Problem("--config", text), dry=bool(question.get("dry"))).document()
         return (await self.reload(dry=bool(question.get("dry")))).document()
 
     async def reload(self, *, dry: bool = False) -> ReloadOutcome:
@@ -93,12 +93,20 @@ class Reloads:
         async with self._one_at_a_time:
             app = await self._running()
             if app is None or self._course is None:
-                problem = Problem("process", "it starts, or is about to end: ask again once it runs")
-                return ReloadOutcome(result=ReloadResult.REFUSED, problems=[problem], dry=dry)
+                return self._not_now(
+                    Problem("process", "it starts, or is about to end: ask again once it runs"), dry=dry
+                )
             outcome = await self._attempt(app, self._course, dry=dry)
             if not dry:
                 self._tell(app, outcome)
             return outcome
+
+    def _not_now(self, problem: Problem, *, dry: bool) -> ReloadOutcome:
+        """Refused before the file is read: told and counted like any other."""
+        outcome = _refused("" if self._app is None else _digest(self._app.resolved), [problem], dry=dry)
+        if self._app is not None and not dry:
+            self._tell(self._app, outcome)
+        return outcome
 
     async def _running(self) -> App | None:
         """The process, once it runs; None of one that does not begin, or ends."""

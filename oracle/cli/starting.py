@@ -86,7 +86,7 @@ def init(
         if asks and not endpoints:
             endpoints = _endpoints(chain)
         if asks and not feeds:
-            feeds = _feed_names(len(chosen_feeds(chain, ())))
+            feeds = _feed_names(chain)
         named = () if _ALL in feeds else feeds
         if operator is None:
             operator = asks and click.confirm(
@@ -120,16 +120,41 @@ def _endpoints(chain: str) -> tuple[str, ...]:
     click.echo(f"RPC endpoints of {chain}, better two or more of different providers; an empty line ends.", err=True)
     given: list[str] = []
     while True:
-        url = click.prompt(f"Endpoint {len(given) + 1}", default="", show_default=False, err=True).strip()
+        url = click.prompt(f"Endpoint {len(given) + 1}", default="", show_default=False, value_proc=_endpoint, err=True)
         if url:
             given.append(url)
         elif given:
             return tuple(given)
 
 
-def _feed_names(number: int) -> tuple[str, ...]:
-    text = click.prompt(f"Feeds: {_ALL} {number}, or names with commas (wstETH/ETH,rETH/ETH)", default=_ALL, err=True)
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+def _endpoint(text: str) -> str:
+    """What was typed in, if it is an address; it is not repeated, for it may hold a key."""
+    from oracle.config.tables.forms import http_url
+
+    url = text.strip()
+    try:
+        if url:
+            http_url(url)
+    except ValueError as e:
+        raise click.UsageError(f"this address {e}") from None
+    return url
+
+
+def _feed_names(chain: str) -> tuple[str, ...]:
+    from oracle.start.refusals import StartRefused
+    from oracle.start.shipped_feeds import chosen_feeds
+
+    def known(text: str) -> tuple[str, ...]:
+        names = tuple(part.strip() for part in text.split(",") if part.strip())
+        try:
+            chosen_feeds(chain, () if _ALL in names else names)
+        except StartRefused as e:
+            raise click.UsageError(str(e).removeprefix("--feed ")) from None
+        return names
+
+    question = f"Feeds: {_ALL} {len(chosen_feeds(chain, ()))}, or names with commas (wstETH/ETH,rETH/ETH)"
+    names: tuple[str, ...] = click.prompt(question, default=_ALL, value_proc=known, err=True)
+    return names
 
 
 def _with_passphrase(*, asks: bool) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from oracle.storage.sizes import DatabaseSize, KindSize
 
 _MB = 1_000_000
+_UNKNOWN = "?"
 _BYTES_A_SECOND = 40 * _MB
 """That are rewritten at least, on a slow disk."""
 
@@ -88,7 +89,11 @@ def _file(resolved: ResolvedConfig) -> Path:
 
 def _document(found: DatabaseSize, files: dict[str, int], disk_free: int) -> dict[str, Any]:
     missing = found.settles_at - files["database"]
-    lasts = None if missing <= disk_free or not found.a_day else (disk_free + found.free) // found.a_day
+    lasts = (
+        None
+        if missing <= disk_free or not found.a_day or not found.is_telling
+        else (disk_free + found.free) // found.a_day
+    )
     return {
         "kinds": [
             {"kind": k.name, "bytes": k.bytes, "rows": k.rows, "oldest": k.oldest_s, "bytes_a_day": k.a_day,
@@ -99,6 +104,8 @@ def _document(found: DatabaseSize, files: dict[str, int], disk_free: int) -> dic
         "used": found.used,
         "free_in_file": found.free,
         "shrinks_by_itself": found.by_steps,
+        "spans_s": found.spans_s,
+        "is_telling": found.is_telling,
         "bytes_a_day": found.a_day,
         "settles_at": found.settles_at,
         "for_good_a_year": found.for_good_a_year,
@@ -109,8 +116,10 @@ def _document(found: DatabaseSize, files: dict[str, int], disk_free: int) -> dic
 
 def _lines(found: DatabaseSize, document: dict[str, Any]) -> Iterator[str]:
     yield f"{'':<22}{'now':>12}{'rows':>12}{'a day':>12}{'kept':>12}{'settles at':>13}"
-    yield from (_line(k) for k in found.kinds)
-    yield f"{'in all':<22}{_mb(found.used):>12}{'':>12}{_mb(found.a_day):>12}{'':>12}{_mb(found.settles_at):>13}"
+    tells = found.is_telling
+    yield from (_line(k, tells=tells) for k in found.kinds)
+    a_day, settles = (_mb(n) if tells else _UNKNOWN for n in (found.a_day, found.settles_at))
+    yield f"{'in all':<22}{_mb(found.used):>12}{'':>12}{a_day:>12}{'':>12}{settles:>13}"
     yield ""
     yield from (f"{name:<22}{_mb(taken):>12}" for name, taken in document["files"].items())
     yield f"{'free in the file':<22}{_mb(found.free):>12}"
@@ -119,16 +128,22 @@ def _lines(found: DatabaseSize, document: dict[str, Any]) -> Iterator[str]:
     yield f"{'free on the disk':<22}{_mb(document['disk_free']):>12}"
     lasts = document["disk_lasts_days"]
     good = f"then {_mb(found.for_good_a_year)} a year of what is kept for good"
-    if lasts is None:
+    if not found.is_telling:
+        yield (
+            f"how fast it grows, what it settles at and how long the disk lasts cannot be told yet: the rounds in it reach over"
+            f" {found.spans_s} s, ask again after an hour"
+        )
+    elif lasts is None:
         yield f"the disk lasts: the file settles at {_mb(found.settles_at)}, {good}"
     else:
         yield f"the disk is full in {lasts} days: make room, or shorten [retention] (docs/storage.md)"
 
 
-def _line(kind: KindSize) -> str:
+def _line(kind: KindSize, *, tells: bool) -> str:
     kept = f"{kind.days} days" if kind.days else "for good" if kind.rows or kind.settles_at is None else ""
-    settles = "" if kind.settles_at is None else _mb(kind.settles_at)
-    return f"{kind.name:<22}{_mb(kind.bytes):>12}{kind.rows:>12}{_mb(kind.a_day):>12}{kept:>12}{settles:>13}"
+    settles = "" if kind.settles_at is None else _mb(kind.settles_at) if tells else _UNKNOWN
+    a_day = _mb(kind.a_day) if tells else _UNKNOWN
+    return f"{kind.name:<22}{_mb(kind.bytes):>12}{kind.rows:>12}{a_day:>12}{kept:>12}{settles:>13}"
 
 
 def _mb(size: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oracle.cli.shell import Exit, ExitCode, checked_config, print_result
+from oracle.cli.shell import checked_config, print_result
 
 if TYPE_CHECKING:
     from oracle.storage.upgrading import UpgradePlan
@@ -25,7 +25,9 @@ def upgrade(config_path: Path, dry: bool, as_json: bool) -> None:
 
     path = Path(checked_config(config_path).config.oracle.database)
     if not path.is_file():
-        raise Exit(f"no database at {path}: there is nothing to bring up to date", ExitCode.ABSTAINED)
+        rows = [f"no database at {path} yet: there is nothing to bring up to date, the first start makes it"]
+        print_result(as_json, _document(path, None, done=not dry), rows)
+        return
     if dry:
         plan = upgrade_plan(path)
     else:
@@ -35,20 +37,20 @@ def upgrade(config_path: Path, dry: bool, as_json: bool) -> None:
     print_result(as_json, _document(path, plan, done=not dry), _lines(path, plan, done=not dry))
 
 
-def _document(path: Path, plan: UpgradePlan, *, done: bool) -> dict[str, Any]:
+def _document(path: Path, plan: UpgradePlan | None, *, done: bool) -> dict[str, Any]:
     from oracle.model.spec import RULES_VERSION
     from oracle.storage.migrations.steps import NEWEST
 
     return {
         "database": str(path),
-        "schema": plan.schema,
+        "schema": None if plan is None else plan.schema,
         "newest": NEWEST,
-        "steps": [{"schema": s.number, "name": s.name, "rewrites": s.rewrites} for s in plan.steps],
-        "copies": plan.copies,
+        "steps": [{"schema": s.number, "name": s.name, "rewrites": s.rewrites} for s in (plan.steps if plan else ())],
+        "copies": plan is not None and plan.copies,
         "rules": RULES_VERSION,
         "feeds": [
             {"operator": f.operator, "feed": f.feed, "made_by": f.made_by, "begins_anew": list(f.anew), "status": f.status.word}
-            for f in plan.feeds
+            for f in (plan.feeds if plan else ())
         ],
         "done": done,
     }  # fmt: skip

@@ -102,7 +102,7 @@ def evidence() -> None:
 def list_evidence(config_path: Path, as_json: bool) -> None:
     """What was found, what became of it, and what a proof would cost and bring now."""
     config = checked_config(config_path, network=True).config
-    with _rows(config) as rows:
+    with _rows(config, only_looks=True) as rows:
         documents = asyncio.run(_offers(config, rows.evidence()))
     _print(as_json, documents)
 
@@ -139,7 +139,7 @@ def prove_evidence(
     from oracle.watch.by_hand import pick
 
     config = checked_config(config_path, network=True).config
-    with _rows(config, must_exist=file is None) as rows:
+    with _rows(config, must_exist=file is None, only_looks=dry and file is None) as rows:
         names = [name] if file is None else _taken_in(rows, file)
         chosen = [k for n in names for k in pick(rows, n)]
         if not chosen:
@@ -220,14 +220,15 @@ def _taken_in(rows: WatchRows, file: Path) -> list[str]:
 
 
 @contextmanager
-def _rows(config: Config, *, must_exist: bool = True) -> Iterator[WatchRows]:
+def _rows(config: Config, *, must_exist: bool = True, only_looks: bool = False) -> Iterator[WatchRows]:
     from oracle.storage.database import Database
+    from oracle.storage.reading import DatabaseReader
     from oracle.watch.kept import WatchRows
 
     path = Path(config.oracle.database)
     if must_exist and not path.is_file():
         raise Exit(f"no database at {path}: run the oracle, or `lrt-oracle watch`, first", ExitCode.ABSTAINED)
-    database = Database(path)
+    database = DatabaseReader(path) if only_looks else Database(path)
     try:
         yield WatchRows(database.connection)
     finally:

@@ -112,7 +112,7 @@ class Examination:
     # --- this machine ------------------------------------------------------------------------------------------------
 
     async def _keys(self) -> Iterable[HealthFinding]:
-        rights = list(rights_findings(self._config))  # first: a keyfile that is opened is narrowed
+        rights = list(rights_findings(self._config))
         problems = await asyncio.to_thread(lambda: list(config_problems(self._resolved, self._environ)))
         unusable = [critical("keys", *_key_and_advice(p.key, p.text)) for p in problems if _is_keyfile(p.key)]
         return [*rights, *unusable]

@@ -20,7 +20,7 @@ from oracle.doctor.findings import HealthFinding, critical, info, ok, split_advi
 from oracle.doctor.machine import disk_findings
 from oracle.runtime.private_files import readable_by_others
 from oracle.sign.journal_look import look_at
-from oracle.sign.journal_witness import JournalWitness, WitnessError
+from oracle.sign.journal_witness import JournalWitness, WitnessError, witness_fault, witness_folder
 from oracle.sign.keyfiles import KeyfileError
 from oracle.storage.errors import DatabaseError
 from oracle.storage.reading import DatabaseReader
@@ -78,7 +78,10 @@ def _is_held(path: Path) -> bool:
 
 
 def journal_findings(config: Config, environ: Mapping[str, str], now_ms: int) -> Iterator[HealthFinding]:
-    """The journals of all operators."""
+    """The journals of all operators, and where their witnesses are kept."""
+    folder = witness_folder(config.oracle.witness, environ)
+    if config.operators and folder is not None and (fault := witness_fault(folder)):
+        yield critical("journals", *split_advice(fault))
     try:
         seats = journal_seats(config, environ)
     except KeyfileError as e:
@@ -181,6 +184,8 @@ def bytes_a_day(config: Config, database: Path) -> float:
         with closing(DatabaseReader(database)) as reader:
             size = database_size(reader.connection, retention_of(config))
     except (sqlite3.Error, DatabaseError):
+        return 0.0
+    if not size.is_telling:
         return 0.0
     left = size.settles_at - size.used
     return float(size.a_day) if left > shutil.disk_usage(database.parent).free else 0.0

@@ -96,6 +96,26 @@ class JournalWitness:
         os.close(self._handle)
 
 
+def witness_fault(folder: Path) -> str:
+    """Why no witness can be kept in a folder, with what to do, as far as can be told without writing; "" where one can."""
+    there = next((f for f in (folder, *folder.absolute().parents) if f.exists()), Path("/"))
+    if not there.is_dir():
+        why = f"{there} is no folder"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        why = f"this user may not write to {there}"
+    elif _keeps_no_files(there):
+        why = f"{there} is the system's own and keeps no files"
+    else:
+        return ""
+    return f"no witness can be kept in {folder}, for {why}: name another folder in oracle.witness"
+
+
+def _keeps_no_files(folder: Path) -> bool:
+    """Whether it is of a file system without room for anything, as /proc and /sys are: root may write there, and cannot."""
+    system = os.statvfs(folder)
+    return not system.f_blocks and not system.f_files
+
+
 def witness_folder(configured: str, environ: Mapping[str, str]) -> Path | None:
     """Where witnesses are: as the config says, else with the user's other state. None where neither is known."""
     if configured:

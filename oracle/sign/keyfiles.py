@@ -71,8 +71,16 @@ def has_passphrase(variable: str, environ: Mapping[str, str]) -> bool:
     return variable in environ or f"{variable}{_FILE}" in environ
 
 
-def load(path: Path, passphrase_env: str, environ: Mapping[str, str] = os.environ) -> curve.PrivateKey:
+def load(
+    path: Path, passphrase_env: str, environ: Mapping[str, str] = os.environ, *, only_looks: bool = False
+) -> curve.PrivateKey:
     """Decrypt a keyfile with the passphrase in an environment variable, or in the file that ``VARIABLE_FILE`` names.
+
+    Args:
+        path: of the keyfile.
+        passphrase_env: the variable.
+        environ: where it is.
+        only_looks: leave what others may do with the file as it is; else its owner alone may read it from now on.
 
     Raises:
         KeyfileError: no file, no passphrase, or the wrong one.
@@ -85,7 +93,11 @@ def load(path: Path, passphrase_env: str, environ: Mapping[str, str] = os.enviro
             f"{path} needs its passphrase: set the environment variable {passphrase_env}, or {passphrase_env}{_FILE} with the"
             " name of a file"
         )
-    private_file(path)
+    if not passphrase:
+        where = passphrase_env if passphrase_env in environ else f"the file that {passphrase_env}{_FILE} names"
+        raise KeyfileError(f"{path} needs its passphrase, and {where} is empty: put the passphrase there")
+    if not only_looks:
+        private_file(path)
     try:
         return curve.PrivateKey(bytes(Account.decrypt(path.read_text(encoding="utf-8"), passphrase)))
     except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError):

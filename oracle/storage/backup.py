@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from oracle.runtime.file_faults import FileFaultKind, file_fault, is_damage
 from oracle.runtime.private_files import private_file
 from oracle.storage.errors import DatabaseError
-from oracle.storage.wholeness import check_whole
+from oracle.storage.wholeness import check_whole, damaged
 
 FORMAT, VERSION = "lrt-oracle-backup", 1
 _MANIFEST, _DATABASE = "manifest.json", "database.db"
@@ -43,8 +44,20 @@ def copy_database(source: Path, target: Path) -> None:
     """Copy it as it is at one moment. Its process goes on writing: a reader of a WAL file stops nobody.
 
     The reading transaction holds that moment: without it each write of another process would begin the copy anew.
+
+    Raises:
+        DatabaseDamaged: the copy is not whole, so neither is the database.
     """
     private_file(target)
+    try:
+        _copy(source, target)
+    except sqlite3.Error as e:
+        if is_damage(e):
+            raise damaged(source, str(e)) from e
+        raise
+
+
+def _copy(source: Path, target: Path) -> None:
     with (
         closing(
             sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=ro", uri=True, isolation_level=None)
@@ -55,7 +68,7 @@ def copy_database(source: Path, target: Path) -> None:
         reading.execute("SELECT count(*) FROM sqlite_master").fetchone()
         reading.backup(written, pages=_PAGES, sleep=_PAUSE_S)
         reading.execute("COMMIT")
-        check_whole(written, target, _LOOK_S)
+        check_whole(written, source, _LOOK_S)
         written.execute("PRAGMA journal_mode = DELETE")  # one file, without what SQLite keeps beside it
 
 
@@ -69,7 +82,7 @@ def write_backup(file: Path, database: Path, texts: Mapping[str, str], facts: Ma
         facts: for the manifest.
 
     Raises:
-        BadBackup: the file exists.
+        BadBackup: the file exists, or its disk has no room.
         DatabaseDamaged: the copy is not whole, so neither is the database.
     """
     if file.exists():
@@ -87,6 +100,12 @@ def write_backup(file: Path, database: Path, texts: Mapping[str, str], facts: Ma
             with copy.open("rb") as copied:
                 archive.addfile(_entry(_DATABASE, copy.stat().st_size), copied)
         part.rename(file)
+    except (sqlite3.Error, OSError) as e:
+        if (fault := file_fault(e)) is not None and fault.kind is FileFaultKind.DISK_FULL:  # the database is only read
+            raise BadBackup(
+                f"the disk of {file} is full, nothing is left there: make room, or name a file on another disk"
+            ) from e
+        raise
     finally:
         copy.unlink(missing_ok=True)
         part.unlink(missing_ok=True)

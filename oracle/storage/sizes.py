@@ -48,12 +48,21 @@ class KindSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseSize:
-    """All of it. ``used``, ``free``: bytes of pages in the file. ``by_steps``: whether what is free leaves the file while it is used."""
+    """All of it. ``used``, ``free``: bytes of pages in the file. ``by_steps``: whether what is free leaves the file while it is used.
+
+    ``spans_s``: over so many seconds reach the rounds that are stored.
+    """
 
     kinds: tuple[KindSize, ...]
     used: int
     free: int
     by_steps: bool
+    spans_s: int
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether there is enough of it to tell how fast it grows."""
+        return self.spans_s >= HOUR_S
 
     @property
     def a_day(self) -> int:
@@ -118,11 +127,16 @@ def database_size(conn: sqlite3.Connection, retention: Retention, limits: Databa
     kinds = [_size(conn, kind, pages, packs, limits or DatabaseLimits()) for kind in _kinds(retention)]
     feeds = int(conn.execute("SELECT count(DISTINCT feed) FROM records").fetchone()[0])
     kinds += _roll_ups(conn, pages, retention, feeds)
+    oldest_s, newest_s = conn.execute("SELECT min(round_s), max(round_s) FROM records").fetchone()
     rest = sum(pages.values())
     kinds.append(KindSize(name="the rest", bytes=rest, rows=0, oldest_s=None, a_day=0, days=0, settles_at=rest))
     size, free = (int(conn.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_size", "freelist_count"))
     return DatabaseSize(
-        kinds=tuple(kinds), used=sum(k.bytes for k in kinds), free=size * free, by_steps=shrinks_by_steps(conn)
+        kinds=tuple(kinds),
+        used=sum(k.bytes for k in kinds),
+        free=size * free,
+        by_steps=shrinks_by_steps(conn),
+        spans_s=0 if newest_s is None else newest_s - oldest_s,
     )
 
 

@@ -37,6 +37,15 @@ def load_or_make(path: Path) -> curve.PrivateKey:
         raise NetworkKeyError(f"the network key {path} cannot be read or made: {e.strerror}") from None
 
 
+def load_or_draw(path: Path) -> curve.PrivateKey:
+    """Read the network key, or draw one that is kept nowhere: for who only looks.
+
+    Raises:
+        NetworkKeyError: as of `load_or_make`.
+    """
+    return load_or_make(path) if path.exists() else curve.PrivateKey()
+
+
 def _make(path: Path) -> None:
     """Write a new key, whole or not at all; where another process was quicker, its key stays."""
     private_folder(path.parent)

@@ -99,7 +99,7 @@ def open_key(
 
 
 def opened_key(
-    settings: KeySettings, keyfile: str | None, environ: Mapping[str, str]
+    settings: KeySettings, keyfile: str | None, environ: Mapping[str, str], *, only_looks: bool = False
 ) -> RemoteKey | keyfiles.LocalSigner:
     """The key of a section, for something asked for by hand: the one that is elsewhere, or that of the keyfile.
 
@@ -107,6 +107,7 @@ def opened_key(
         settings: the section.
         keyfile: that it names.
         environ: where passphrases, secrets and AWS credentials are.
+        only_looks: leave what others may do with the keyfile as it is.
 
     Raises:
         KeyfileError: the keyfile does not open.
@@ -115,15 +116,16 @@ def opened_key(
     remote = open_key(settings, environ)
     if remote is not None:
         return remote
-    return keyfiles.LocalSigner(keyfiles.load(Path(str(keyfile)), settings.passphrase_env, environ))
+    key = keyfiles.load(Path(str(keyfile)), settings.passphrase_env, environ, only_looks=only_looks)
+    return keyfiles.LocalSigner(key)
 
 
 @asynccontextmanager
 async def key_in_use(
-    settings: KeySettings, keyfile: str | None, environ: Mapping[str, str]
+    settings: KeySettings, keyfile: str | None, environ: Mapping[str, str], *, only_looks: bool = False
 ) -> AsyncIterator[RemoteKey | keyfiles.LocalSigner]:
     """The same, closed afterwards."""
-    signer = opened_key(settings, keyfile, environ)
+    signer = opened_key(settings, keyfile, environ, only_looks=only_looks)
     try:
         yield signer
     finally:

@@ -21,6 +21,7 @@ from oracle.storage.backup import copy_database
 from oracle.storage.database import Database
 from tests.oracle.assemble.keyed_config import KEY
 from tests.oracle.cli.command import document, run
+from tests.oracle.storage.small_disk import small_disk
 from tests.oracle.storage.stored_rounds import keep
 
 CONFIG = """
@@ -126,6 +127,25 @@ def test_a_backup_comes_back_and_is_mute_at_first(old: Place, tmp_path: Path) ->
         assert 0 < journal.mute_for_ms(now_ms()) <= 10_000, "as long as is needed, and no longer"
         with pytest.raises(EquivocationRefused):
             journal.record(HOME, S0, {0: B})
+
+
+def test_of_a_damaged_database_the_backup_says_what_to_do(old: Place, tmp_path: Path) -> None:
+    path = old.folder / "o.db"
+    whole = path.read_bytes()
+    for broken in (b"no database" * 500, whole[:4_096] + bytes(4_096) + whole[8_192:]):
+        path.write_bytes(broken)
+        code, text = old.call("backup", str(tmp_path / "backup.tar.gz"))
+        assert (code, f"{path} is damaged" in text, "put back a backup" in text) == (1, True, True), text
+    assert list(tmp_path.glob("*backup*")) == []
+
+
+def test_where_the_disk_of_the_file_is_full_the_backup_says_so(old: Place, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", 1) as disk:
+        file = disk.folder / "backup.tar.gz"
+        disk.fill()
+        code, text = old.call("backup", str(file))
+        assert (code, f"the disk of {file} is full" in text) == (1, True), text
+        assert [f.name for f in disk.folder.iterdir()] == ["filler"]
 
 
 def test_nothing_is_overwritten_and_nothing_changed_is_restored(old: Place, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def test_where_the_chain_does_not_answer_those_of_the_config_are_tried_all_the_s
     (tmp_path / "config.toml").write_text(CONFIG)
     told = run("peers")
     assert told.exit_code == 1, told.output
+    assert not (tmp_path / "network.key").exists(), "who only looks makes none"
     first, alpha, sum_of_it = told.stdout.splitlines()
     assert first.startswith("! who the members are is not known from the chain")
     assert "127.0.0.1:1: UNREACHABLE" in first

@@ -165,8 +165,10 @@ async def test_a_dry_one_changes_nothing(it: Attended) -> None:
 async def test_a_bad_file_changes_nothing_and_says_why(it: Attended, text: str, says: str) -> None:
     before = it.app.resolved
     say(text)
-    outcome = await it.reloads.reload()
+    with capture_logs() as lines:
+        outcome = await it.reloads.reload()
     assert outcome.result is ReloadResult.REFUSED
+    assert any("the config is not taken over" in line["event"] for line in lines)
     assert any(says in str(p) for p in outcome.problems), outcome.problems
     assert it.app.resolved is before
     assert it.told == []
@@ -273,5 +275,45 @@ async def test_a_folder_without_room_for_a_socket_is_told_and_nothing_else(folde
 def test_the_command_says_that_no_process_runs() -> None:
     result = run("reload")
     assert (result.exit_code, "no process answers at" in result.output) == (1, True)
-    say("x =")
-    assert run("reload").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("", "is empty"), ("x =", "is not TOML"), ('[feeds."ETH/USD"]\n', "has no [oracle]")]
+)
+def test_a_file_that_does_not_say_where_the_process_answers_does_not_say_that_none_runs(text: str, why: str) -> None:
+    say(text)
+    result = run("reload")
+    assert result.exit_code == 2
+    assert f"config.toml {why}" in result.output
+    assert "send SIGHUP to the process" in result.output
+    assert "not running" not in result.output
+
+
+@pytest.mark.parametrize("text", [TEXT + "x =", '\ufeff[oracle]\ndatabase = "o.db"\n[feeds'])
+async def test_a_file_that_is_no_toml_is_refused_and_counted_by_the_process(it: Attended, text: str) -> None:
+    say(text)
+    result = await asyncio.to_thread(run, "reload")
+    assert (result.exit_code, "is not TOML" in result.output) == (2, True), result.output
+    assert counted(it.app.metrics, 'lrt_oracle_reloads_total{result="refused"}') == 1
+
+
+async def test_an_empty_file_is_refused_by_the_process_at_the_usual_place(folder: Path) -> None:
+    (folder / "var").mkdir()
+    say(TEXT.replace('database = "o.db"', ""))
+    attended = await Attended().begin()
+    say("")
+    result = await asyncio.to_thread(run, "reload")
+    assert result.exit_code == 2, result.output
+    assert counted(attended.app.metrics, 'lrt_oracle_reloads_total{result="refused"}') == 1
+    await attended.close()
+
+
+async def test_one_that_is_refused_before_the_file_is_read_is_counted_too(it: Attended) -> None:
+    say(TEXT, "other.toml")
+    await it.reloads.answer({**named("other.toml"), "dry": True})
+    assert counted(it.app.metrics, 'lrt_oracle_reloads_total{result="refused"}') == 0, "it was only asked"
+    with capture_logs() as lines:
+        await it.reloads.answer(named("other.toml"))
+    assert counted(it.app.metrics, 'lrt_oracle_reloads_total{result="refused"}') == 1
+    assert counted(it.app.metrics, "lrt_oracle_config_last_reload_successful") == 0
+    assert any("the config is not taken over" in line["event"] for line in lines)

@@ -45,7 +45,7 @@ def test_every_byte_has_its_kind_while_another_process_writes(config: Path) -> N
     path = config.parent / "o.db"
     database = Database(path, DatabaseLimits(packed_together=20, left_unpacked=10))
     with sole_writer(path):
-        keep(database, range(0, 600, 10))
+        keep(database, range(0, 3_610, 10))
         while (job := database.packer.next()) is not None:
             database.packer.keep(job, job.packed())
         code, text = run(config, "size", "--json")
@@ -54,7 +54,7 @@ def test_every_byte_has_its_kind_while_another_process_writes(config: Path) -> N
         pages = database.connection.execute("PRAGMA page_count").fetchone()[0] * 4_096
         assert abs(document["used"] + document["free_in_file"] - pages) <= 4_096 * 20, "indexes of indexes apart"
         kinds = {k["kind"]: k for k in document["kinds"]}
-        assert kinds["rounds with inputs"]["rows"] == kinds["records"]["rows"] == 60
+        assert kinds["rounds with inputs"]["rows"] == kinds["records"]["rows"] == 361
         assert kinds["rounds with inputs"]["kept_days"] == 7
         assert kinds["status changes"]["settles_at"] is None
         a_day = kinds["records"]["bytes_a_day"]
@@ -65,6 +65,19 @@ def test_every_byte_has_its_kind_while_another_process_writes(config: Path) -> N
         code, text = run(config, "size")
         assert code == 0
         assert "the disk lasts: the file settles at" in text
+    database.close()
+
+
+def test_of_some_seconds_of_rounds_nothing_is_projected(config: Path) -> None:
+    database = Database(config.parent / "o.db")
+    keep(database, range(0, 60, 10))
+    text = run(config, "size")[1]
+    assert "cannot be told yet: the rounds in it reach over 50 s" in text
+    assert "the disk is full" not in text
+    assert "the disk lasts:" not in text
+    assert text.count("?") > 2 * 6
+    document = json.loads(run(config, "size", "--json")[1])
+    assert (document["spans_s"], document["is_telling"], document["disk_lasts_days"]) == (50, False, None)
     database.close()
 
 

@@ -105,6 +105,17 @@ def test_check_says_of_an_older_file_what_to_do() -> None:
     assert not [n for n in document("check", "--offline")["notes"] if n.startswith("database:")]
 
 
+def test_before_a_first_start_there_is_nothing_to_do(folder: Path) -> None:
+    for file in folder.glob("o.db*"):
+        file.unlink()
+    for args in (("upgrade", "--dry"), ("upgrade",)):
+        done = run(*args)
+        assert (done.exit_code, "there is nothing to bring up to date" in done.output) == (0, True)
+    said = document("upgrade", "--dry")
+    assert (said["schema"], said["newest"], said["steps"], said["copies"]) == (None, NEWEST, [], False)
+    assert not (folder / "o.db").exists()
+
+
 def test_the_next_start_does_the_same(folder: Path) -> None:
     Database(folder / "o.db").close()
     assert document("upgrade", "--dry")["schema"] == NEWEST

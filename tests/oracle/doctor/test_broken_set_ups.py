@@ -22,7 +22,7 @@ from oracle.doctor.examine import Examination
 from oracle.doctor.findings import Severity, worst
 from oracle.sign.eip712 import address_of
 from oracle.sign.key_lock import KeyLock, sole_writer
-from tests.oracle.check.push_site import ALL_SET, KEYS, PAID, STRANGER, Site
+from tests.oracle.check.push_site import ALL_SET, KEYS, PAID, STRANGER, Site, errors
 from tests.oracle.doctor.examined import FAULTS, faults, found
 from tests.oracle.storage.small_disk import small_disk
 
@@ -84,8 +84,25 @@ async def test_2_a_disk_that_is_nearly_full(healthy: dict[str, Any], tmp_path: P
 
 async def test_3_a_keyfile_that_others_may_read(healthy: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "0.json").chmod(0o644)
-    (fault,) = await faults(healthy, "keys")
-    assert (fault.severity, fault.advice) == (Severity.CRITICAL, f"run chmod 600 {tmp_path / '0.json'}")
+    for _ in range(2):  # who looks leaves it as it is
+        (fault,) = await faults(healthy, "keys")
+        assert (fault.severity, fault.advice) == (Severity.CRITICAL, f"run chmod 600 {tmp_path / '0.json'}")
+    await faults(healthy, "journals", "config")
+    assert (tmp_path / "0.json").stat().st_mode & 0o777 == 0o644
+
+
+async def test_3_a_witness_that_cannot_be_kept(healthy: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder, why in (("/proc/nope", "keeps no files"), (str(tmp_path / "file" / "deep"), "is no folder")):
+        healthy["oracle"]["witness"] = folder
+        (fault,) = await faults(healthy, "journals")
+        assert (fault.severity, why in fault.text) == (Severity.CRITICAL, True), fault.text
+        assert fault.advice == "name another folder in oracle.witness"
+        ((key, text),) = await errors(healthy, offline=True)
+        assert (key, why in text) == ("oracle.witness", True)
+    healthy["oracle"]["witness"] = str(tmp_path / "a" / "new" / "one")
+    assert await faults(healthy, "journals") == []
+    assert not (tmp_path / "a").exists()
 
 
 async def test_4_a_key_that_another_process_has(healthy: dict[str, Any], tmp_path: Path) -> None:

@@ -109,5 +109,18 @@ def test_a_keyfile_that_others_could_read_is_narrowed(tmp_path: Path) -> None:
     path = tmp_path / "key.json"
     save(path)
     path.chmod(0o644)
+    keyfiles.load(path, "PHRASE", {"PHRASE": "open"}, only_looks=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644, "who looks changes nothing"
     keyfiles.load(path, "PHRASE", {"PHRASE": "open"})
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("environ", "empty"), [({"PHRASE": ""}, "PHRASE is empty"), ({}, "the file that PHRASE_FILE names is empty")]
+)
+def test_an_empty_passphrase_is_called_empty(tmp_path: Path, environ: dict[str, str], empty: str) -> None:
+    (tmp_path / "word").write_text("\n")
+    path = tmp_path / "key.json"
+    save(path)
+    with pytest.raises(KeyfileError, match=empty):
+        keyfiles.load(path, "PHRASE", {"PHRASE_FILE": str(tmp_path / "word"), **environ})

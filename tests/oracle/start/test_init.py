@@ -248,8 +248,12 @@ def test_on_a_terminal_it_asks_and_never_shows_the_passphrase(tmp_path: Path) ->
         shown = ""
         for question, answer in (
             ("Chain", ""),
+            ("Endpoint 1", "bogus-with-a-secret"),
+            ("Error: this address", None),
             ("Endpoint 1", NOBODY),
             ("Endpoint 2", ""),
+            ("Feeds", "nope"),
+            ("Error: 'nope' is not among", None),
             ("Feeds", "wstETH/ETH"),
             ("Sign prices", "y"),
             ("Make its report key", ""),
