@@ -22,7 +22,7 @@ from oracle.model.state import Memory
 from oracle.model.status import Reason, Why
 from oracle.model.types import Report
 from oracle.report.compose import cross, cross_price, price_of
-from oracle.report.wire import decode_items
+from oracle.report.wire import MAX_U16, decode_items
 from oracle.serve.documents import price_text
 from oracle.sign.eip712 import BadSignature, recover, sealed_digest
 from oracle.sign.messages import Agreement, SignerSet
@@ -161,7 +161,7 @@ def _record(
         price_wad=_price(spec, report, ramp, made),
         deviation_bps=deviation_bps,
         reasons=reasons,
-        observed_at_ms=round_ms - report.market_age_s * _MS if told is None else _time(told.observed_at_ms),
+        observed_at_ms=_observed_at_ms(spec, report, told, made),
         computed_at_ms=round_ms if told is None else _time(told.computed_at_ms),
         signed_at_ms=round_ms if told is None or told.signed_at_ms is None else _time(told.signed_at_ms),
         operators=() if told is None else tuple(short(o) for o in told.operators),
@@ -234,6 +234,24 @@ def _why(code: str) -> Why:
     except KeyError:
         text = f"a reason {code[:40]!r} that this version does not know"
         raise RefusedRound(RefusedWhy.FORM, text) from None
+
+
+def _observed_at_ms(spec: FeedSpec, report: Report, told: ToldRecord | None, made: Mapping[str, Record]) -> int:
+    """When the oldest input was seen: as told where that can be so by the age that was sealed, else by that age.
+
+    It is never newer than what was sealed. Operators may have used older inputs than the sealed age, which is their median, but
+    none that are too old for the feed.
+    """
+    if spec.is_cross:
+        return min(made[leg].observed_at_ms for leg in spec.legs)
+    round_ms = report.round_time_s * _MS
+    sealed_ms = round_ms - report.market_age_s * _MS
+    if told is None:
+        return sealed_ms
+    said_ms = _time(told.observed_at_ms)
+    is_known = report.market_wad and report.market_age_s < MAX_U16
+    oldest_ms = sealed_ms - spec.max_age_s * _MS if is_known else 0
+    return said_ms if oldest_ms <= said_ms < sealed_ms + _MS and said_ms <= round_ms else sealed_ms
 
 
 def _time(at_ms: int) -> int:

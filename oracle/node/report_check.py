@@ -8,7 +8,7 @@ from oracle.follow.store_sets import SetUnknown, StoreSets
 from oracle.follow.told_round import RefusedRound, raw_bytes
 from oracle.report.wire import decode_items
 from oracle.serve.error_codes import ErrorCode
-from oracle.serve.evidence import push_call
+from oracle.serve.evidence import push_call, report_document
 from oracle.serve.web import HttpProblem
 from oracle.sign.eip712 import BadSignature, batch_digest, recover
 
@@ -17,8 +17,10 @@ _HEAD, _EACH = 10, 65
 
 
 class ToldReport(msgspec.Struct, frozen=True):
-    """What of a signed report is held against the chain."""
+    """What of a signed report is held against the chain, and against what it says of itself."""
 
+    feed: str
+    item: dict[str, object]
     chain_id: str
     store: str
     epoch: str
@@ -58,8 +60,11 @@ class ReportCheck:
         if epoch != signers.epoch or told.epoch != str(epoch):
             return f"it is of epoch {epoch}, and its round is of epoch {signers.epoch}"
         feeds = await self._sets.feeds_with([told.index])
-        if list(decode_items(items, round_s)) != [told.index] or feeds.get(feed) != told.index or len(packed) % _EACH:
+        reports = decode_items(items, round_s)
+        if list(reports) != [told.index] or feeds.get(feed) != told.index or len(packed) % _EACH:
             return "its batch is not of this feed alone"
+        if (told.feed, told.item) != (feed, report_document(reports[told.index])):
+            return "what it says in words is not what was signed"
         digest, signed = batch_digest(domain, epoch, round_s, items), set[bytes]()
         for at in range(0, len(packed), _EACH):
             address = signers.signers[packed[at]] if packed[at] < len(signers.signers) else b""

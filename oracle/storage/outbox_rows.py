@@ -1,14 +1,15 @@
 """The order in which this process came to know sealed rounds: what is handed on from here, and how far each reader of it has come.
 
 A number that only grows is given to each sealed round when it is stored, those too that were learned late: who goes on after a
-number misses nothing. Rows come and go with the rounds themselves.
+number misses nothing. It stays with the round whatever becomes of its row (packing takes rows out and puts them in again), and goes
+when the round is dropped or withdrawn.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from oracle.model.canonical_json import dump, parse
@@ -22,13 +23,13 @@ CREATE TABLE IF NOT EXISTS outbox (
 CREATE TABLE IF NOT EXISTS outbox_readers (name TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
 INSERT OR IGNORE INTO outbox (target, round_s)
   SELECT target, round_s FROM agreements WHERE NOT EXISTS (SELECT 1 FROM outbox) ORDER BY round_s;
-CREATE TRIGGER IF NOT EXISTS outbox_in AFTER INSERT ON agreements BEGIN
-  INSERT OR IGNORE INTO outbox (target, round_s) VALUES (NEW.target, NEW.round_s);
-END;
-CREATE TRIGGER IF NOT EXISTS outbox_out AFTER DELETE ON agreements BEGIN
-  DELETE FROM outbox WHERE target = OLD.target AND round_s = OLD.round_s;
+CREATE TRIGGER IF NOT EXISTS outbox_in AFTER INSERT ON agreements
+WHEN NOT EXISTS (SELECT 1 FROM outbox WHERE target = NEW.target AND round_s = NEW.round_s) BEGIN
+  INSERT INTO outbox (target, round_s) VALUES (NEW.target, NEW.round_s);
 END;
 """
+_DROP = "DELETE FROM outbox WHERE target = ? AND round_s = ?"
+_DROP_LATER = "DELETE FROM outbox WHERE round_s > ?"
 _KEEP_SILENT = "UPDATE outbox SET silent = ? WHERE target = ? AND round_s = ?"
 _AFTER = "SELECT sequence, round_s, silent FROM outbox WHERE target = ? AND sequence > ? ORDER BY sequence LIMIT ?"
 _OF_ROUND = "SELECT sequence FROM outbox WHERE target = ? AND round_s = ?"
@@ -52,6 +53,16 @@ def keep_silent(connection: sqlite3.Connection, target: str, round_s: int, silen
     """Write beside a sealed round, in the transaction that stores it, which feeds it has no price of."""
     if silent:
         connection.execute(_KEEP_SILENT, (dump(tuple(silent)), target, round_s))
+
+
+def drop_handed_on(connection: sqlite3.Connection, rounds: Iterable[tuple[str, int]]) -> None:
+    """Forget the numbers of rounds (target, round_time), in the transaction that drops these."""
+    connection.executemany(_DROP, rounds)
+
+
+def withdraw_handed_on(connection: sqlite3.Connection, after_s: int) -> None:
+    """Forget the numbers of all rounds after a round_time, in the transaction that withdraws these: made anew, they are told anew."""
+    connection.execute(_DROP_LATER, (after_s,))
 
 
 class OutboxRows:

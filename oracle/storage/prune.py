@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from oracle.storage.outbox_rows import drop_handed_on
 from oracle.storage.packer import drop_packs
 from oracle.storage.packs import Packs
 from oracle.storage.series import names_in, series_in
@@ -136,6 +137,7 @@ class Pruner:
         kept = [signed_row(self._packs, self._conn.execute(_AGREEMENT, key).fetchone()).columns for key in pushed]
         self._conn.executemany(_KEEP_AGREEMENT, kept)
         self._conn.executemany(_DROP_AGREEMENT, [r[:2] for r in going])
+        drop_handed_on(self._conn, [r[:2] for r in going])
         reached_s = rows[-1][1] if rows else self._reached_s
         for target in {r[0] for r in going}:
             drop_packs(self._conn, "agreements", (target,), reached_s + 1)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from oracle.model.publication import OPEN, PushState
+from oracle.storage.outbox_rows import withdraw_handed_on
 from oracle.storage.packs import Packs
 from oracle.storage.roll_up_rows import cut_roll_ups
 
@@ -98,6 +99,7 @@ class Withdrawn:
             for table, columns, where in _MOVES:
                 bound = first if table == "transitions" else after_s
                 self._move(withdrawal, table, columns, where, bound)
+            withdraw_handed_on(self._conn, after_s)
             self._conn.executemany(
                 "INSERT INTO withdrawn VALUES (?, 'roll-up', '', ?, ?, ?, ?, NULL, NULL, NULL)",
                 [

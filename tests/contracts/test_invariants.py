@@ -198,8 +198,21 @@ def test_every_invariant_of_the_docs_has_its_test() -> None:
     listed = re.findall(r"^- `(\w+)`", DOC.read_text(encoding="utf-8"), re.MULTILINE)
     others = [
         Path(__file__).parent.parent / "oracle" / room
-        for room in ("agree", "deploy", "keep", "rewards", "serve", "sign", "stake", "watch")
+        for room in (
+            "agree",
+            "cli",
+            "deploy",
+            "keep",
+            "reload",
+            "rewards",
+            "serve",
+            "sign",
+            "stake",
+            "storage",
+            "watch",
+        )
     ]
+    others.append(Path(__file__).parent.parent / "e2e")
     files = (*Path(__file__).parent.rglob("test_*.py"), *(p for room in others for p in room.rglob("test_*.py")))
     tests = "".join(p.read_text(encoding="utf-8") for p in files)
     assert len(listed) == len(set(listed)) >= 55

@@ -101,7 +101,7 @@ async def operated(folder: Path, endpoints: Callable[[str], tuple[str, ...]]) ->
                 await process.wait()
 
 
-async def test_a_reload_changes_what_is_different_and_nothing_else(tmp_path: Path) -> None:
+async def test_no_round_is_lost_over_a_reload(tmp_path: Path) -> None:
     other = Proxy()
     async with operated(tmp_path, lambda url: other.before(url)[1:]) as it, other.running():
         await it.later("demoLRT/USD")

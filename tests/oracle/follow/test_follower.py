@@ -220,6 +220,25 @@ async def test_what_does_not_verify_is_refused_and_counted_and_the_truth_is_take
                     assert dict(follower.states[0].refused) == {why: 1}
 
 
+@pytest.mark.parametrize("away_ms", [864_000_000, 1_000, -1_600_000_000_000])
+async def test_a_time_that_cannot_be_by_the_sealed_age_is_not_taken(here: Site, away_ms: int) -> None:
+    """When inputs were seen is told and not sealed: it is never newer than the age that was sealed, nor older than a feed allows."""
+    here.round()
+    taken: list[VerifiedRound] = []
+    async with here.process() as one:
+        body = copy.deepcopy(body_of(one, ROUND_S))
+        for told in body["records"]:
+            told["observed_at_ms"] += away_ms
+        async with telling([(ROUND_S, body)]) as liar, here.follower(liar, take=taken):
+            await until(lambda: taken, "a record whose numbers are right")
+    for record in taken[0].records:
+        report = record.report
+        sealed_ms = (report.round_time_s - report.market_age_s) * 1_000
+        if not record.legs:
+            assert record.observed_at_ms == (sealed_ms if report.market_wad else min(sealed_ms, record.observed_at_ms))
+        assert 0 <= record.observed_at_ms < sealed_ms + 1_000
+
+
 async def test_an_event_with_another_rounds_id_and_a_round_of_the_future_are_refused(here: Site) -> None:
     here.rounds(1)
     taken: list[VerifiedRound] = []

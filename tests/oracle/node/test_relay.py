@@ -175,6 +175,7 @@ async def test_a_report_counts_where_enough_of_the_chains_signers_signed_it(here
         assert theirs.asked[0][0].endswith("/report?target=theirs"), "by the name that the store has there"
         assert (await get(f"{url}{OWN}/report?target=other"))[0] == 400
     lies = {"weight": report(here, REPORT_KEYS[:1]), "not of this feed": report(here, REPORT_KEYS, "ETH/USD")}
+    lies["says in words"] = good | {"item": good["item"] | {"market": "9.050000000000000000"}}
     for field, value, why in (
         ("store", "0x" + "12" * 20, "another store"), ("calldata", good["calldata"][:-2] + "01", "another one"),
         ("signatures", "0x" + "ff" + good["signatures"][4:], "not its signer's"), ("epoch", "7", "of epoch"),

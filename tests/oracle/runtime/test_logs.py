@@ -49,6 +49,9 @@ def test_every_line_of_whatever_origin_is_one_document() -> None:
         logging.getLogger("a.library").warning("wrong number of %s %s", 1)  # noqa: PLE1206 - as a library may
         with warnings.catch_warnings():
             warnings.simplefilter("always")
+            logging.captureWarnings(
+                capture=False
+            )  # where it is on, the test runner's own has taken its place meanwhile
             logging.captureWarnings(capture=True)
             warnings.warn("something is old", stacklevel=1)
         asyncio.run(_lost_task())

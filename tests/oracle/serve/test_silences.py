@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import aiohttp
+import pytest
 
 from oracle.model.status import Why
 from oracle.serve.documents import Abstaining
@@ -29,6 +30,7 @@ def test_a_feed_is_told_of_when_it_begins_to_abstain_and_when_it_ends() -> None:
     ]
 
 
+@pytest.mark.loopback
 async def test_requests_are_counted_by_the_form_of_their_path_from_the_start() -> None:
     metrics = Metrics(lambda: 0)
     server = await serve(

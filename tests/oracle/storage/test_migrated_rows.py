@@ -16,6 +16,7 @@ from oracle.storage.database import Database
 from oracle.storage.limits import DatabaseLimits
 from oracle.storage.migrations.migrate import migrate, schema_of
 from oracle.storage.migrations.steps import NEWEST, STEPS
+from oracle.storage.outbox_rows import withdraw_handed_on
 from oracle.storage.reading import DatabaseReader
 from tests.oracle.storage.released_files import write_released
 from tests.oracle.storage.stored_rounds import FEED, RECORD, S0, agreement, keep, pushed
@@ -110,6 +111,7 @@ def test_a_file_whose_sealed_rounds_were_all_dropped_gives_no_number_twice(tmp_p
     with closing(Database(path, FEW)) as database:
         newest = database.newest_sequence("t")
         database.connection.execute("DELETE FROM agreements")
+        withdraw_handed_on(database.connection, 0)
         assert database.sealed_after("t", 0, 9) == []
         database.save_round([], [agreement(90)], [], [])
         (row,) = database.sealed_after("t", 0, 9)

@@ -44,6 +44,8 @@ def everything(database: Database) -> dict[str, Any]:
         "signed": [database.agreement(s, "t") for s in seconds],
         "near": [database.agreement_of_set(a) for s in seconds if (a := database.agreement(s)) is not None],
         "seals": database.seals("t", S0),
+        "handed on": database.sealed_after("t", 0, 1_000),
+        "places": [database.sequence_of("t", s) for s in seconds],
         "learned": database.first_learned_s(FEED.feed, S0 + 40, 1 << 60),
         "counts": (database.counts(), database.rounds_made(FEED.feed, S0)),
     }
