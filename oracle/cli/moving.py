@@ -10,6 +10,12 @@ import click
 from oracle.cli.shell import Exit, ExitCode, checked_config, print_result
 
 _OPERATOR = click.option("--operator", "name", help="Whose journal; default: the only one of the config.")
+_LOST = click.option(
+    "--the-other-machine-is-lost", "other_is_lost", is_flag=True,
+    help="The machine that the key moved to never comes back, nor its disk: otherwise the key signs twice, and is slashed.",
+)  # fmt: skip
+_SINGLE = "the machine that was lost must never start again with its key: both would sign, and the key is slashed"
+_KEEP_SINGLE = "! copy neither this folder nor this machine until the file is imported: a clone would take it too, and sign beside this one"
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
@@ -23,7 +29,10 @@ def journal() -> None:
 @_JSON
 @click.pass_obj
 def ticket(config_path: Path, /, *, name: str | None, as_json: bool) -> None:
-    """On the new machine: make a journal that waits, and print the ticket to which the old one is exported."""
+    """On the new machine: make a journal that waits, and print the ticket to which the old one is exported.
+
+    Copy neither its folder nor the machine between ticket and import: two whole clones would both take the file, and sign two things.
+    """
     from oracle.assemble.journals import journal_seat
     from oracle.runtime.clock import now_ms
     from oracle.runtime.private_files import private_folder
@@ -31,14 +40,15 @@ def ticket(config_path: Path, /, *, name: str | None, as_json: bool) -> None:
 
     seat = journal_seat(checked_config(config_path).config, name, os.environ)
     private_folder(seat.path.parent)
-    with seat.alone():
-        drawn = make_ticket(seat.path, seat.address, now_ms=now_ms()).hex()
+    with seat.alone() as witness:
+        drawn = make_ticket(seat.path, seat.address, witness=witness, now_ms=now_ms()).hex()
+    click.echo(_KEEP_SINGLE, err=True)  # not among what a script reads
     document = {"operator": seat.name, "address": f"0x{seat.address.hex()}", "journal": str(seat.path), "ticket": drawn}
     print_result(as_json, document, [drawn])
 
 
 def _drawn(_: click.Context, __: click.Parameter, text: str | None) -> bytes | None:
-    from oracle.sign.journal_moves import TICKET_BYTES
+    from oracle.sign.journal_ticket import TICKET_BYTES
 
     try:
         drawn = None if text is None else bytes.fromhex(text.strip())
@@ -94,26 +104,35 @@ def journal_export(
 @click.option(
     "--as-copy", is_flag=True, help="Nothing signs with this key any more: take it as a copy, and be mute for a while."
 )
+@_LOST
 @_OPERATOR
 @_JSON
 @click.pass_obj
-def journal_import(config_path: Path, /, *, file: Path, as_copy: bool, name: str | None, as_json: bool) -> None:
+def journal_import(
+    config_path: Path, /, *, file: Path, as_copy: bool, other_is_lost: bool, name: str | None, as_json: bool
+) -> None:
     """On the new machine: take over what a key has signed, from the FILE that was exported to this journal's ticket."""
     from oracle.assemble.journals import journal_seat
     from oracle.runtime.clock import now_ms
     from oracle.sign.interchange import from_json
     from oracle.sign.journal_moves import import_journal
 
+    if other_is_lost and not as_copy:
+        raise Exit(
+            "--the-other-machine-is-lost goes with --as-copy: only a copy is taken instead of it", ExitCode.USAGE
+        )
     seat = journal_seat(checked_config(config_path).config, name, os.environ)
     document = from_json(file.read_text(encoding="utf-8"))
     with seat.alone() as witness:
         import_journal(
-            seat.path, document, seat.address, witness=witness, now_ms=now_ms(), mute_ms=seat.mute_ms, as_copy=as_copy
-        )
+            seat.path, document, seat.address, witness=witness, now_ms=now_ms(), mute_ms=seat.mute_ms, as_copy=as_copy,
+            other_is_lost=other_is_lost,
+        )  # fmt: skip
     waits_s = 0 if document.mute_confirmed and not as_copy else seat.mute_ms // 1_000
     shown = {"operator": seat.name, "address": f"0x{seat.address.hex()}", "journal": str(seat.path), "mute_s": waits_s}
     text = f"mute for {waits_s} s of a confirmed time after the start" if waits_s else "signs from the next round on"
-    print_result(as_json, shown, [f"{seat.path} knows {len(document.rounds)} lines; the operator {text}"])
+    rows = [f"{seat.path} knows {len(document.rounds)} lines; the operator {text}"]
+    print_result(as_json, shown, [*rows, _SINGLE] if other_is_lost else rows)
 
 
 @click.command()
@@ -131,17 +150,20 @@ def backup(config_path: Path, file: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_LOST
 @_JSON
 @click.pass_obj
-def restore(config_path: Path, file: Path, as_json: bool) -> None:
+def restore(config_path: Path, file: Path, *, other_is_lost: bool, as_json: bool) -> None:
     """Put a backup back where nothing is: the database, and journals as copies, whose keys are mute for a while at first."""
     from oracle.assemble.backups import restore as put_back
 
-    manifest = put_back(checked_config(config_path).config, file, os.environ)
+    manifest = put_back(checked_config(config_path).config, file, os.environ, other_is_lost=other_is_lost)
     names = ", ".join(o["name"] for o in manifest["operators"])
     rows = [f"database of {manifest['made']} restored"]
     if names:
         rows.append(f"mute at first, until nothing that they signed since can be pushed any more: {names}")
+    if other_is_lost:
+        rows.append(_SINGLE)
     print_result(as_json, {"file": str(file), **manifest}, rows)
 
 

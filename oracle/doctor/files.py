@@ -20,7 +20,7 @@ from oracle.doctor.findings import HealthFinding, critical, info, ok, split_advi
 from oracle.doctor.machine import disk_findings
 from oracle.runtime.private_files import readable_by_others
 from oracle.sign.journal_look import look_at
-from oracle.sign.journal_witness import JournalWitness, WitnessError, witness_fault, witness_folder
+from oracle.sign.journal_witness import JournalWitness, WitnessError, WitnessNote, witness_fault, witness_folder
 from oracle.sign.keyfiles import KeyfileError
 from oracle.storage.errors import DatabaseError
 from oracle.storage.reading import DatabaseReader
@@ -28,6 +28,7 @@ from oracle.storage.sizes import database_size
 from oracle.storage.wholeness import check_whole
 
 _LOOK_S = 5.0
+_MOVED = "take the operator out of this config; to bring it back: `lrt-oracle journal ticket` (docs/journal.md)"
 
 
 def rights_findings(config: Config) -> Iterator[HealthFinding]:
@@ -94,6 +95,11 @@ def journal_findings(config: Config, environ: Mapping[str, str], now_ms: int) ->
 
 def _journal(seat: JournalSeat, now_ms: int) -> Iterator[HealthFinding]:
     whose = f"operator {seat.name}: {seat.path}"
+    note = _note(seat)
+    sealed_writes = note.writes if note is not None and note.sealed else 0
+    if not seat.path.is_file() and sealed_writes:
+        yield critical("journals", f"{whose} is not there, and its witness says that it was exported", _MOVED)
+        return
     if not seat.path.is_file():
         yield critical(
             "journals", f"{whose} is not there, so its key is mute at first and signs no round from before",
@@ -115,10 +121,14 @@ def _journal(seat: JournalSeat, now_ms: int) -> Iterator[HealthFinding]:
         yield critical("journals", f"{whose} waits for the journal of another machine", advice)
         return
     if look.handover.is_closed:
-        advice = "take the operator out of this config; to bring it back: `lrt-oracle journal ticket` (docs/journal.md)"
-        yield critical("journals", f"{whose} was exported: its key signs on another machine", advice)
+        yield critical("journals", f"{whose} was exported: its key signs on another machine", _MOVED)
         return
-    known_s = max(seat.known_s(), _witnessed(seat, look.writes))
+    is_behind = note is not None and note.writes > look.writes
+    if is_behind and sealed_writes:
+        text = f"{whose} is a copy from before its export, says its witness: its key signs on another machine"
+        yield critical("journals", text, _MOVED)
+        return
+    known_s = max(seat.known_s(), note.round_s if note is not None and is_behind else 0)
     if known_s > look.newest_s:
         advice = "put the newest journal there, or wait: it is mute for a minute or two after the start"
         yield warning("journals", f"{whose} is older than what its key has signed (up to {known_s})", advice)
@@ -132,19 +142,18 @@ def _journal(seat: JournalSeat, now_ms: int) -> Iterator[HealthFinding]:
         yield ok("journals", f"{whose} is whole, newest round {look.newest_s}")
 
 
-def _witnessed(seat: JournalSeat, writes: int) -> int:
-    """Newest round of which the witness knows more than the journal; 0 where it does not."""
+def _note(seat: JournalSeat) -> WitnessNote | None:
+    """What the witness knows; None where there is none."""
     folder = seat.witness_folder
     if folder is None or not (folder / f"0x{seat.address.hex()}.said").is_file():
-        return 0
+        return None
     witness = JournalWitness(folder, seat.address)
     try:
-        note = witness.read()
+        return witness.read()
     except WitnessError:
-        return 0
+        return None
     finally:
         witness.close()
-    return note.round_s if note is not None and note.writes > writes else 0
 
 
 def database_findings(config: Config) -> Iterator[HealthFinding]:

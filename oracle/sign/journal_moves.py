@@ -2,7 +2,8 @@
 
 A ticket is a number that the new journal draws and takes once. The old journal is closed in the transaction that reads it
 for its export, so what is exported is all that its key will ever have signed there; and only the journal that drew the ticket
-takes it as such. Any other export is a copy: its key has signed more, so it is mute for a while wherever it is imported.
+takes it as such. Any other export is a copy: its key has signed more, so it is mute for a while wherever it is imported. Where
+a seal says that the key signs on another machine, a copy is taken only by somebody who says that that machine is lost.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from urllib.parse import quote
 
 from feeds.errors import LrtOracleError
 from feeds.units import MS
-from oracle.sign.handover import Handover
+from oracle.sign.handover import Handover, HandoverState
 from oracle.sign.interchange import EpochRow, JournalDocument, RoundRow, VoteRow, to_json
 from oracle.sign.journal_form import NEWEST, JournalError, form_of, open_journal
+from oracle.sign.journal_ticket import draw_ticket, drawn_here
 from oracle.sign.journal_witness import JournalWitness, WitnessNote
 from oracle.sign.mute_period import MutePeriod
 
-TICKET_BYTES = 16
 LEAST_WINDOW_S = 3_600
 """Lines of so many seconds before the newest go along at least: what was signed there can be signed again, as it was."""
 
@@ -32,23 +33,27 @@ class MoveRefused(LrtOracleError, RuntimeError):
     """A journal cannot be exported or imported so: what stands against it, and what to do."""
 
 
-def make_ticket(path: Path, address: bytes, *, now_ms: int) -> bytes:
+def make_ticket(path: Path, address: bytes, *, witness: JournalWitness | None, now_ms: int) -> bytes:
     """Make a journal that waits for what another one knows; its ticket. Asked again, it is the same one.
+
+    A journal from before its key moved, which the witness knows, waits for what the key has signed since. A copy of a journal
+    that waits draws a ticket of its own.
 
     Raises:
         MoveRefused: there is a journal that signs.
         JournalError: there is one of another key.
     """
-    with _opened(path, address) as (_, handover):
+    with _opened(path, address) as (db, handover):
         state = handover.state()
-        if handover.owner() is not None and not state.is_closed:
+        signs = handover.owner() is not None and not state.is_closed
+        if signs and _sealed_writes(db, state, witness) <= _writes(db):
             raise MoveRefused(
                 f"{path} is a journal that signs: nothing has to be brought here. To replace it, export it first (to where its"
                 " key is to sign); where it is a copy that must not be used, move it away"
             )
-        if state.ticket:
+        if state.ticket and drawn_here(state.ticket, path, witness):
             return state.ticket
-        ticket = secrets.token_bytes(TICKET_BYTES)
+        ticket = draw_ticket(path, witness)
         handover.close(address, state.closed_ms if state.is_closed else now_ms, moved_to=state.moved_to, ticket=ticket)
         return ticket
 
@@ -73,7 +78,7 @@ def export_journal(
         path: the journal; no process has it.
         address: of its key.
         file: where to; it must not exist.
-        ticket: of the journal that takes over; b"" for a copy: the journal then stays open, whoever has it.
+        ticket: of the journal that takes over; b"" for a copy: the journal then stays open.
         witness: of the key here; it is told that the journal is sealed.
         now_ms: present time.
         window_s: how far back all lines go along.
@@ -93,10 +98,15 @@ def export_journal(
             state = handover.state()
             if handover.owner() is None or state.ticket:
                 raise MoveRefused(f"{path} waits for another machine's journal, or is empty: nothing to export")
-            if ticket and state.is_closed and state.moved_to != ticket:
+            if state.is_closed and not ticket:
                 raise MoveRefused(
-                    f"{path} was exported to ticket {state.moved_to.hex()} already: import that file, or, where it never was and"
-                    " the machine that drew the ticket is gone, import it as a copy (docs/journal.md)"
+                    f"{path} is sealed: its key signs elsewhere, and a copy of it would be one more place. Copy the journal there; to"
+                    f" write the sealed file again: --to {state.moved_to.hex()}"
+                )
+            if state.is_closed and state.moved_to != ticket:
+                raise MoveRefused(
+                    f"{path} was exported to ticket {state.moved_to.hex()} already: import that file, or, where the machine that drew"
+                    " the ticket is lost, import it as a copy (docs/journal.md)"
                 )
             if not state.is_closed:
                 _note_lost(db, handover, witness, known_s)
@@ -130,7 +140,7 @@ def _note_lost(db: sqlite3.Connection, handover: Handover, witness: JournalWitne
     """Put down that the key has signed more than this journal knows, if it has: it was restored."""
     db.execute("INSERT INTO silence SELECT 0, 1 WHERE NOT EXISTS (SELECT 1 FROM silence)")
     db.execute("INSERT INTO written SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM written)")
-    (writes,) = db.execute("SELECT writes FROM written").fetchone()
+    writes = _writes(db)
     (newest_s,) = db.execute("SELECT coalesce(max(round_s), 0) FROM signed").fetchone()
     note = witness.read() if witness is not None else None
     if note is not None and note.writes > writes:
@@ -152,6 +162,7 @@ def import_journal(
     now_ms: int,
     mute_ms: int,
     as_copy: bool,
+    other_is_lost: bool = False,
 ) -> None:
     """Take over what a key has signed.
 
@@ -163,6 +174,7 @@ def import_journal(
         now_ms: present time.
         mute_ms: how long a key is mute that may have signed what is not in the file.
         as_copy: take it as a copy, whatever it is: the journal that it is from signs no more.
+        other_is_lost: the machine to which a seal says that the key moved will never sign again; only of a copy.
 
     Raises:
         MoveRefused: it is of another key, or not for this journal; nothing is changed.
@@ -182,12 +194,21 @@ def import_journal(
             raise MoveRefused(
                 f"{path} is a journal that signs: nothing is imported into it. Was the file imported already?"
             )
+        if not as_copy and state.ticket and not drawn_here(state.ticket, path, witness):
+            raise MoveRefused(
+                f"{path} was copied after its ticket was drawn, or its witness was: the one that drew it may take the file too. Import"
+                " it there; for a move to here, draw a new ticket here first (`lrt-oracle journal ticket`) and export to that one"
+            )
         if not as_copy and document.ticket != state.ticket:
             held = f"waits for ticket {state.ticket.hex()}" if state.ticket else "waits for none"
             raise MoveRefused(
                 f"the file is for ticket {document.ticket.hex()}, and {path} {held}: it is for another machine, was imported already,"
-                " or is older than the newest export. If no journal of this key signs anywhere, import it with --as-copy"
+                " or is older than the newest export. If no journal of this key signs anywhere, nor ever will where that ticket was"
+                " drawn, import it with --as-copy --the-other-machine-is-lost"
             )
+        if as_copy:
+            awaited = document.ticket == state.ticket and drawn_here(state.ticket, path, witness)
+            check_seals(document, _sealed_writes(db, state, witness), awaited=awaited, other_is_lost=other_is_lost)
         note = witness.read() if witness is not None else None
         if not as_copy and note is not None and note.writes > document.writes:
             raise MoveRefused(
@@ -210,6 +231,49 @@ def import_journal(
             mute.begin(now_ms, min(signed_s, now_ms // MS))
     if witness is not None:
         witness.write(WitnessNote(writes=writes, round_s=document.last_round_s))
+
+
+def check_seals(document: JournalDocument, sealed_writes: int, *, awaited: bool, other_is_lost: bool) -> None:
+    """Whether a file may be taken as a copy, by what seals say: of the journal here, of its witness, of the file itself.
+
+    Where a key has moved to a machine that goes on with it, mute time and marks guard nothing: they end, and both sign. So
+    somebody has to say that the machine is lost. Even then no file older than the seal is taken: one that is as new is there,
+    the sealed one at least, and an older one says that somebody takes the wrong file, or the wrong machine for the lost one.
+
+    Args:
+        document: the file.
+        sealed_writes: how often the key had signed when it was sealed here; 0 where it was not.
+        awaited: it is sealed to the ticket of this very journal.
+        other_is_lost: what somebody says.
+
+    Raises:
+        MoveRefused: it may not.
+    """
+    if not (sealed_writes or document.ticket) or (awaited and document.writes >= sealed_writes):
+        return
+    if not other_is_lost:
+        moved = "the journal here was sealed" if sealed_writes else f"the file is for ticket {document.ticket.hex()}"
+        raise MoveRefused(
+            f"{moved}: the key signs on another machine, and a copy here would sign beside it. To bring the key here: `lrt-oracle"
+            " journal ticket`, and export from where it is now. Only if that machine and its disk are lost for good, add"
+            " --the-other-machine-is-lost: the key is slashed if that machine ever signs again"
+        )
+    if document.writes < sealed_writes:
+        raise MoveRefused(
+            f"the file is older than the seal here ({document.writes} writes, the seal is of {sealed_writes}): take the file that was"
+            " exported then (`lrt-oracle journal export` writes it again, where the sealed journal is), or a newer one"
+        )
+
+
+def _sealed_writes(db: sqlite3.Connection, state: HandoverState, witness: JournalWitness | None) -> int:
+    """How often the key had signed when its journal here was sealed, as this and its witness know; 0 if it was not."""
+    here = _writes(db) if state.moved_to else 0
+    return max(here, witness.sealed_writes() if witness is not None else 0)
+
+
+def _writes(db: sqlite3.Connection) -> int:
+    """How often a journal was written to."""
+    return int((db.execute("SELECT writes FROM written").fetchone() or (0,))[0])
 
 
 @contextmanager
@@ -244,10 +308,9 @@ def _document(
         " signed WHERE chain = s.chain AND store = s.store AND feed = s.feed) ORDER BY chain, store, feed, round_s", (from_s,)
     )  # fmt: skip
     silence = db.execute("SELECT floor_s, sure FROM silence").fetchone() or (0, 1)
-    (writes,) = db.execute("SELECT writes FROM written").fetchone() or (0,)
     (mute_until_ms,) = db.execute("SELECT mute_until_ms FROM owner").fetchone()
     return JournalDocument(
-        key=address, ticket=ticket, exported_ms=exported_ms, writes=writes, complete_from_s=from_s, unknown_to_s=silence[0],
+        key=address, ticket=ticket, exported_ms=exported_ms, writes=_writes(db), complete_from_s=from_s, unknown_to_s=silence[0],
         mute_until_ms=mute_until_ms, mute_confirmed=bool(silence[1]), rounds=tuple(RoundRow(*r) for r in rounds),
         epochs=tuple(EpochRow(*r) for r in db.execute("SELECT chain, store, kind, epoch, hash FROM epochs")),
         votes=tuple(VoteRow(*r) for r in db.execute("SELECT chain, store, epoch, attempt, kind, content FROM epoch_votes")),

@@ -72,6 +72,15 @@ class JournalWitness:
             return WitnessNote(writes=writes, round_s=round_s, sealed=sealed)
         raise WitnessError(f"{self.path} is damaged: remove it once you know that no journal was restored")
 
+    def sealed_writes(self) -> int:
+        """How often the key had signed when its journal here was sealed; 0 where it is not.
+
+        Raises:
+            WitnessError: it is damaged.
+        """
+        note = self.read()
+        return note.writes if note is not None and note.sealed else 0
+
     def write(self, note: WitnessNote) -> None:
         """Note it, unless more is noted already, and return once it is on disk.
 

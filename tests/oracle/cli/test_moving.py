@@ -84,7 +84,9 @@ def old(tmp_path: Path) -> Place:
 def test_law_the_steps_of_a_move_sign_on_at_once_and_never_on_the_old_machine(old: Place, tmp_path: Path) -> None:
     new, file = Place(tmp_path / "new"), tmp_path / "moved.json"
     ticket = document("--config", str(new.config), "journal", "ticket")["ticket"]
-    assert new.call("journal", "ticket") == (0, f"{ticket}\n"), "asked again it is the same"
+    again = run("--config", str(new.config), "journal", "ticket")
+    assert (again.exit_code, again.stdout) == (0, f"{ticket}\n"), "asked again it is the same"
+    assert "copy neither this folder nor this machine" in again.stderr
     code, text = old.call("journal", "export", str(file), "--to", ticket)
     assert (code, "1 lines up to round 1700000000" in text, "sealed" in text) == (0, True, True), text
     code, text = new.call("journal", "import", str(file))
@@ -146,6 +148,49 @@ def test_where_the_disk_of_the_file_is_full_the_backup_says_so(old: Place, tmp_p
         code, text = old.call("backup", str(file))
         assert (code, f"the disk of {file} is full" in text) == (1, True), text
         assert [f.name for f in disk.folder.iterdir()] == ["filler"]
+
+
+def test_law_neither_a_backup_nor_a_copy_signs_where_a_key_has_moved_away(old: Place, tmp_path: Path) -> None:
+    new, file, sealed = Place(tmp_path / "new"), tmp_path / "backup.tar.gz", tmp_path / "moved.json"
+    assert old.call("backup", str(file))[0] == 0
+    with closing(old.journal()) as journal:
+        journal.record(HOME, S0 + 10, {0: A}), "after the backup"
+    ticket = document("--config", str(new.config), "journal", "ticket")["ticket"]
+    assert old.call("journal", "export", str(sealed), "--to", ticket)[0] == 0
+    for args in (("export", str(tmp_path / "c.json"), "--copy"), ("import", str(sealed), "--as-copy")):
+        code, text = old.call("journal", *args)
+        assert (code, "signs elsewhere" in text or "signs on another machine" in text) == (1, True), text
+    code, text = old.call("restore", str(file))
+    assert (code, "is sealed: its key signs on another machine" in text) == (1, True), text
+    (old.folder / "a.db").unlink()
+    (old.folder / "o.db").unlink()
+    code, text = old.call("restore", str(file))
+    assert (code, "`lrt-oracle journal ticket`, and export from where it is now" in text) == (1, True), text
+    code, text = old.call("restore", str(file), "--the-other-machine-is-lost")
+    assert (code, "older than the seal" in text) == (1, True), text
+    assert not list(old.folder.glob("*.db")), "nothing was put anywhere"
+    assert old.call("journal", "import", str(sealed), "--the-other-machine-is-lost")[0] == 2, "it goes with --as-copy"
+    code, text = old.call("journal", "import", str(sealed), "--as-copy", "--the-other-machine-is-lost")
+    assert (code, "must never start again" in text) == (0, True), text
+    with closing(old.journal()) as journal:
+        assert journal.mute_for_ms(now_ms()) > 0
+
+
+def test_a_newer_backup_comes_back_where_the_other_machine_is_lost(old: Place, tmp_path: Path) -> None:
+    new, file, sealed = Place(tmp_path / "new"), tmp_path / "backup.tar.gz", tmp_path / "moved.json"
+    ticket = document("--config", str(new.config), "journal", "ticket")["ticket"]
+    assert old.call("journal", "export", str(sealed), "--to", ticket)[0] == 0
+    assert new.call("journal", "import", str(sealed))[0] == 0
+    with closing(Database(new.folder / "o.db")) as database:
+        keep(database, range(5))
+    assert new.call("backup", str(file))[0] == 0
+    (old.folder / "a.db").unlink()
+    (old.folder / "o.db").unlink()
+    assert old.call("restore", str(file))[0] == 1
+    code, text = old.call("restore", str(file), "--the-other-machine-is-lost")
+    assert (code, "must never start again" in text) == (0, True), text
+    with closing(old.journal()) as journal:
+        assert journal.mute_for_ms(now_ms()) > 0
 
 
 def test_nothing_is_overwritten_and_nothing_changed_is_restored(old: Place, tmp_path: Path) -> None:

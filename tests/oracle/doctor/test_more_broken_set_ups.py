@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from oracle.doctor.findings import Severity
 from oracle.doctor.machine import memory_findings
 from oracle.sign.eip712 import address_of
 from oracle.sign.journal_moves import export_journal, make_ticket
+from oracle.sign.journal_witness import JournalWitness, WitnessNote
 from oracle.sign.sign_journal import SignJournal
 from tests.oracle.check.push_site import KEYS, Site
 from tests.oracle.doctor.examined import faults
@@ -76,7 +77,7 @@ async def test_19_a_journal_that_was_moved_away_and_one_that_waits_for_another(
     healthy: dict[str, Any], tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere.db"
-    ticket = make_ticket(elsewhere, address_of(KEYS[0]), now_ms=0)
+    ticket = make_ticket(elsewhere, address_of(KEYS[0]), witness=None, now_ms=0)
     export_journal(
         tmp_path / "0.db",
         address_of(KEYS[0]),
@@ -87,13 +88,28 @@ async def test_19_a_journal_that_was_moved_away_and_one_that_waits_for_another(
         window_s=60,
     )
     (tmp_path / "1.db").unlink()
-    make_ticket(tmp_path / "1.db", address_of(KEYS[1]), now_ms=0)
+    make_ticket(tmp_path / "1.db", address_of(KEYS[1]), witness=None, now_ms=0)
     sealed, waiting = await faults(healthy, "journals")
     assert {sealed.severity, waiting.severity} == {Severity.CRITICAL}
     assert "was exported: its key signs on another machine" in sealed.text
     assert "take the operator out of this config" in sealed.advice
     assert "waits for the journal of another machine" in waiting.text
     assert "import it here" in waiting.advice
+
+
+async def test_19_a_journal_from_before_its_key_moved_and_none_beside_a_sealed_witness(
+    healthy: dict[str, Any], tmp_path: Path
+) -> None:
+    healthy["oracle"]["witness"] = str(tmp_path / "witness")
+    for key in KEYS[:2]:
+        with closing(JournalWitness(tmp_path / "witness", address_of(key))) as witness:
+            witness.write(WitnessNote(writes=9, round_s=0, sealed=True))
+    (tmp_path / "1.db").unlink()
+    before, none = await faults(healthy, "journals")
+    assert {before.severity, none.severity} == {Severity.CRITICAL}
+    assert "is a copy from before its export" in before.text
+    assert "is not there, and its witness says that it was exported" in none.text
+    assert all("to bring it back: `lrt-oracle journal ticket`" in f.advice for f in (before, none))
 
 
 async def test_20_a_database_that_others_may_read(healthy: dict[str, Any], tmp_path: Path) -> None:

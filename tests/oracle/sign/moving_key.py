@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from oracle.sign.epoch_lines import EpochKind, EpochLine, EpochRefused, VoteLine
 from oracle.sign.epoch_words import VoteKind
 from oracle.sign.interchange import from_json
 from oracle.sign.journal_form import JournalError
+from oracle.sign.journal_look import look_at
 from oracle.sign.journal_moves import MoveRefused, export_journal, import_journal, make_ticket
 from oracle.sign.journal_witness import JournalWitness
 from oracle.sign.sign_journal import EquivocationRefused, SignJournal
@@ -23,7 +25,7 @@ S0, MUTE_S, EPOCH_S = 1_700_000_000, 60, 300
 WORDS = (b"a" * 32, b"b" * 32)
 
 
-@dataclass
+@dataclass(eq=False)
 class Machine:
     """A folder with a journal; a witness outside of what snapshots of it reach."""
 
@@ -50,6 +52,20 @@ class Machine:
             raise
         return self.process
 
+    def ticket(self, now_s: int) -> bytes:
+        with closing(self.witness()) as witness:
+            return make_ticket(self.journal, ADDRESS, witness=witness, now_ms=now_s * 1_000)
+
+    def is_sealed(self) -> bool:
+        """Whether the key moved away from here, as journal or witness say."""
+        with closing(self.witness()) as witness:
+            return bool(witness.sealed_writes() or (self.journal.exists() and look_at(self.journal).handover.moved_to))
+
+    def wipe(self) -> None:
+        self.stop()
+        for file in self.files(self.folder):
+            file.unlink()
+
     def stop(self) -> None:
         if self.process is not None:
             self.process.close()
@@ -67,9 +83,7 @@ class Machine:
         self.snapshots.append(to)
 
     def restore(self, snapshot: Path) -> None:
-        self.stop()
-        for file in self.files(self.folder):
-            file.unlink()
+        self.wipe()
         for file in self.files(snapshot):
             shutil.copy(file, self.folder)
 
@@ -91,7 +105,7 @@ class MovingKey:
         self.folder, self.exports = folder, list[Path]()
         self.tickets: list[bytes] = []
         self.said: dict[tuple[object, ...], bytes] = {}
-        self.moves = self.refusals = self.files_made = 0
+        self.moves = self.refusals = self.mistakes = self.clones = self.files_made = 0
         SignJournal(self.machines[0].journal, ADDRESS, now_ms=0, mute_ms=0, newborn=True).close()
 
     # --- what an operator does ---------------------------------------------------------------------------------------
@@ -99,7 +113,7 @@ class MovingKey:
     def step(self) -> None:
         self.now_s += self.rng.choice((1, 5, 10, 10, 45))
         machine = self.rng.choice(self.machines)
-        acts = [self.ticket, self.export, self.bring, self.copy, self.snapshot, self.back]
+        acts = [self.ticket, self.export, self.bring, self.copy, self.mistake, self.snapshot, self.back]
         acts += [self.speak, self.speak, self.speak, self.relocate, self.relocate, self.relocate]
         try:
             self.rng.choice(acts)(machine)
@@ -150,15 +164,23 @@ class MovingKey:
         """All of a move, or its beginning, while what the old machine has signed is fresh."""
         target = self.rng.choice([m for m in self.machines if m is not machine])
         self.ticket(target)
+        clone = next(m for m in self.machines if m not in {machine, target})
+        is_cloned = self.rng.random() < 0.3 and (clone.is_sealed() or not clone.journal.exists())
+        if is_cloned:  # the folder that waits, to another machine
+            target.snapshot()
+            clone.restore(target.snapshots.pop())
         if self.rng.random() < 0.5:
             self.speak(machine)
         file = self.export(machine, self.tickets[-1])
         if self.rng.random() < 0.8:
             self.bring(target, file=file)
             self.speak(target)
+            if is_cloned:
+                self.clones += 1
+                self.bring(clone, file=file)
 
     def ticket(self, machine: Machine) -> None:
-        self.tickets.append(make_ticket(machine.journal, ADDRESS, now_ms=self.now_s * 1_000))
+        self.tickets.append(machine.ticket(self.now_s))
 
     def export(self, machine: Machine, ticket: bytes | None = None) -> Path | None:
         """A sealed export, or a copy; a running process is stopped first, as the lock demands."""
@@ -177,7 +199,9 @@ class MovingKey:
         self.exports.append(file)
         return file
 
-    def bring(self, machine: Machine, *, as_copy: bool = False, file: Path | None = None) -> None:
+    def bring(
+        self, machine: Machine, *, as_copy: bool = False, other_is_lost: bool = False, file: Path | None = None
+    ) -> None:
         """Import any file that there ever was."""
         if not self.exports:
             return
@@ -187,7 +211,7 @@ class MovingKey:
         try:
             import_journal(
                 machine.journal, document, ADDRESS, witness=witness, now_ms=self.now_s * 1_000, mute_ms=MUTE_S * 1_000,
-                as_copy=as_copy,
+                as_copy=as_copy, other_is_lost=other_is_lost,
             )  # fmt: skip
         finally:
             witness.close()
@@ -198,12 +222,20 @@ class MovingKey:
         if self.rng.random() < 0.8:
             return
         before = [m for m in self.machines if m is not machine]
-        self.bring(machine, as_copy=True)
+        self.bring(machine, as_copy=True, other_is_lost=self.rng.random() < 0.7)
         for other in before:
-            other.stop()
-            for file in other.files(other.folder):
-                file.unlink()
+            other.wipe()
             other.snapshots.clear()
+
+    def mistake(self, machine: Machine) -> None:
+        """A copy where the key moved away, as it is or with journals moved away, while whoever has the key goes on with it."""
+        if not machine.is_sealed():
+            return
+        if self.rng.random() < 0.5:
+            machine.wipe()
+        self.mistakes += 1
+        self.bring(machine, as_copy=True)
+        self.speak(machine)
 
     def snapshot(self, machine: Machine) -> None:
         if machine.journal.exists() and machine.process is None:

@@ -39,7 +39,7 @@ def moved(key: MovingKey) -> SignJournal:
 
 
 def move(key: MovingKey, source: int = 0, target: int = 1) -> Path:
-    ticket = make_ticket(key.machines[target].journal, ADDRESS, now_ms=key.now_s * 1_000)
+    ticket = key.machines[target].ticket(key.now_s)
     file = key.export(key.machines[source], ticket)
     assert file is not None
     key.bring(key.machines[target], file=file)
@@ -47,16 +47,19 @@ def move(key: MovingKey, source: int = 0, target: int = 1) -> Path:
 
 
 def test_no_history_of_moves_lets_a_key_sign_two_things(tmp_path: Path) -> None:
-    moves = refusals = said = 0
+    moves = refusals = said = mistakes = clones = 0
     for seed in range(60):
         key = MovingKey(tmp_path / str(seed), seed)
         for _ in range(60):
             key.step()
         key.close()
         moves, refusals, said = moves + key.moves, refusals + key.refusals, said + len(key.said)
+        mistakes, clones = mistakes + key.mistakes, clones + key.clones
     assert moves > 100, "or it tests nothing"
     assert refusals > 500
     assert said > 600
+    assert mistakes > 100
+    assert clones > 20
 
 
 def test_a_sealed_move_waits_for_nothing_and_misses_no_round(key: MovingKey) -> None:
@@ -114,7 +117,7 @@ def test_a_process_whose_journal_is_sealed_under_it_signs_no_more(key: MovingKey
     """A lock keeps that from happening; where locks do not hold, as over a network, the journal itself does."""
     first, second = key.machines[:2]
     journal = first.start(key.now_s)
-    ticket = make_ticket(second.journal, ADDRESS, now_ms=key.now_s * 1_000)
+    ticket = second.ticket(key.now_s)
     export_journal(
         first.journal,
         ADDRESS,
@@ -133,7 +136,7 @@ def test_a_file_is_imported_once_and_where_its_ticket_was_drawn(key: MovingKey) 
     for machine in (key.machines[1], key.machines[2]):
         with pytest.raises(MoveRefused):
             key.bring(machine, file=file)
-    make_ticket(key.machines[2].journal, ADDRESS, now_ms=0)
+    key.machines[2].ticket(key.now_s)
     with pytest.raises(MoveRefused, match="it is for another machine, was imported already"):
         key.bring(key.machines[2], file=file)
     with pytest.raises(JournalSealed, match="waits for the journal of another machine"):
@@ -148,7 +151,7 @@ def test_an_old_export_is_refused_after_the_key_came_back(key: MovingKey) -> Non
     key.machines[0].start(key.now_s).record(LOCAL, S0 + 20, {0: A})
     with pytest.raises(MoveRefused):
         key.bring(key.machines[1], file=old)
-    make_ticket(key.machines[1].journal, ADDRESS, now_ms=0)
+    key.machines[1].ticket(key.now_s)
     with pytest.raises(MoveRefused):
         key.bring(key.machines[1], file=old)
 
@@ -180,7 +183,7 @@ def test_a_restored_journal_is_not_passed_on_as_a_whole_one(key: MovingKey) -> N
 
 def test_a_copy_that_the_database_knows_more_than_is_not_passed_on_as_a_whole_one(key: MovingKey) -> None:
     first, second = key.machines[:2]
-    ticket = make_ticket(second.journal, ADDRESS, now_ms=0)
+    ticket = second.ticket(key.now_s)
     document = export_journal(
         first.journal, ADDRESS, key.folder / "f.json", ticket=ticket, witness=None, now_ms=S0 * 1_000, window_s=60,
         known_s=S0,
@@ -190,7 +193,7 @@ def test_a_copy_that_the_database_knows_more_than_is_not_passed_on_as_a_whole_on
 
 def test_an_export_that_cannot_be_written_seals_nothing(key: MovingKey) -> None:
     first = key.machines[0]
-    ticket = make_ticket(key.machines[1].journal, ADDRESS, now_ms=0)
+    ticket = key.machines[1].ticket(key.now_s)
     with pytest.raises(FileNotFoundError):
         export_journal(
             first.journal, ADDRESS, key.folder / "no" / "f.json", ticket=ticket, witness=None, now_ms=0, window_s=60
@@ -208,14 +211,16 @@ def test_what_two_machines_signed_differently_is_never_merged(key: MovingKey) ->
     file = key.export(first, b"")
     second.start(key.now_s).record(LOCAL, S0 + 1_000, {0: A})
     second.stop()
-    first.start(key.now_s).record(LOCAL, S0 + 1_000, {0: B})
+    journal = first.start(key.now_s)
+    for later_s in (0, 10, 20):
+        journal.record(LOCAL, S0 + 1_000 + later_s, {0: B})
     first.stop()
-    ticket = make_ticket(key.machines[2].journal, ADDRESS, now_ms=0)
+    ticket = key.machines[2].ticket(key.now_s)
     key.export(second, ticket)
     assert file is not None
     later = key.export(first, b"")
     with pytest.raises(MoveRefused, match="two things that the key signed at one place"):
-        key.bring(second, file=later, as_copy=True)
+        key.bring(second, file=later, as_copy=True, other_is_lost=True)
 
 
 def test_a_file_that_was_changed_or_is_of_another_key_is_refused(key: MovingKey) -> None:
@@ -234,6 +239,6 @@ def test_a_file_that_was_changed_or_is_of_another_key_is_refused(key: MovingKey)
     with pytest.raises(MoveRefused, match="of key"):
         import_journal(key.folder / "o.db", document, OTHER, witness=None, now_ms=0, mute_ms=0, as_copy=True)
     with pytest.raises(JournalError, match="belongs to key"):
-        make_ticket(first.journal, OTHER, now_ms=0)
+        make_ticket(first.journal, OTHER, witness=None, now_ms=0)
     with pytest.raises(MoveRefused, match="a journal that signs"):
-        make_ticket(first.journal, ADDRESS, now_ms=0)
+        first.ticket(key.now_s)
