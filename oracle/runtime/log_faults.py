@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-fA-F]{16,}\b|\d[\d.,:_]*")
 _OWN_NUMBER = re.compile(r"(?:0x)?[0-9a-fA-F]{32,}|[-+]?\d[\d.,:]*")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _NAMES = frozenset({
-    "asked", "callback", "chain", "config", "duty", "endpoint", "epoch", "evidence", "feed", "file", "job", "journal", "key",
+    "asked", "callback", "chain", "chain_id", "config", "duty", "endpoint", "epoch", "evidence", "feed", "file", "job", "journal", "key",
     "member", "operator", "operators", "peer", "proxy", "source", "store", "stream", "symbol", "target", "task", "venue", "witness",
 })  # fmt: skip
 """What a field of these names is told apart from others as it is: 10.0.0.1 is not 10.0.0.2."""
