@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from feeds.errors import LrtOracleError
+from feeds.literal_secrets import literal_secrets
 from feeds.secret_refs import fill, refs
 
 _FILE = "file:"
@@ -20,10 +21,19 @@ class SecretMissing(LrtOracleError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FilledText:
-    """A text with its secrets in it; its ``repr`` shows none. ``secrets``: name -> value, to hide them in answers."""
+    """A text with its secrets in it; its ``repr`` shows none.
+
+    ``secrets``: name -> value of those that it names. ``literal``: of those that stood in it as they are.
+    """
 
     text: str = field(repr=False)
     secrets: Mapping[str, str] = field(repr=False)
+    literal: Mapping[str, str] = field(repr=False)
+
+    @property
+    def hidden(self) -> Mapping[str, str]:
+        """All of them, to hide them in answers."""
+        return {**self.literal, **self.secrets}
 
 
 def filled(text: str, environ: Mapping[str, str] | None = None) -> FilledText:
@@ -36,11 +46,11 @@ def filled(text: str, environ: Mapping[str, str] | None = None) -> FilledText:
     Raises:
         SecretMissing: a variable is not set, a file cannot be read, or what is there is no value.
     """
-    names = refs(text)
+    names, literal = refs(text), literal_secrets(text)
     if not names:
-        return FilledText(text, {})
+        return FilledText(text, {}, literal)
     values = {name: _value(name, os.environ if environ is None else environ) for name in names}
-    return FilledText(fill(text, values.__getitem__), values)
+    return FilledText(fill(text, values.__getitem__), values, literal)
 
 
 def _value(name: str, environ: Mapping[str, str]) -> str:

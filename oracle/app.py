@@ -313,7 +313,7 @@ class App:
 
     def _on_followed(self, by_ms: int) -> None:
         """Our time was wrong and is right now: what was heard and timed before bears times that are not true."""
-        _log.warning("the process follows this machine's clock again: others confirm it", by_ms=by_ms)
+        _log.warning("the process follows this machine's clock again: others confirm it", by_ms=by_ms, news=True)
         self._set_journals(by_ms)
         if self._sources is not None:
             self._sources.restart()

@@ -269,6 +269,7 @@ def stored_state(database: Database, operator: str, feed: str) -> FeedState:
         _log.warning(
             "the first round by other rules: what a feed remembers is carried over", operator=operator, feed=feed,
             made_by=carried.made_by, rules=RULES_VERSION, begins_anew=carried.anew, status=carried.state.judge.status.word,
+            news=True,
         )  # fmt: skip
     return carried.state
 

@@ -16,6 +16,7 @@ from feeds.errors import Disagreed, FeedError, HeadStopped, Malformed, TimedOut,
 from feeds.units import MS
 
 _log = structlog.get_logger(__name__)
+_FAILS = "an endpoint fails while others of its chain answer"
 _HASH_TEXT = 66
 _LONGEST_QUARANTINE_MS = 86_400_000
 
@@ -49,6 +50,7 @@ class Endpoints:
         self._limits = limits
         self._counts = counts
         self._active = self._all[0]
+        self._told = set[str]()
 
     def states(self) -> tuple[EndpointState, ...]:
         """Snapshot of all, in the order of the config."""
@@ -173,11 +175,23 @@ class Endpoints:
             e.stopped = self._stopped(e, now_ms, newest)
         well = [(e, e.head) for e in sorted(self._trusted(), key=self._demerit) if e.usable and e.head is not None]
         if well:
+            self._tell()
             chosen, head = self._reached(well)
             self._counts.failovers += chosen is not self._active
             self._active = chosen
             return head
         raise next(e.stopped for e in self._all if e.stopped) if newest else self._first_error()
+
+    def _tell(self) -> None:
+        """Log which endpoints fail while others answer, and which no longer do."""
+        for e in self._all:
+            error, place = e.error or e.stopped, {"chain_id": self._chain_id, "endpoint": e.rpc.name}
+            if error is not None:
+                self._told.add(e.rpc.name)
+                _log.warning(_FAILS, **place, why=str(error), advice=error.advice, fingerprint="endpoint fails")
+            elif e.usable and e.rpc.name in self._told:
+                self._told.discard(e.rpc.name)
+                _log.warning("an endpoint answers again", **place, ends=_FAILS)
 
     def _reached(self, well: list[tuple[Endpoint, Head]]) -> tuple[Endpoint, Head]:
         """Return the first endpoint's head, or where several must agree the newest that as many have reached."""

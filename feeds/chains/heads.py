@@ -86,7 +86,7 @@ class Heads:
                     return f"closed ({message.type.name})"
                 refusal = self._take_frame(message.data)
                 if refusal is not None:
-                    return hide(refusal, address.secrets)[:_SHOWN]
+                    return hide(refusal, address.hidden)[:_SHOWN]
 
     def _take_frame(self, frame: str | bytes) -> str | None:
         """Count an announcement; returns the text of a refusal."""

@@ -68,7 +68,7 @@ class JsonRpc:
             shown = f"{parts.scheme}://{parts.hostname or ''}"
             raise ValueError(f"{shown} is not an endpoint: write http:// or https:// and a host")
         self.name = host_and_port(url, address.text)
-        self._url, self._secrets = address.text, address.secrets
+        self._url, self._secrets = address.text, address.hidden
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=timeout_ms / 1_000)
         self._max_body = max_body

@@ -140,7 +140,7 @@ class Connection:
             return False
         _log.warning(
             "stream parted: one of its symbols may be why it ends", venue=self._exchange.name, symbols=len(self.symbols),
-            error=str(error), advice="look for a symbol that the venue no longer lists",
+            error=str(error), advice="look for a symbol that the venue no longer lists", news=True,
         )  # fmt: skip
         return True
 

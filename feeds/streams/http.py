@@ -19,6 +19,7 @@ from yarl import URL
 
 from feeds.decode.values import printable
 from feeds.errors import Malformed, RateLimited, Refused, TimedOut, TooLarge, Unreachable
+from feeds.literal_secrets import literal_secrets
 from feeds.secret_refs import hide
 from feeds.secret_values import SecretMissing, filled
 from feeds.streams.venue import VenueLimits
@@ -161,7 +162,7 @@ class HttpClient:
             raise RateLimited("the venue asked for a pause", venue=venue, left_ms=int(left_s * MS))
 
     async def _exchange(self, venue: str, request: Request, max_bytes: int) -> Fetched:
-        address, sent, secrets = _filled(venue, request)
+        address, sent, secrets, literal = _filled(venue, request)
         headers = {"Accept-Encoding": "gzip", "Accept": "application/json", **sent}
         if request.body is not None:
             headers.setdefault("Content-Type", "application/json")
@@ -171,7 +172,7 @@ class HttpClient:
             method, url, data=request.body, headers=headers, allow_redirects=False
         ) as response:
             if response.status != _OK:
-                await self._refuse(venue, response, secrets)
+                await self._refuse(venue, response, {**literal, **secrets})
             body = _hidden(await _read(response, max_bytes), secrets)
             return Fetched(body=body, received_at_ms=self._now_ms(), date_ms=_date_ms(response.headers.get("Date")))
 
@@ -198,17 +199,20 @@ class HttpClient:
         return min(_MAX_PAUSE_S, max(1.0, pause_s))
 
 
-def _filled(venue: str, request: Request) -> tuple[str, Mapping[str, str], Mapping[str, str]]:
-    """Address and headers with their secrets in place, and the secrets by name."""
+def _filled(venue: str, request: Request) -> tuple[str, Mapping[str, str], Mapping[str, str], Mapping[str, str]]:
+    """Address and headers with their secrets in place, the secrets by name, and those that the address has as they are.
+
+    A part of a path that only looks like a key may be what the answer is about: it is hidden in refusals alone.
+    """
     if not request.has_secrets:
-        return request.url, request.headers, {}
+        return request.url, request.headers, {}, literal_secrets(request.url)
     try:
         address = filled(request.url)
         headers = {name: filled(value) for name, value in request.headers.items()}
     except SecretMissing as e:
         raise Unreachable(str(e), venue=venue) from None
     secrets = {k: v for text in (address, *headers.values()) for k, v in text.secrets.items()}
-    return address.text, {name: value.text for name, value in headers.items()}, secrets
+    return address.text, {name: value.text for name, value in headers.items()}, secrets, address.literal
 
 
 def _hidden(body: bytes, secrets: Mapping[str, str]) -> bytes:

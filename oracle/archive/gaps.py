@@ -103,7 +103,9 @@ class GapFiller:
         news = [g for g in self.gaps if g.first_s not in self._told][:_SHOWN]
         self._told = {g.first_s for g in self.gaps}
         for gap in news:
-            _log.warning("rounds are missing in the archive", first=gap.first_s, last=gap.last_s, rounds=gap.rounds)
+            _log.warning(
+                "rounds are missing in the archive", first=gap.first_s, last=gap.last_s, rounds=gap.rounds, news=True
+            )
 
     async def _ask(self, stream: OperatorStream, gap: RoundGap) -> bool:
         """Whether an operator answered to the end."""

@@ -37,7 +37,7 @@ from oracle.check.trust import trust_documents
 from oracle.check.values import chain_prices, said_by, stored_value_problems, value_problems
 from oracle.check.venues import VENUES_S, ask_venues, venue_values
 from oracle.check.watch_ready import watch_file_problems, watch_problems_on_chain
-from oracle.config.check_addresses import address_problems, fill_from, provider_notes
+from oracle.config.check_addresses import address_problems, fill_from, literal_notes, provider_notes
 from oracle.config.check_legs import one_group_notes
 from oracle.config.feed_sources import sequencer_of
 from oracle.config.resolve import ResolvedConfig, group_counts, reachable_groups
@@ -120,6 +120,7 @@ def _without_network(resolved: ResolvedConfig, environ: Mapping[str, str]) -> di
             *_unheld(resolved),
             *one_group_notes(resolved.config, group_counts(resolved.specs)),
             *provider_notes(resolved.config, fill_from(environ)),
+            *literal_notes(resolved.config),
         ],
         "reads": [],
         "sources": [],

@@ -74,7 +74,7 @@ async def _told(url: str) -> _Told:
         async with asyncio.timeout(_PATIENCE_S), aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
             return await _asked(session, name, base)
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError) as e:
-        text = hide(str(e)[:200], address.secrets) or f"no answer within {_PATIENCE_S:g} s"
+        text = hide(str(e), address.hidden)[:200] or f"no answer within {_PATIENCE_S:g} s"
         return _Told(name, error=text)
 
 

@@ -9,9 +9,8 @@ import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import structlog
 
-from feeds.secret_refs import refs
-from feeds.secret_values import SecretMissing, filled
+from oracle.cli.hiding import hide_secrets
 from oracle.model.spec import RULES_VERSION
 from oracle.runtime.logs import STARTS, LogFormat, LogLevel, log_pipe, set_up_log
 
@@ -44,33 +42,7 @@ def log_as_configured(config: Config) -> None:
     pipe.set_format(form)
     pipe.set_levels(level, section.levels)
     pipe.faults.repeat_s, pipe.faults.over_s = float(section.repeat_s), float(section.over_s)
-    pipe.secrets.learn(named_secrets(config, os.environ))
-
-
-def named_secrets(config: Any, environ: Mapping[str, str]) -> Iterator[str]:
-    """The values of all secrets that a config names: in addresses and headers, and as passphrases."""
-    from oracle.sign.keyfiles import KeyfileError, passphrase_of
-
-    for name, text in _texts(config):
-        for ref in refs(text):
-            with suppress(SecretMissing):
-                yield filled(f"${{{ref}}}", environ).text
-        if name.endswith("_env"):
-            with suppress(KeyfileError):
-                yield passphrase_of(text, environ) or ""
-
-
-def _texts(part: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """All texts of a config, each with the name of its key."""
-    if isinstance(part, str):
-        yield name, part
-    elif is_dataclass(part):
-        for field in fields(part):
-            if field.name != "catalog":
-                yield from _texts(getattr(part, field.name), field.name)
-    elif isinstance(part, Mapping | tuple | list):
-        for value in part.values() if isinstance(part, Mapping) else part:
-            yield from _texts(value, name)
+    hide_secrets(config, os.environ)
 
 
 @contextmanager

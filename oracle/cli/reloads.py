@@ -135,7 +135,7 @@ class Reloads:
         except LrtOracleError as e:
             return _refused(rules, [Problem("reload", str(e))], dry=dry)
         except Exception as e:  # noqa: BLE001 - whatever it was, what was begun is taken back, and the process goes on
-            _log.exception("a fault of this program: the config is as it was before the reload")
+            _log.exception("a fault of this program: the config is as it was before the reload", news=True)
             problem = Problem("reload", f"a fault of this program, all is as it was: {type(e).__name__}: {e}")
             return replace(_refused(rules, [problem], dry=dry), result=ReloadResult.FAILED)
         self._on_config(app.resolved.config)
@@ -162,16 +162,19 @@ class Reloads:
         if outcome.result not in _GOOD:
             _log.error(
                 "the config is not taken over: the process goes on with the one it has", config=str(self._path),
-                why=[str(p) for p in outcome.problems],
+                why=[str(p) for p in outcome.problems], news=True,
             )  # fmt: skip
             return
-        _log.warning("the config was read anew", config=str(self._path), changed=[str(c) for c in outcome.changed])
+        changed = [str(c) for c in outcome.changed]
+        _log.warning("the config was read anew", config=str(self._path), changed=changed, news=True)
         if outcome.rules[0] != outcome.rules[1]:
-            _log.warning("other rules from the next round on", before=outcome.rules[0], after=outcome.rules[1])
+            _log.warning(
+                "other rules from the next round on", before=outcome.rules[0], after=outcome.rules[1], news=True
+            )
         if outcome.waits:
-            _log.warning("what is announced", what=outcome.waits)
+            _log.warning("what is announced", what=outcome.waits, news=True)
         if outcome.restart:
-            _log.warning("what does not hold before a restart", keys=[str(c) for c in outcome.restart])
+            _log.warning("what does not hold before a restart", keys=[str(c) for c in outcome.restart], news=True)
 
 
 def _planned(app: App, read: Course, found: Difference, after: ResolvedConfig) -> ReloadOutcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import os
 import signal
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -41,7 +42,9 @@ class Exit(LrtOracleError, click.ClickException):
     """Ends a command with a message for people and an exit status for scripts."""
 
     def __init__(self, message: str, code: ExitCode) -> None:
-        super().__init__(message)
+        from oracle.runtime.logs import without_secrets
+
+        super().__init__(without_secrets(message))
         self.__dict__["exit_code"] = code
 
     def show(self, file: IO[Any] | None = None) -> None:
@@ -108,12 +111,15 @@ def checked_config(config_path: Path, *, raw: bool = False, network: bool = Fals
 
     ``network``: a network will be asked, so the secrets that addresses name must have values.
     """
+    from oracle.cli.hiding import hide_secrets
     from oracle.config.resolve import resolve, with_secrets
     from oracle.config.sections import load
     from oracle.config.tables.schema import ConfigError
 
     try:
-        return with_secrets(resolve(load(config_path))) if network else resolve(load(config_path))
+        config = load(config_path)
+        hide_secrets(config, os.environ)
+        return with_secrets(resolve(config)) if network else resolve(config)
     except ConfigError as e:
         if raw:
             raise
@@ -176,4 +182,7 @@ def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]], *, is_servic
 
 def print_result(as_json: bool, document: dict[str, Any], rows: list[str]) -> None:
     """One JSON document, or lines, on standard output."""
-    click.echo(json.dumps(document, indent=2) if as_json else "\n".join(rows))
+    from oracle.runtime.logs import without_secrets
+
+    shown = without_secrets(document if as_json else rows)
+    click.echo(json.dumps(shown, indent=2) if as_json else "\n".join(shown))

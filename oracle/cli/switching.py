@@ -209,7 +209,7 @@ async def run_with_switches(
                 f" {switch.resolved.config.oracle.rules}, and this version makes rules {RULES_VERSION}: start the version that"
                 " makes them (docs/upgrade.md)"
             )
-        _log.warning("other rules from now on", round_time=switch.from_s)
+        _log.warning("other rules from now on", round_time=switch.from_s, news=True)
         config_path, resolved = switch.path, switch.resolved
 
 
@@ -224,7 +224,7 @@ async def _until_due(switch: RulesSwitch, stop: asyncio.Event) -> bool:
     if not _is_past(switch):
         _log.warning(
             "nothing is opened or signed before the announced round: until then another version makes the rounds",
-            round_time=switch.from_s, at=stamp(switch.from_s), rules=RULES_VERSION,
+            round_time=switch.from_s, at=stamp(switch.from_s), rules=RULES_VERSION, news=True,
         )  # fmt: skip
     while not stop.is_set() and not _is_past(switch):
         with contextlib.suppress(TimeoutError):

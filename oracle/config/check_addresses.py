@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Any
 
 from feeds.chains.quorum import quorum_of
-from feeds.secret_refs import has_refs, is_ref
+from feeds.literal_secrets import literal_secrets
+from feeds.secret_refs import has_refs, hide, is_ref
 from feeds.secret_values import SecretMissing, filled
 from oracle.config.sections import Config
 from oracle.config.tables.forms import (
@@ -138,7 +139,8 @@ def secret_problems(config: Config, environ: Mapping[str, str] | None = None) ->
             _ = each.form is not None and each.form(whole)
         except ValueError:  # its text is about what stands in the config
             yield Problem(
-                each.where, f"{each.text} with its secret in it is not an address: look at what the secret holds"
+                each.where,
+                f"{hide(each.text, literal_secrets(each.text))} with its secret in it is not an address: look at what the secret holds",
             )
 
 
@@ -173,6 +175,16 @@ def fill_from(environ: Mapping[str, str] | None) -> Fill:
             return url
 
     return fill
+
+
+def literal_notes(config: Config) -> Iterator[str]:
+    """Addresses in which a key or a password stands as it is."""
+    for each in configured_texts(config):
+        if literal_secrets(each.text):
+            yield (
+                f"{each.where} holds a key or a password: whoever reads the config has it; write ${{NAME}} in its place and set"
+                " that variable, or ${file:/PATH}"
+            )
 
 
 def provider_notes(config: Config, fill: Fill = str) -> Iterator[str]:

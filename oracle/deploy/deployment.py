@@ -63,7 +63,7 @@ def _endpoint_errors(url: str) -> Iterator[None]:
     except (aiohttp.ClientError, OSError, Web3Exception) as e:
         cause = type(e).__name__  # its text may hold the address, and that a key
         cause += f" {e.status}" if isinstance(e, aiohttp.ClientResponseError) else ""
-        cause += f": {hide(str(e), filled(url).secrets)[:200]}" if isinstance(e, Web3Exception) else ""
+        cause += f": {hide(str(e), filled(url).hidden)[:200]}" if isinstance(e, Web3Exception) else ""
         raise DeployError(f"{_host(url)} stopped answering ({cause}): run this again, nothing is made twice") from None
 
 

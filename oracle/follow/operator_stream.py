@@ -12,7 +12,7 @@ import structlog
 from aiohttp import hdrs
 from yarl import URL
 
-from feeds.secret_refs import host_and_port
+from feeds.secret_refs import hide, host_and_port
 from feeds.secret_values import filled
 from oracle.follow.sources import BROKE, Hear, SourceFault, SourceState
 from oracle.follow.store_sets import SetUnknown
@@ -44,7 +44,7 @@ class OperatorStream:
     def __init__(self, url: str, rank: int, session: aiohttp.ClientSession) -> None:
         address = filled(url)
         self.state = SourceState(name=host_and_port(url, address.text), rank=rank)
-        self._url, self._session = URL(address.text), session
+        self._url, self._hidden, self._session = URL(address.text), address.hidden, session
         self._last_s: int | None = None
         self._told = LogBudget()
 
@@ -65,7 +65,7 @@ class OperatorStream:
 
     def _fail(self, error: Exception) -> None:
         self.state.breaks += 1
-        self.state.error = f"{type(error).__name__}: {str(error)[:200]}"
+        self.state.error = f"{type(error).__name__}: {hide(str(error), self._hidden)[:200]}"
         if (more := self._told.more(type(error).__name__)) is not None:
             _log.warning(BROKE, source=self.state.name, why=self.state.error,
                          more_since_the_last_line=more)  # fmt: skip

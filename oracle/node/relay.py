@@ -194,7 +194,7 @@ class OperatorRelay:
 
 def _operator(url: str) -> _Operator:
     address = filled(url)
-    return _Operator(host_and_port(url, address.text), URL(address.text), address.secrets)
+    return _Operator(host_and_port(url, address.text), URL(address.text), address.hidden)
 
 
 def relaying(relay: OperatorRelay | None, hint: str, target: str, specs: Mapping[str, FeedSpec]) -> Middleware:

@@ -98,7 +98,7 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except Exception:  # noqa: BLE001 - as above
-        _log.exception("something is left of the config of before", what=what)
+        _log.exception("something is left of the config of before", what=what, news=True)
 
 
 def _targets(process: Running, after: ResolvedConfig, opened: AsyncExitStack) -> dict[str, Target]:

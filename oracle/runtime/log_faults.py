@@ -17,6 +17,11 @@ _MOST_OPEN, _MOST_OF_A_KIND = 512, 64
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-fA-F]{16,}\b|\d[\d.,:_]*")
 _OWN_NUMBER = re.compile(r"(?:0x)?[0-9a-fA-F]{32,}|[-+]?\d[\d.,:]*")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_NAMES = frozenset({
+    "asked", "callback", "chain", "chain_id", "config", "duty", "endpoint", "epoch", "evidence", "feed", "file", "job", "journal", "key",
+    "member", "operator", "operators", "peer", "proxy", "source", "store", "stream", "symbol", "target", "task", "venue", "witness",
+})  # fmt: skip
+"""What a field of these names is told apart from others as it is: 10.0.0.1 is not 10.0.0.2."""
 _MORE = "more_since_the_last_line"
 """So many of a kind were left out before the line came here."""
 _APART = frozenset({"event", "fingerprint", "level", "part", "advice", "detail", _MORE})
@@ -51,8 +56,9 @@ class _Fault:
 class LogFaults:
     """Which lines of faults are written.
 
-    Two lines are of one fault if they come from the same part with the same event and the same words in their fields. Numbers,
-    hashes, and numbers within sentences tell no faults apart; a field ``fingerprint`` stands for the event and all sentences.
+    Two lines are of one fault if they come from the same part with the same event, are about the same thing (the fields that name
+    a source, a chain, an operator ...), and have the same words in their other fields. Numbers, hashes, and numbers within sentences
+    of those tell no faults apart; a field ``fingerprint`` stands for the event and all sentences.
 
     Args:
         repeat_s: from the first line of a fault to the next; each pause after it is twice as long, an hour at most.
@@ -154,8 +160,9 @@ def _kind(line: Line) -> tuple[str, str]:
 
 def _words(line: Line) -> dict[str, str]:
     """The fields that tell a fault from others of its event."""
-    words = {k: _normal(v) for k, v in line.items() if k not in _APART and not _is_number(v)}
-    return {k: v for k, v in words.items() if " " not in v} if "fingerprint" in line else words
+    named = {k: str(v) for k, v in line.items() if k in _NAMES}
+    words = {k: _normal(v) for k, v in line.items() if k not in _APART and k not in _NAMES and not _is_number(v)}
+    return named | ({k: v for k, v in words.items() if " " not in v} if "fingerprint" in line else words)
 
 
 def _is_number(value: Any) -> bool:

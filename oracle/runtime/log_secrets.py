@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
+from feeds.literal_secrets import KEY_LIKE, SECRET_PARAMETER
 from feeds.secret_refs import hide
 
 _HIDDEN = "***"
@@ -13,11 +15,8 @@ _SECRET_NAME = re.compile(r"(PASSPHRASE|PASSWORD|SECRET|TOKEN|API_?KEY|PRIVATE_?
 _IN_ADDRESS = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]{1,20}://)(?P<user>[^\s/@\"'\\<>]+@)?(?P<rest>[^\s\"'\\<>]*)", re.IGNORECASE
 )
-_LONG_PART = re.compile(r"(?<=/)(?!0x)(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}(?=[/?#,;)\]}]|$)")
-"""A part of a path that is as long as a provider's key and has a digit in it."""
-_PARAMETER = re.compile(
-    r"(?P<name>[?&;][^=&\s]*(?:key|token|secret|auth|sig|pass|pin)[^=&\s]*=)[^&#\s\"'\\]+", re.IGNORECASE
-)
+_LONG_PART = re.compile(rf"(?<=/){KEY_LIKE}(?=[/?#,;)\]}}]|$)")
+_PARAMETER = re.compile(rf"(?P<name>[?&;][^=&\s]*(?:{SECRET_PARAMETER})[^=&\s]*=)[^&#\s\"'\\]+", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"\b(?P<kind>Basic|Bearer|Digest) +[A-Za-z0-9+/=._~-]{6,}")
 
 
@@ -44,6 +43,14 @@ class SecretFilter:
                 repr(value)[1:-1],
             ):
                 self._known[spelled] = spelled
+
+    def known(self, value: Any) -> Any:
+        """A document without the values that were learned: its texts alone, whatever they look like."""
+        if isinstance(value, str):
+            return hide(value, self._known)
+        if isinstance(value, Mapping):
+            return {k: self.known(v) for k, v in value.items()}
+        return [self.known(v) for v in value] if isinstance(value, list | tuple) else value
 
     def clean(self, line: str) -> str:
         """The line without secrets."""

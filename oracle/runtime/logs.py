@@ -69,7 +69,7 @@ class LogPipe:
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self.secrets, self.faults = SecretFilter(), LogFaults()
+        self.secrets, self.in_answers, self.faults = SecretFilter(), SecretFilter(), LogFaults()
         self._lock = threading.RLock()
         self._out = LogOutput(stream)
         self._is_tty = stream.isatty()
@@ -213,6 +213,19 @@ def hide_in_log(values: Iterable[str]) -> None:
     """These are in no line from now on."""
     if _pipe is not None:
         _pipe.secrets.learn(values)
+
+
+def hide_in_answers(values: Iterable[str]) -> None:
+    """These are neither in a line nor in what commands print and the endpoint serves, from now on."""
+    if _pipe is not None:
+        kept = tuple(values)
+        _pipe.secrets.learn(kept)
+        _pipe.in_answers.learn(kept)
+
+
+def without_secrets(answer: Any) -> Any:
+    """An answer, or the document of one, without what :func:`hide_in_answers` names."""
+    return answer if _pipe is None else _pipe.in_answers.known(answer)
 
 
 def is_json_log() -> bool:

@@ -50,4 +50,6 @@ def _narrow(path: Path) -> None:
     except OSError as e:
         _log.warning("others may read a file, and it cannot be changed", file=str(path), why=e.strerror)
         return
-    _log.warning("others could read a file: now its owner alone may", file=str(path), was=f"{mode & 0o777:o}")
+    _log.warning(
+        "others could read a file: now its owner alone may", file=str(path), was=f"{mode & 0o777:o}", news=True
+    )

@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 
 from oracle.combine.error_budget import ErrorBudget, LegError, error_budget
 from oracle.model.spec import FeedSpec
+from oracle.runtime.logs import without_secrets
 from oracle.serve.answers import (
     MAX_ROUNDS,
     explain_answer,
@@ -291,7 +292,7 @@ class Routes:
         health = self._service.health()
         headers = {hdrs.CACHE_CONTROL: KEEP_NOT}
         status = 200 if is_good(health) else 503
-        payload = orjson.dumps(health_document(health, self._now_ms()))
+        payload = orjson.dumps(without_secrets(health_document(health, self._now_ms())))
         return web.Response(body=payload, status=status, content_type="application/json", headers=headers)
 
     def _on_update(self, update: Update) -> None:

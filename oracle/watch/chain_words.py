@@ -133,6 +133,7 @@ class ChainWords:
             _log.warning(
                 "the watch was away too long: pushes of some blocks are not looked at", store=self._store_text,
                 from_block=first, to_block=least - 1, do="raise watch.catch_up_blocks and start anew to look at them",
+                news=True,
             )  # fmt: skip
         return max(first, least)
 

@@ -16,7 +16,7 @@ import structlog
 from yarl import URL
 
 from feeds.errors import LrtOracleError
-from feeds.secret_refs import host_and_port
+from feeds.secret_refs import hide, host_and_port
 from feeds.secret_values import filled
 from oracle.runtime.log_limit import LogBudget
 from oracle.sign.eip712 import Domain
@@ -139,6 +139,7 @@ class EndpointWords:
         address = filled(url)
         self.name = host_and_port(url, address.text)
         self.heard = self.strange = self.failed = 0
+        self._hidden = address.hidden
         self._url, self._rounds, self._keys_of, self._domains = URL(address.text), rounds, keys_of, tuple(domains)
         self._hear, self._now_ms, self._keep_s = hear, now_ms, keep_s
         self._until_ms = self._pause_ms = 0
@@ -171,7 +172,7 @@ class EndpointWords:
         self._until_ms = self._now_ms() + self._pause_ms
         if (more := self._told.more("failed")) is not None:
             _log.warning("an operator's endpoint cannot be read", endpoint=self.name, why=type(error).__name__,
-                         text=str(error)[:200], more_since_the_last_line=more)  # fmt: skip
+                         text=hide(str(error), self._hidden)[:200], more_since_the_last_line=more)  # fmt: skip
 
     async def _ask(self, which: str) -> None:
         body = await self._body(which)

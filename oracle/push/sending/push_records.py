@@ -93,7 +93,7 @@ class PushRecords:
         if state == PushState.REVERTED:
             _log.error(
                 "push reverted: " + (out_of_gas or ("the contract" if receipt.is_call else "the store") + " refused it"), target=self._target, tx=row.tx_hash,
-                round_time=row.round_s,
+                round_time=row.round_s, news=True,
             )  # fmt: skip
         elif state == PushState.OVERTAKEN:
             _log.info(
@@ -132,7 +132,13 @@ class PushRecords:
     def give_up(self, row: PushRow, state: PushState, note: str) -> None:
         """A transaction is not sent again."""
         _log.warning(
-            "push given up", target=self._target, tx=row.tx_hash, round_time=row.round_s, state=state.value, why=note
+            "push given up",
+            target=self._target,
+            tx=row.tx_hash,
+            round_time=row.round_s,
+            state=state.value,
+            why=note,
+            news=True,
         )
         self._journal.update_push(row.id, state=state, note=note[:MOST_NOTE])
 
@@ -149,7 +155,7 @@ class PushRecords:
         _log.error(
             "the next signer set was not armed by this transaction: somebody else was first, the owner has set another"
             " one, or its time was too near; looked at again",
-            target=self._target, tx=row.tx_hash,
+            target=self._target, tx=row.tx_hash, news=True,
         )  # fmt: skip
 
 

@@ -45,18 +45,25 @@ class PostedComparison:
         self._left[epoch] -= 1
         if self._left[epoch] < 0:
             del self._left[epoch]
-            _log.warning("the report of an epoch was not compared: it cannot be read from the chain", epoch=epoch)
+            _log.warning(
+                "the report of an epoch was not compared: it cannot be read from the chain", epoch=epoch, news=True
+            )
             return
         posted, frozen = await reads.posted(epoch), await reads.frozen(epoch)
         if posted is None or frozen is None:
             del self._left[epoch]
-            _log.warning("an epoch had no report in time: its funds are a later one's", epoch=epoch)
+            _log.warning("an epoch had no report in time: its funds are a later one's", epoch=epoch, news=True)
             return
         kept = kept_words(self._database, self._target, epoch)
         found = await recompute(reads, frozen, posted, kept_stakes(self._database, self._target, frozen))
         del self._left[epoch]
         faults = [*found.faults, *root_faults(posted, kept)]
         if faults:
-            _log.error("the posted report of an epoch is not what is computed here", epoch=epoch, why="; ".join(faults))
+            _log.error(
+                "the posted report of an epoch is not what is computed here",
+                epoch=epoch,
+                why="; ".join(faults),
+                news=True,
+            )
         else:
             _log.info("the report of an epoch is posted", epoch=epoch, root="0x" + posted.root.hex())

@@ -95,7 +95,7 @@ class RootSession:
             try:
                 take_word(self.book, word, place.now_ms())
             except UnsoundRootWord as e:  # the others tell it again
-                _log.warning("what was kept of an epoch's report is not used", epoch=self.epoch, why=str(e))
+                _log.warning("what was kept of an epoch's report is not used", epoch=self.epoch, why=str(e), news=True)
 
     @property
     def epoch(self) -> int:

@@ -136,4 +136,4 @@ def _copy(connection: sqlite3.Connection, path: Path) -> None:
     with contextlib.closing(sqlite3.connect(half)) as target:
         connection.backup(target)
     half.replace(copy)
-    _log.warning("the database is copied before it is rewritten", file=str(path), copy=str(copy))
+    _log.warning("the database is copied before it is rewritten", file=str(path), copy=str(copy), news=True)

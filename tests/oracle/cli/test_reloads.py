@@ -6,6 +6,7 @@ import asyncio
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from oracle.reload.outcome import ReloadResult
 from oracle.serve.metrics import Metrics
 from tests.oracle.assemble.keyed_config import ENVIRON, keyed_config
 from tests.oracle.cli.command import run
+from tests.oracle.runtime.log_tools import piped
 from tests.oracle.serve.exposition import samples
 
 pytestmark = pytest.mark.loopback
@@ -143,6 +145,24 @@ async def test_one_that_comes_while_the_process_ends_changes_nothing(it: Attende
     before = it.app.resolved
     outcome = await it.reloads.reload()
     assert (outcome.result, it.app.resolved) == (ReloadResult.REFUSED, before)
+
+
+async def test_the_log_has_every_reload_at_once_however_alike_they_are(it: Attended) -> None:
+    await it.begin()
+    with piped() as log:
+        for age_s in (45, 46, 47):
+            say(TEXT.replace("max_age_s = 40", f"max_age_s = {age_s}"))
+            assert (await it.reloads.reload()).result is ReloadResult.APPLIED
+        for text in ("1", "2"):
+            say(TEXT + f"unknown_{text} = {text}\n")
+            assert (await it.reloads.reload()).result is ReloadResult.REFUSED
+        told = log.lines()
+    changed = [str(line["changed"]) for line in told if line["event"] == "the config was read anew"]
+    assert ["46" in changed[1], "47" in changed[2]] == [True, True]
+    digests = [(x["before"], x["after"]) for x in told if x["event"] == "other rules from the next round on"]
+    assert len(set(digests)) == 3, "each has both digests"
+    assert all(one[1] == next_one[0] for one, next_one in pairwise(digests))
+    assert sum(x["event"].startswith("the config is not taken over") for x in told) == 2
 
 
 async def test_a_dry_one_changes_nothing(it: Attended) -> None:

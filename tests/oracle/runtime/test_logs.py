@@ -152,6 +152,29 @@ def test_faults_are_apart_by_their_words_and_not_by_their_numbers() -> None:
     assert told == [True, True, False, True, True, False, True, True, True, True, False]
 
 
+@pytest.mark.parametrize("name", ["source", "operator", "endpoint", "venue", "peer", "epoch"])
+def test_faults_of_two_things_are_two_though_numbers_alone_tell_the_things_apart(name: str) -> None:
+    faults = LogFaults()
+    things: tuple[object, ...] = (
+        "127.0.0.1:50499",
+        "127.0.0.1:50498",
+        "10.0.0.1",
+        "10.0.0.2",
+        "node 1 of 2",
+        "node 2 of 2",
+        7,
+        8,
+    )
+    for more in ({}, {"fingerprint": "one"}):
+        told = [faults.take({**DOWN, **more, name: thing}) is not None for thing in things + things]
+        assert told == [True] * len(things) + [False] * len(things)
+    over = faults.over(
+        {"event": "well", "part": DOWN["part"], "level": "warning", "ends": DOWN["event"], name: "10.0.0.1"}
+    )
+    assert over is not None
+    assert len(faults) == 2 * len(things) - 2
+
+
 def test_who_says_that_a_fault_is_over_ends_it_at_once_and_only_where_there_was_one() -> None:
     now = [0.0]
     faults = LogFaults(60.0, 150.0, lambda: now[0])
