@@ -12,9 +12,9 @@ import pytest
 
 from oracle.serve.openapi.schemas import SCHEMAS
 from tests.oracle.serve.endpoint_client import OWN, faults
+from tests.oracle.serve.memory_service import ROUND_S
 from tests.oracle.serve.shipped_nginx import needs_nginx, nginx
 from tests.oracle.serve.test_behind import endpoint
-from tests.oracle.serve.memory_service import ROUND_S
 
 pytestmark = [pytest.mark.loopback, needs_nginx]
 AT_ONCE = 12
@@ -100,6 +100,6 @@ async def meeting(count: int) -> AsyncIterator[str]:
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     try:
-        yield "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
