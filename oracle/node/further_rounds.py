@@ -41,7 +41,7 @@ class FurtherRounds:
     def _archive(self) -> ArchiveReader:
         """BeyondMemory where it may not be asked here; HttpProblem where it does not answer."""
         if self._reader.error:
-            raise away(self._reader.error, self._from_s)
+            raise away(self._from_s)
         if not self._may_wait:
             raise BeyondMemory
         return self._reader
@@ -143,16 +143,14 @@ async def read_further(read: Callable[[StoredRounds], T], kept: KeptRounds, arch
         further = FurtherRounds(kept.copied(), archive, may_wait=True)
     try:
         return await archive.read(lambda: read(further))
-    except ArchiveAway as e:
-        raise away(str(e), kept.whole_since_s()) from None
+    except ArchiveAway:
+        raise away(kept.whole_since_s()) from None
 
 
-def away(why: str, from_s: int) -> HttpProblem:
-    """What is answered of older rounds while the archive does not answer."""
+def away(from_s: int) -> HttpProblem:
+    """What is answered of older rounds while the archive does not answer: why, and where it is, the log and /readyz say."""
     hint = f"ask again in a while; rounds since {from_s} are in memory: ask with since_ms={from_s * MS}"
-    return HttpProblem(
-        503, ErrorCode.ARCHIVE_AWAY, f"older rounds are in an archive that does not answer: {why}", hint, _RETRY
-    )
+    return HttpProblem(503, ErrorCode.ARCHIVE_AWAY, "older rounds are in an archive that does not answer", hint, _RETRY)
 
 
 def _newer(one: Record | None, other: Record | None) -> Record | None:

@@ -31,4 +31,5 @@ class ErrorCode(StrEnum):
     NO_QUORUM = "no_quorum"
     BACKUP = "backup"
     NOT_HERE = "not_here"
+    BEHIND = "behind"
     ARCHIVE_AWAY = "archive_away"

@@ -14,6 +14,9 @@ FILES = "public, max-age=0, s-maxage=60"
 PAST = "public, max-age=300, s-maxage=3600"
 """A window of the past: its rounds thin out at some time."""
 FOR_GOOD = "public, max-age=31536000, immutable"
+_LATE_ROUNDS = 3
+"""A process whose newest round is older than so many is behind: as /readyz counts."""
+_NEWEST_END = "stale-while-revalidate=1"
 _SETTLED_S = 120
 """After so long nothing is learned any more about a round."""
 
@@ -24,15 +27,29 @@ class Freshness:
     Args:
         interval_s: between rounds; None: not known.
         now_ms: the clock, Unix ms.
+        stored_s: the newest round from before the start, Unix seconds; 0: there is none.
     """
 
-    def __init__(self, interval_s: int | None, now_ms: Callable[[], int]) -> None:
+    def __init__(self, interval_s: int | None, now_ms: Callable[[], int], stored_s: int = 0) -> None:
         self._interval_s, self._now_ms = interval_s, now_ms
-        self._round_s = 0
+        self._round_s, self._before_s = 0, stored_s or now_ms() // MS
 
     def learn(self, round_s: int) -> None:
         """A round is shown."""
         self._round_s = max(self._round_s, round_s)
+
+    def behind_s(self) -> int | None:
+        """Seconds since the newest round where that one is late, or there is none since the start; None where all is well, or unknown."""
+        if self._interval_s is None:
+            return None
+        lag_ms = self._now_ms() - (self._round_s or self._before_s) * MS
+        is_late = abs(lag_ms) >= _LATE_ROUNDS * (self._interval_s + 1) * MS
+        return max(0, lag_ms // MS) if is_late or not self._round_s else None
+
+    @property
+    def retry_s(self) -> int:
+        """After so long the next round may be there."""
+        return self._interval_s or 1
 
     def left_s(self) -> int:
         """Whole seconds until the next round is due; 0 where it is due or late."""
@@ -43,7 +60,12 @@ class Freshness:
     def newest(self) -> str:
         """Of an answer that the next round changes. What stands between may keep it for a second at least."""
         left_s = self.left_s()
-        return f"public, max-age={left_s}, s-maxage={max(1, left_s)}, stale-while-revalidate=1"
+        return f"public, max-age={left_s}, s-maxage={max(1, left_s)}, {_NEWEST_END}"
+
+    @staticmethod
+    def is_newest(keep: str) -> bool:
+        """Whether an answer with this Cache-Control is one that the next round changes."""
+        return keep.endswith(_NEWEST_END)
 
     def of_prices(self, *, live: bool) -> str:
         """Of prices; an indication may change with every tick."""

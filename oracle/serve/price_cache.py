@@ -13,6 +13,7 @@ from oracle.model.spec import FeedSpec
 from oracle.serve.documents import Abstaining, Document, age_s, is_late, price_document
 from oracle.serve.interface import PriceInterface
 from oracle.serve.risk_documents import price_risk_document, risk_codes_document
+from oracle.serve.silent_halt import as_shown
 from oracle.serve.web import Body
 
 
@@ -39,6 +40,7 @@ class _CachedPrice:
     targets: _TargetsState
     risk: _CachedRisk
     aged: tuple[Abstaining, int] | None
+    is_changed: bool
     body: Body
 
 
@@ -72,6 +74,7 @@ class PriceCache:
         targets = _TargetsState(onchain=onchain, late=late, missing=service.missing_targets(feed))
         risk = self._risk(feed)
         aged = None if abstaining is None else (abstaining, age_s(record.observed_at_ms, now_ms))
+        shown = as_shown(spec, record, abstaining, now_ms)
         cached = self._cached.get((feed, whole))
         if (
             cached is not None
@@ -79,12 +82,13 @@ class PriceCache:
             and cached.targets == targets
             and cached.risk is risk
             and cached.aged == aged
+            and cached.is_changed == (shown is not record)
         ):
             return cached.body
         body = Body.json(
             price_document(
                 spec,
-                record,
+                shown,
                 onchain=onchain,
                 missing_targets=targets.missing,
                 abstaining=abstaining,
@@ -94,7 +98,7 @@ class PriceCache:
             )
         )
         if record.final:
-            self._cached[feed, whole] = _CachedPrice(record, targets, risk, aged, body)
+            self._cached[feed, whole] = _CachedPrice(record, targets, risk, aged, shown is not record, body)
         return body
 
     def _risk(self, feed: str) -> _CachedRisk:

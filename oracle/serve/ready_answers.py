@@ -100,7 +100,7 @@ class ReadyAnswers:
             spec = self._learnt(path)
         if spec is None or request.method != hdrs.METH_GET or request.version != HttpVersion11:
             return None
-        if not request.keep_alive or request.can_read_body:
+        if not request.keep_alive or request.can_read_body or self._fresh.behind_s() is not None:
             return None
         headers = request.headers
         if not self._is_for_any and hdrs.ORIGIN in headers:

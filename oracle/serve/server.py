@@ -10,6 +10,7 @@ from dataclasses import replace
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from oracle.serve.behind import marking
 from oracle.serve.connection_gate import ConnectionGate, GateLimits, connection_limit, open_file_limit
 from oracle.serve.door_gauges import DoorGauges
 from oracle.serve.events import EventHub, StreamLimits
@@ -111,14 +112,19 @@ async def serve(
     hub = EventHub(shared)
     sealed = RoundStream(service, replace(shared, readers=max(1, shared.readers // _SEALED_PART)))
     preflight = [cors_preflight(cors_origins)] if cors_origins else []
-    cache, fresh, dress = PriceCache(service, now_ms), Freshness(interval_s, now_ms), add_headers(cors_origins)
+    fresh = Freshness(interval_s, now_ms, _stored_s(service))
+    if (round_s := service.health().round) is not None:
+        fresh.learn(round_s)
+    cache, dress = PriceCache(service, now_ms), add_headers(cors_origins)
     ready = ReadyAnswers(service, cache, fresh, now_ms, tuple(cors_origins))
     door = FrontDoor(gate, visitors, ready, dress)
     own = DoorGauges(door)
     routes = Routes(service, hub, sealed, now_ms, metrics=lambda: metrics() + own.render(), cache=cache, fresh=fresh)
     counting = [counts.middleware()] if counts is not None else []
     inner = [] if elsewhere is None else [elsewhere]
-    app = web.Application(middlewares=[*counting, *preflight, error_documents, *inner], client_max_size=1)
+    app = web.Application(
+        middlewares=[*counting, *preflight, error_documents, marking(fresh), *inner], client_max_size=1
+    )
     app.on_response_prepare.append(dress)
     app.add_routes(routes.table())
     if counts is not None:
@@ -137,6 +143,12 @@ async def serve(
     _queue_more(listening)
     gate.start()
     return Server(listening, runner, hub, sealed, gate)
+
+
+def _stored_s(service: PriceInterface) -> int:
+    """The newest round that is known at the start."""
+    records = (service.record(feed) for feed in service.specs())
+    return max((r.report.round_time_s for r in records if r is not None), default=0)
 
 
 def _queue_more(listening: asyncio.Server) -> None:

@@ -29,6 +29,8 @@ _HEADERS = {
 _LOG_BUDGET = LogBudget()
 ANY_ORIGIN = "*"
 KEY_HEADER = "X-API-Key"
+BEHIND_HEADER = "Lrt-Behind"
+"""Header of an answer that depends on the newest round where that one is late: by how many seconds."""
 _NOT_FOUND, _NOT_ALLOWED = 404, 405
 _SERVER_ERROR = 500
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -195,7 +197,7 @@ def cors_headers(origins: Sequence[str], origin: str | None) -> dict[str, str]:
         if origin is None or origin not in origins:
             return headers
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-    headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = f"{hdrs.ETAG}, {hdrs.RETRY_AFTER}"
+    headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = f"{hdrs.ETAG}, {hdrs.RETRY_AFTER}, {BEHIND_HEADER}"
     return headers
 
 

@@ -123,6 +123,7 @@ async def test_while_the_archive_is_away_what_is_newer_is_answered_and_the_rest_
         for path in (f"{OWN}/history", f"{OWN}/twap?window_s=300", f"{OWN}/changes"):
             status, body, headers = await node.get(path)
             assert (status, body["error"]["code"], headers["Retry-After"]) == (503, "archive_away", "10"), path
+            assert body["error"]["message"] == "older rounds are in an archive that does not answer"
         since_ms = (LAST_S - MEMORY_S) * 1_000
         assert f"since_ms={since_ms}" in body["error"]["hint"]
         status, body, _ = await node.get(f"{OWN}/history?since_ms={since_ms}")

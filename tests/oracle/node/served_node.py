@@ -39,7 +39,7 @@ async def node(here: Site, *urls: str) -> AsyncIterator[Served]:
         service = NodeService("home", SPECS, follower, interval_s=10, keep_s=KEEP_S, now_ms=here.now_ms, risks={})
         gauges = FollowGauges(follower, here.now_ms, lambda: 0)
         server = await serve(
-            service, host="127.0.0.1", port=0, now_ms=here.now_ms, metrics=gauges.render, limits=LIMITS
+            service, host="127.0.0.1", port=0, now_ms=here.now_ms, metrics=gauges.render, limits=LIMITS, interval_s=10
         )
         yield Served(server.url, follower, service, session)
         await server.close()

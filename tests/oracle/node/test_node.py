@@ -21,9 +21,11 @@ from oracle.config.sections import load
 from oracle.serve.openapi.schemas import SCHEMAS
 from tests.oracle.follow.follow_world import Site, site, until
 from tests.oracle.node.served_node import OWN, node
+from tests.oracle.round.round_world import SPECS
 from tests.oracle.serve.endpoint_client import faults
 from tests.oracle.serve.service_world import ROUND_S
 
+FEED = "wdivETH/ETH"
 pytestmark = [pytest.mark.chain, pytest.mark.loopback]
 ROOT = Path(__file__).parents[3]
 
@@ -119,6 +121,24 @@ async def test_a_node_says_how_far_behind_it_is(here: Site) -> None:
         name = f'source="127.0.0.1:{one.port}"'
         for line in ("lag_seconds 100.0", f"source_connected{{{name}}} 0.0", f"source_verified_total{{{name}}} 1.0"):
             assert f"lrt_oracle_follow_{line}" in exposed, line
+
+
+async def test_a_node_shows_a_feed_halted_whose_newest_price_is_older_than_halt_after_s(here: Site) -> None:
+    """As an oracle halts one that is silent; what was sealed stays in its own places as it was."""
+    here.round()
+    halt_s = SPECS[FEED].halt_after_s
+    async with here.process() as one, node(here, one.url) as own:
+        await until(lambda: own.follower.newest_s == ROUND_S, "a round")
+        before = (await own.get(OWN))[1]
+        await one.stop()
+        here.world.at_ms += max(halt_s, 40) * 1_000
+        late, listed = (await own.get(OWN))[1], (await own.get("/v1/prices"))[1]["prices"]
+        assert (late["status"], late["status_only"], late["reasons"][0]["code"]) == ("halt", True, "STALE")
+        assert [p["status"] for p in listed if p["feed"] == FEED] == ["halt"]
+        same = ("round", "price", "market", "redemption", "observed_at_ms", "signed_at_ms", "seal")
+        assert {k: late[k] for k in same} == {k: before[k] for k in same}
+        kept = (await own.get(f"{OWN}/history"))[1]["rounds"][-1]
+        assert (kept["status"], kept["status_only"]) == (before["status"], before["status_only"])
 
 
 async def test_a_node_can_be_followed_by_a_node(here: Site) -> None:

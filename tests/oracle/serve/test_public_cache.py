@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +10,6 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from demo.world import anvil
 from feeds.units import MS
 from oracle.model.status import Why
 from oracle.serve.documents import Abstaining
@@ -20,12 +17,10 @@ from oracle.serve.freshness import FOR_GOOD, PAST, Freshness
 from oracle.serve.interface import Update
 from tests.oracle.serve.endpoint_client import NOW_MS, OWN, Client, served
 from tests.oracle.serve.memory_service import ROUND_S, MemoryService, filled, record
+from tests.oracle.serve.shipped_nginx import needs_nginx, nginx
 
 pytestmark = pytest.mark.loopback
 INTERVAL_S = 10
-SHIPPED = Path(__file__).parents[3] / "packaging" / "nginx" / "lrt-oracle.conf"
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 UNTIL_NEXT = "public, max-age=5, s-maxage=5, stale-while-revalidate=1"
 OF_NOW = {"Cache-Control", "Date", "Content-Length"}
 
@@ -146,40 +141,6 @@ async def test_pages_of_any_origin_may_get_and_nothing_else() -> None:
         assert (await client.error(OWN, "POST"))[:2] == (405, "method_not_allowed")
     async for closed in served(filled()):
         assert "Access-Control-Allow-Origin" not in (await closed.get(OWN))[2].headers
-
-
-@asynccontextmanager
-async def nginx(folder: Path, origin: str) -> AsyncIterator[str]:
-    """Nginx with the shipped configuration, before an endpoint; its address."""
-    port = anvil.free_port()
-    text = SHIPPED.read_text(encoding="utf-8").replace("127.0.0.1:8551", origin.removeprefix("http://"))
-    text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};").replace(
-        "/var/cache/nginx/lrt-oracle", str(folder / "kept")
-    )
-    (folder / "site.conf").write_text(text, encoding="utf-8")
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-    (folder / "nginx.conf").write_text(
-        f"user root; daemon off; pid {folder}/pid; error_log {folder}/log; events {{}} http {{ access_log off; {temporary} include site.conf; }}",
-        encoding="utf-8",
-    )
-    command = (str(NGINX), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "log"))
-    tried = await asyncio.to_thread(subprocess.run, (*command, "-t"), capture_output=True, text=True, check=False)
-    assert "test is successful" in tried.stderr, tried.stderr
-    process = await asyncio.create_subprocess_exec(*command)
-    try:
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.05)
-                continue
-            writer.close()
-            break
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 def reached(text: bytes) -> int:
