@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -14,27 +10,17 @@ import pytest
 from feeds.units import MS
 from oracle.serve.freshness import Freshness
 from oracle.serve.interface import Update
-from tests.oracle.serve.endpoint_client import NOW_MS, OWN, Client, served
-from tests.oracle.serve.memory_service import ROUND_S, filled
+from tests.oracle.serve.endpoint_client import NOW_MS, OWN
+from tests.oracle.serve.late_endpoint import INTERVAL_S, endpoint
+from tests.oracle.serve.memory_service import ROUND_S
 from tests.oracle.serve.shipped_nginx import needs_nginx, nginx
 
 pytestmark = pytest.mark.loopback
-INTERVAL_S = 10
 LATE_S = ROUND_S - 30
 BEHIND_S = NOW_MS // MS - LATE_S
 ONLY_NEW = {"Lrt-Not-Behind": "1"}
 OF_NEWEST = (OWN, f"{OWN}?live=0", "/v1/prices", "/v1/operators", f"{OWN}/history", f"{OWN}/security", f"{OWN}/explain")
 PAST = f"{OWN}/history?until_ms=9999"
-
-
-@asynccontextmanager
-async def endpoint(round_s: int | None) -> AsyncIterator[Client]:
-    """An endpoint whose newest round is this one."""
-    service = filled()
-    service.current_health = replace(service.current_health, round=round_s)
-    async with asyncio.timeout(60):
-        async for client in served(service, interval_s=INTERVAL_S, cors_origins=("*",)):
-            yield client
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 
 from oracle.serve.openapi.schemas import SCHEMAS
 from tests.oracle.serve.endpoint_client import OWN, faults
+from tests.oracle.serve.late_endpoint import endpoint
 from tests.oracle.serve.memory_service import ROUND_S
 from tests.oracle.serve.shipped_nginx import needs_nginx, nginx
-from tests.oracle.serve.test_behind import endpoint
 
 pytestmark = [pytest.mark.loopback, needs_nginx]
 AT_ONCE = 12
