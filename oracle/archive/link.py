@@ -69,6 +69,7 @@ def faults() -> tuple[type[BaseException], ...]:
         ArchiveFault,
         asyncpg.PostgresError,
         asyncpg.InterfaceError,
+        asyncpg.InternalClientError,  # a server that ends while a connection is being given back
         OSError,
         TimeoutError,
         asyncio.IncompleteReadError,
