@@ -48,17 +48,18 @@ async def archived_history(
 
 
 async def queried(resolved: ResolvedConfig, sql: str) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows of a question, as JSON takes them: numbers that are exact as text.
+    """Columns and rows of a question, as JSON takes them: numbers that are exact as text. Nothing that it writes is kept.
 
     Raises:
         ArchiveFault: PostgreSQL does not answer, or not this question.
     """
     connection = await connected(_dsn(resolved), read_only=True, statement_s=_STATEMENT_S)
     try:
-        async with connection.transaction(readonly=True):
-            statement = await connection.prepare(sql)
-            cursor = await statement.cursor()
-            rows = await cursor.fetch(_MOST_ROWS + 1)
+        # never committed: some functions write even in a transaction that only reads
+        await connection.transaction(readonly=True).start()
+        statement = await connection.prepare(sql)
+        cursor = await statement.cursor()
+        rows = await cursor.fetch(_MOST_ROWS + 1)
         columns = [a.name for a in statement.get_attributes()]
     except faults() as e:
         raise ArchiveFault(fault_text(e)) from None

@@ -127,7 +127,7 @@ def _archived(config_path: Path, feed: str, since_ms: int) -> tuple[list[Record]
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def query(config_path: Path, sql: str, as_json: bool) -> None:
-    """Ask the archive of the config a question in SQL; nothing can be changed by it."""
+    """Ask the archive of the config a question in SQL; nothing is changed by it."""
     from oracle.archive.command import queried
 
     columns, rows = asyncio.run(queried(checked_config(config_path), sql))
