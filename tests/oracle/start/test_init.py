@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import stat
 import subprocess
 import sys
@@ -245,7 +246,7 @@ def test_on_a_terminal_it_asks_and_never_shows_the_passphrase(tmp_path: Path) ->
         command, cwd=ROOT, stdin=them, stdout=them, stderr=them, env=environ, start_new_session=True
     ) as process:
         os.close(them)
-        shown = ""
+        shown, at = "", 0
         for question, answer in (
             ("Chain", ""),
             ("Endpoint 1", "bogus-with-a-secret"),
@@ -261,10 +262,9 @@ def test_on_a_terminal_it_asks_and_never_shows_the_passphrase(tmp_path: Path) ->
             ("Repeat", PASSPHRASE),
             ("Next:", None),
         ):
-            part = ""
-            while question not in part or (answer is not None and not part.rstrip(" ").endswith((":", "]"))):
-                part += os.read(us, 4096).decode()
-            shown += part
+            while not (found := _asked(shown, at, question, is_question=answer is not None)):
+                shown += os.read(us, 4096).decode()
+            at = found
             if answer is not None:
                 os.write(us, f"{answer}\n".encode())
         shown += _rest(us)
@@ -273,6 +273,12 @@ def test_on_a_terminal_it_asks_and_never_shows_the_passphrase(tmp_path: Path) ->
     assert PASSPHRASE not in shown
     assert load_key(folder / "data" / "mine.key.json", "X", {"X": PASSPHRASE}).secret
     assert [f["feed"] for f in checked(folder)["feeds"]] == ["wstETH/ETH"]
+
+
+def _asked(shown: str, at: int, text: str, *, is_question: bool) -> int:
+    """Where a text ends that is shown from a place on, a question with the colon or bracket that it ends with; 0 while it is not."""
+    found = re.search(re.escape(text) + (r"[^\n]*?[:\]] *$" if is_question else ""), shown[at:])
+    return at + found.end() if found else 0
 
 
 def _rest(terminal: int) -> str:
