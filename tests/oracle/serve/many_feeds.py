@@ -38,7 +38,7 @@ def names() -> list[str]:
 
 def _spec(feed: str) -> FeedSpec:
     base, quote = feed.split("/")
-    own = spec(max_age_s=60)
+    own = replace(spec(max_age_s=60), halt_after_s=600)
     changed = replace(own, feed=feed, pair=Pair(base=base, quote=quote))
     if feed in {CROSS, "wstETH/USD"}:
         return replace(changed, sources=(), legs=(f"{base}/ETH", "ETH/USD"))

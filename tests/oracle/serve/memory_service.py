@@ -297,7 +297,7 @@ def filled() -> MemoryService:
 
 def half_an_hour(now_s: int, *, depeg: bool) -> MemoryService:
     """Half an hour of every feed, one round in ten seconds: calm, or with a token that loses its peg."""
-    service = with_risks(MemoryService(specs()))
+    service = with_risks(MemoryService({f: replace(s, halt_after_s=600) for f, s in specs().items()}))
     for round_s in range(now_s - 1_800, now_s + 1, 10):
         age = round_s - now_s + 1_800
         wave = math.sin(age / 90) * 4e-4 + math.sin(age / 17) * 1.5e-4
