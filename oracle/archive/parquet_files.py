@@ -19,11 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import structlog
-
-from oracle.archive.link import connected, fault_text, faults
+from oracle.archive.repeated_look import RepeatedLook
 from oracle.archive.writer import DAY_S, ArchiveWriter
-from oracle.runtime.log_limit import LogBudget
 from oracle.sign.eip712 import Domain
 
 HOUR_S = 3_600
@@ -49,7 +46,6 @@ WHERE NOT EXISTS (SELECT 1 FROM parquet_days p WHERE (p.domain, p.day_s) = ($1, 
 _CLOSE = "INSERT INTO parquet_days (domain, day_s) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 _HOURS_AT_ONCE, _PASSES = 48, 1_000
 _LOOKED_BACK_S = 40 * DAY_S
-_log = structlog.get_logger("oracle.archive.parquet_files")
 
 
 def schema() -> Any:
@@ -67,7 +63,7 @@ def schema() -> Any:
     ])  # fmt: skip
 
 
-class ParquetFiles:
+class ParquetFiles(RepeatedLook):
     """Writes the files of one store.
 
     Args:
@@ -83,6 +79,8 @@ class ParquetFiles:
         error: what is wrong; "" while nothing is.
     """
 
+    fails = "Parquet files are not written"
+
     def __init__(
         self,
         dsn: str,
@@ -93,31 +91,11 @@ class ParquetFiles:
         now_s: Callable[[], int],
         every_s: float = 60.0,
     ) -> None:
-        self._dsn, self._writer = dsn, writer
+        super().__init__(dsn, writer, every_s)
         self._tree = folder / "prices" / f"domain={domain.chain_id}-0x{domain.store.hex()}"
         self._work = folder / "work"
-        self._now_s, self._every_s = now_s, every_s
-        self._told = LogBudget()
+        self._now_s = now_s
         self.written = 0
-        self.error = ""
-
-    async def run(self) -> None:
-        """Write for ever."""
-        while True:
-            await self._writer.ready.wait()
-            try:
-                connection = await connected(self._dsn)
-                try:
-                    await self.look(connection)
-                finally:
-                    connection.terminate()
-            except faults() as e:
-                self.error = fault_text(e)
-                if (more := self._told.more(type(e).__name__)) is not None:
-                    _log.warning("Parquet files are not written", why=self.error, more_since_the_last_line=more)
-            else:
-                self.error = ""
-            await asyncio.sleep(self._every_s)
 
     async def look(self, connection: Any) -> None:
         """Bring the files up to date."""
