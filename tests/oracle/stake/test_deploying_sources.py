@@ -93,6 +93,7 @@ def test_symbiotic_is_a_second_source_of_the_same_set(founder: Founder) -> None:
     source = founder.held["stake"]["symbiotic"]
     assert founder.read("set", "sources") == [founder.held["stake"]["delegated"], source]
     founder.on_chain(lambda chain: _vault(chain, core, source, founder.token))
+    founder.jump(12)  # a vault says nothing yet in the second in which it is counted
     for number, stake in enumerate(STAKES):
         founder.joins(number, stake)
     shown = founder.said(f"{status} {WALLETS[3].address}")["operator"]
