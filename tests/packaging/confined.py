@@ -12,6 +12,7 @@ import ctypes.util
 import errno
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,8 @@ def missing() -> str:
     """Why a command cannot be run so here; "" where it can."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "only root of Linux can set up what the unit allows"
+    if shut := [str(f) for f in Path(__file__).resolve().parents if not f.stat().st_mode & stat.S_IXOTH]:
+        return f"the unit's user cannot enter {shut[-1]}"
     lacks = [t for t in _TOOLS if shutil.which(t) is None]
     return f"not installed: {', '.join(lacks)}" if lacks else "" if _library() else "libseccomp is not installed"
 

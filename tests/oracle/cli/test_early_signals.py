@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 FIRST = """
 import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and a child inherits that
 class Hangup:
     def find_spec(self, name, *_):
         if name == "click":
