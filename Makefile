@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
+# older ones (of Debian 13, Node 20, 22 and 24) read the overrides of package.json otherwise and refuse the lock file
+NPM ?= npx --yes npm@11.19.1
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
@@ -26,11 +28,11 @@ setup-demo: .venv/.demo-ready node_modules/.demo-ready  ## only what the demo ru
 	touch $@
 
 node_modules/.ready: package.json package-lock.json .npmrc
-	npm ci --silent --no-progress
+	$(NPM) ci --loglevel=error --no-progress
 	touch node_modules/.demo-ready $@
 
 node_modules/.demo-ready: package.json package-lock.json .npmrc
-	test node_modules/.ready -nt package-lock.json || npm ci --omit=dev --silent --no-progress
+	test node_modules/.ready -nt package-lock.json || $(NPM) ci --omit=dev --loglevel=error --no-progress
 	touch $@
 
 demo: setup-demo  ## the whole line on a local chain: make demo ARGS="--scenario depeg --seconds 60", or ARGS="--operators 5"

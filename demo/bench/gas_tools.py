@@ -130,7 +130,7 @@ def compiled(
     request = json.dumps({"compiler": compiler, "settings": settings, "sources": sources})
     done = subprocess.run([node, str(_COMPILER)], input=request, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise BenchError(f"{', '.join(sources)} did not compile: {done.stderr.strip()}; was `npm ci` run?")
+        raise BenchError(f"{', '.join(sources)} did not compile: {done.stderr.strip()}; was `make setup` run?")
     return {name: npm.NpmArtifact(**fields) for name, fields in json.loads(done.stdout).items()}
 
 

@@ -1,6 +1,6 @@
 """Start and stop anvil, the local Ethereum node of the demo and of the tests.
 
-The binary comes from npm (``@foundry-rs/anvil-*`` of this machine, put into ``node_modules`` by ``npm ci``); elsewhere the one on PATH is
+The binary comes from npm (``@foundry-rs/anvil-*`` of this machine, put into ``node_modules`` by ``make setup``); elsewhere the one on PATH is
 used.
 """
 

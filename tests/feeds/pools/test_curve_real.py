@@ -36,7 +36,7 @@ process.stdout.write(require("solc").compile(JSON.stringify(input)));
 @pytest.fixture(scope="module")
 def artifact() -> NpmArtifact:
     if not (ROOT / "node_modules" / "solc").is_dir():
-        pytest.skip("solc is missing: run `npm ci`")
+        pytest.skip("solc is missing: run `make setup`")
     done = subprocess.run(
         ["node", "-e", COMPILE], input=SOURCE.read_bytes(), cwd=ROOT, capture_output=True, check=True, timeout=60
     )

@@ -19,7 +19,7 @@ AXE = Path(__file__).parents[3] / "node_modules" / "axe-core" / "axe.min.js"
 pytestmark = [
     pytest.mark.loopback,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium"),
-    pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci"),
+    pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: make setup"),
 ]
 RUN = """(() => { window.said = null; axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}).then((r) => {
   window.said = {passes: r.passes.length, violations: r.violations.map((v) => [v.id, v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160))])};
