@@ -13,7 +13,7 @@ import aiohttp
 import structlog
 
 from feeds.chain_follower import IngestHooks
-from feeds.chains.endpoint import Head
+from feeds.chains.endpoint import EndpointState, Head
 from feeds.chains.reader import ChainRead
 from feeds.ingest import Ingest
 from feeds.types import Outcome
@@ -124,6 +124,7 @@ class App:
             session = await opened.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
             opened.push_async_callback(self.components.close)
             self._sources = Resubscriber(self.observer, partial(self._ingest, session))
+            self.service.chains = self._endpoints
             await self.loops.start()
             self._server = await self._serve()
             opened.push_async_callback(self._server.close)
@@ -322,6 +323,11 @@ class App:
         for operator in self.operators:
             with self._beside(f"journal of {operator.name}"):
                 operator.journal.set_time(self.clock.now_ms(), by_ms)
+
+    def _endpoints(self) -> Mapping[str, Sequence[EndpointState]]:
+        """As they stand, by chain."""
+        readers = self.ingest.readers if self.ingest is not None else {}
+        return {chain: reader.stats.endpoints for chain, reader in readers.items()}
 
     def _render_metrics(self) -> bytes:
         """The exposition, with the counters that the clients keep as they stand."""

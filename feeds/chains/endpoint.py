@@ -62,7 +62,8 @@ class Head:
 class EndpointState:
     """What is known of an endpoint; ``name`` is its host, for an address may hold a key.
 
-    ``lies``: how often it was outvoted. ``latency_ms``: how long its newest answers took; None: none yet. ``score``: 100 without failures; each costs 10 and is forgotten over time.
+    ``lies``: how often it was outvoted. ``down_since_ms``: Unix ms from which on no poll found it well; None: the newest did, or
+    there was none. ``latency_ms``: how long its newest answers took; None: none yet. ``score``: 100 without failures; each costs 10 and is forgotten over time.
     """
 
     name: str
@@ -72,6 +73,7 @@ class EndpointState:
     lies: int = 0
     score: int = 100
     latency_ms: float | None = None
+    down_since_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ class Endpoint:
     """One address with its health."""
 
     __slots__ = (
-        "checked", "error", "failures", "head", "latency_ms", "lies", "moved_at_ms", "noted_at_ms", "penalty", "quarantined_until_ms",
+        "checked", "down_since_ms", "error", "failures", "head", "latency_ms", "lies", "moved_at_ms", "noted_at_ms", "penalty", "quarantined_until_ms",
         "retry_at_ms", "rpc", "stopped",
     )  # fmt: skip
 
@@ -107,6 +109,7 @@ class Endpoint:
         self.moved_at_ms = 0
         self.lies = 0
         self.latency_ms: float | None = None
+        self.down_since_ms: int | None = None
         self.quarantined_until_ms = 0
         self.penalty = 0
         self.noted_at_ms = 0
@@ -139,7 +142,16 @@ class Endpoint:
             error=self.error or self.stopped,
             lies=self.lies,
             score=100 - self.penalty // 10,
+            latency_ms=self.latency_ms,
+            down_since_ms=self.down_since_ms,
         )
+
+    def polled(self, now_ms: int) -> None:
+        """Note from when on it is not well, after each poll."""
+        if self.usable:
+            self.down_since_ms = None
+        elif self.down_since_ms is None:
+            self.down_since_ms = now_ms
 
     def accept(self, head: Head, now_ms: int) -> bool:
         """Note a good head; return whether it replaced blocks already seen (a reorg, or a node that started over)."""

@@ -173,6 +173,7 @@ class Endpoints:
         newest = max((e.head.time_ms for e in self._all if e.head and not e.error), default=0)
         for e in self._all:
             e.stopped = self._stopped(e, now_ms, newest)
+            e.polled(now_ms)
         well = [(e, e.head) for e in sorted(self._trusted(), key=self._demerit) if e.usable and e.head is not None]
         if well:
             self._tell()

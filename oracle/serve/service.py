@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol, TypeVar
 
+from feeds.chains.endpoint import EndpointState
 from feeds.units import MS
 from oracle.chain.quorum_rpc import ChainError
 from oracle.model.publication import OnChain, Record, Silent
@@ -19,6 +20,7 @@ from oracle.round.live import Live
 from oracle.round.rounds import Round
 from oracle.round.silent import silent_feeds
 from oracle.serve.documents import Abstaining
+from oracle.serve.endpoint_warnings import endpoint_warnings
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.history import HistoryReaders
 from oracle.serve.interface import Health, NoReport, StoredRounds, Update
@@ -102,7 +104,8 @@ class PriceService:
         self._readers, self._keyless = readers, tuple(keyless)
         self.found: Callable[[], tuple[str, ...]] = tuple
         self.handed_on: Callable[[], tuple[str, ...]] = tuple
-        """What the process found of its own health, for the warnings."""
+        self.chains: Callable[[], Mapping[str, Sequence[EndpointState]]] = dict
+        """What the process found of its own health, what it could not hand on, its endpoints by chain: for the warnings."""
         self._signs_reports, self._held = reports, held
         self._risks: Mapping[str, FeedRisk] = risks or {}
         self._live_risks: Mapping[str, LiveRisk] = {}
@@ -277,7 +280,7 @@ class PriceService:
         view = self.operators()
         warnings = list(view.warnings) if view is not None else [without_key(n) for n in self._keyless]
         warnings += [text for t in targets for text in t.warnings(now_ms)]
-        warnings += [*self.found(), *self.handed_on()]
+        warnings += [*endpoint_warnings(self.chains(), now_ms), *self.found(), *self.handed_on()]
         return Health(
             live=live,
             ready=live and not faults,

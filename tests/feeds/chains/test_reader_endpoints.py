@@ -54,6 +54,25 @@ async def test_another_chain_is_named_and_not_used_even_after_a_reconnect(
     assert isinstance(reads.stats.endpoints[0].error, WrongChain)
 
 
+async def test_an_endpoint_tells_since_when_it_is_down_and_how_long_it_takes(
+    server: Server, second: Server, session: aiohttp.ClientSession
+) -> None:
+    clock = Clock()
+    reads = reader(session, server.url, second.url, clock=clock)
+    await reads.head()
+    assert [e.down_since_ms for e in reads.stats.endpoints] == [None, None]
+    assert all(e.latency_ms for e in reads.stats.endpoints)
+    server.fault = lambda *_: web.Response(status=503)
+    first_ms = clock.ms = clock.ms + 1
+    await reads.head()
+    clock.ms += QUICK.max_retry_ms
+    await reads.head()
+    assert [e.down_since_ms for e in reads.stats.endpoints] == [first_ms, None], "since the first time, not the newest"
+    server.fault, clock.ms = None, clock.ms + QUICK.max_retry_ms
+    await reads.head()
+    assert [e.down_since_ms for e in reads.stats.endpoints] == [None, None]
+
+
 async def test_a_frozen_head_is_not_used_while_another_moves(
     server: Server, second: Server, session: aiohttp.ClientSession
 ) -> None:
