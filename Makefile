@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
-# older ones (of Debian 13, Node 20, 22 and 24) read the overrides of package.json otherwise and refuse the lock file
-NPM ?= npx --yes npm@11.19.1
+# older ones (of Debian 13, Node 20, 22 and 24) read the overrides of package.json otherwise and refuse the lock file, or the whole folder
+NPM_CI = (cd / && npx --yes npm@11.19.1 ci --prefix "$(CURDIR)" --loglevel=error --no-progress)
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
@@ -28,11 +28,11 @@ setup-demo: .venv/.demo-ready node_modules/.demo-ready  ## only what the demo ru
 	touch $@
 
 node_modules/.ready: package.json package-lock.json .npmrc
-	$(NPM) ci --loglevel=error --no-progress
+	$(NPM_CI)
 	touch node_modules/.demo-ready $@
 
 node_modules/.demo-ready: package.json package-lock.json .npmrc
-	test node_modules/.ready -nt package-lock.json || $(NPM) ci --omit=dev --loglevel=error --no-progress
+	test node_modules/.ready -nt package-lock.json || $(subst --no-progress,--no-progress --omit=dev,$(NPM_CI))
 	touch $@
 
 demo: setup-demo  ## the whole line on a local chain: make demo ARGS="--scenario depeg --seconds 60", or ARGS="--operators 5"
