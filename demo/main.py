@@ -19,6 +19,7 @@ from demo.fleet.fleet_run import run_fleet
 from demo.fleet.fleet_summary import closing_lines as fleet_lines
 from demo.fleet.restaked_summary import restaked_lines
 from demo.fleet.stories import LEAST_OPERATORS, MOST_OPERATORS, NETWORK_STORIES, STORIES
+from demo.kept_keys import keep_passphrase
 from demo.liar import Liar
 from demo.market import DemoMarket
 from demo.scenarios import SCENARIOS, Stage
@@ -31,7 +32,6 @@ from oracle.assemble.network import MakeMember, make_member
 from oracle.build import build
 from oracle.model.suggest import nearest
 from oracle.network.seats import LocalMember
-from oracle.runtime.private_files import private_file
 from oracle.sign.operator import Operator
 
 _LIAR = "beta"
@@ -49,7 +49,8 @@ async def run(options: Options, stop: asyncio.Event) -> dict[str, Any]:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lrt-oracle-demo-")))
         testbed = await stack.enter_async_context(running_testbed(folder, port=options.port))
         if options.folder is not None:
-            _keep_passphrase(testbed)
+            for line in keep_passphrase(testbed.folder, testbed.environ, [testbed.config]):
+                _say(line)
         app = App(build(resolved_config(testbed), environ=testbed.environ, member=_members(options.scenario)))
         screen = Screen(app, options) if options.table else None
         stop_service = asyncio.Event()
@@ -121,15 +122,6 @@ def _taken(options: Options) -> str:
     if options.folder is not None and next(options.folder.glob("**/*.key.json"), None) is not None:
         return f"{options.folder} has the keys of an earlier demo, whose chain is gone: write another --folder, or remove it"
     return ""
-
-
-def _keep_passphrase(testbed: Testbed) -> None:
-    """The keys are kept, so what opens them is kept beside them: they are of a local chain."""
-    path = testbed.folder / "passphrase"
-    private_file(path)
-    path.write_text(testbed.environ[settings.PASSPHRASE_ENV] + "\n", encoding="utf-8")
-    files = " ".join(f"{name}_FILE={path}" for name in testbed.environ)
-    _say(f"the keys are kept: {files} lrt-oracle --config {testbed.config} check")
 
 
 async def _run_scenario(

@@ -17,6 +17,7 @@ from demo.fleet.fleet_table import FleetScreen
 from demo.fleet.ledger import rounds_sealed
 from demo.fleet.rounds_of import next_round_s, rounds_between, sleep_until
 from demo.fleet.stories import STORIES, FleetStage, plan_of
+from demo.kept_keys import keep_passphrase
 from demo.market import DemoMarket
 from demo.testbed import Options
 from demo.world.trader import Trader
@@ -47,6 +48,10 @@ async def run_fleet(options: Options, stop: asyncio.Event) -> dict[str, Any]:
         if plan.network is not None:
             await stack.enter_async_context(plan.network)
         fleet = await stack.enter_async_context(running_fleet(folder.absolute(), plan))
+        if options.folder is not None:
+            made = list(fleet.operators.values())
+            for line in keep_passphrase(folder, made[0].environ, (o.config for o in made)):
+                _say(line)
         screen = FleetScreen(fleet, options.scenario) if options.table else None
         async with market_of(fleet) as market:
             await fleet.start()
