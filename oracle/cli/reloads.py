@@ -102,10 +102,10 @@ class Reloads:
             return outcome
 
     def _not_now(self, problem: Problem, *, dry: bool) -> ReloadOutcome:
-        """Refused before the file is read: told and counted like any other."""
+        """Refused before the file is read: told and counted like any other, but it says nothing about the file."""
         outcome = _refused("" if self._app is None else _digest(self._app.resolved), [problem], dry=dry)
         if self._app is not None and not dry:
-            self._tell(self._app, outcome)
+            self._tell(self._app, outcome, was_read=False)
         return outcome
 
     async def _running(self) -> App | None:
@@ -153,10 +153,11 @@ class Reloads:
             raise ConfigError(missing)
         return read
 
-    def _tell(self, app: App, outcome: ReloadOutcome) -> None:
+    def _tell(self, app: App, outcome: ReloadOutcome, *, was_read: bool = True) -> None:
         """The log and the metrics have it, whoever asked."""
+        good = outcome.result in _GOOD if was_read else None
         app.metrics.config.reloaded(
-            outcome.result.value, good=outcome.result in _GOOD, rules=outcome.rules[1], waiting=len(outcome.restart),
+            outcome.result.value, good=good, rules=outcome.rules[1], waiting=len(outcome.restart),
             now_s=app.clock.now_ms() / MS,
         )  # fmt: skip
         if outcome.result not in _GOOD:

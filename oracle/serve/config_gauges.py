@@ -30,10 +30,11 @@ class ConfigGauges:
         self._good.set(1)
         self._goes_by(rules, now_s)
 
-    def reloaded(self, result: str, *, good: bool, rules: str, waiting: int, now_s: float) -> None:
-        """A reload has ended."""
+    def reloaded(self, result: str, *, good: bool | None, rules: str, waiting: int, now_s: float) -> None:
+        """A reload has ended. ``good``: whether its file was taken over; None: the file was not looked at."""
         self._reloads.labels(result).inc()
-        self._good.set(int(good))
+        if good is not None:
+            self._good.set(int(good))
         if good:
             self._goes_by(rules, now_s)
             self._waiting.set(waiting)

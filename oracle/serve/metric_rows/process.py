@@ -104,7 +104,7 @@ ROWS = (
     gauge("config_info", "digest of the rules that rounds are made by now; always 1", ("rules",)),
     gauge(
         "config_last_reload_successful",
-        "1: the last [reload](operate.md#another-config-while-it-runs) was taken over, or there was none; 0: it was refused",
+        "1: the last [reload](operate.md#another-config-while-it-runs) that read the file took it over, or there was none; 0: the file was refused",
         alarm="0: the file is wrong, and the process would not start with it",
     ),
     gauge(
