@@ -11,7 +11,7 @@ _FOLDER = Path(__file__).parent / "sql"
 STEPS = tuple(sorted(_FOLDER.glob("*.sql")))
 """One file a version, in their order. What was released is never changed: what follows is a file of its own."""
 VERSION = len(STEPS)
-_OLDEST_SERVER = 150_000
+OLDEST_SERVER = 150_000
 
 
 async def bring_up_to_date(connection: Any) -> int:
@@ -20,7 +20,7 @@ async def bring_up_to_date(connection: Any) -> int:
     Raises:
         ArchiveFault: a later version has made it, or the server is too old.
     """
-    if (server := int(await connection.fetchval("SELECT current_setting('server_version_num')"))) < _OLDEST_SERVER:
+    if (server := int(await connection.fetchval("SELECT current_setting('server_version_num')"))) < OLDEST_SERVER:
         raise ArchiveFault(f"PostgreSQL {server // 10_000} is too old: an archive needs 15 or later")
     async with connection.transaction():
         await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")

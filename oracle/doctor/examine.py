@@ -17,6 +17,7 @@ from oracle.check.push_ready import config_problems
 from oracle.check.reaching import PeerFinding
 from oracle.check.seat_reading import NoSeat, SeatReading
 from oracle.config.resolve import ResolvedConfig
+from oracle.doctor.archive import look_at_archive
 from oracle.doctor.endpoints import EndpointLook, endpoint_findings, look_at_endpoints
 from oracle.doctor.files import (
     database_findings,
@@ -71,6 +72,7 @@ class Examination:
             "peers": self._peers,
             "node": self._node,
             "nats": self._nats,
+            "archive": self._archive,
         }
 
     async def run(self, only: Collection[str] = ()) -> list[HealthFinding]:
@@ -194,6 +196,9 @@ class Examination:
         if not self._config.nats.servers:
             return [info("nats", "no NATS server is named")]
         return list(serving_findings("nats", await self._checked()))
+
+    async def _archive(self) -> Iterable[HealthFinding]:
+        return await look_at_archive(self._config, now_ms() // MS)
 
 
 def serving_findings(name: str, document: Mapping[str, Any]) -> Iterator[HealthFinding]:
