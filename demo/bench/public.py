@@ -37,6 +37,8 @@ from demo.bench.tools import at_percent
 from demo.world import anvil
 from feeds.units import MS
 
+_AT_ONCE = 2
+"""So many nodes are asked at the same time."""
 _PATH = "/v1/prices/wdivETH/ETH"
 _CONNECTIONS, _LOAD_NICE = 32, 10
 _NOT_OF_THE_ANSWER = {"Content-Length", "Date", "Connection"}
@@ -65,7 +67,7 @@ async def public(
             alone = await opened.enter_async_context(oracle(folder))
             plain = await opened.enter_async_context(node(folder, operator.url))
             limited = await opened.enter_async_context(node(folder, operator.url, LIMITED))
-            load = _Load(await opened.enter_async_context(running("demo.bench.crowd")))
+            load = _Load([await opened.enter_async_context(running("demo.bench.crowd")) for _ in range(_AT_ONCE)])
             bare, own = await _bare(opened, plain.url, NODE_NICE), await _bare(opened, plain.url, 0)
             cases = {
                 "bare": _Case((bare,)), _OWN: _Case((own,)), "oracle": _Case((alone,)), "operator": _Case((operator,)), "node": _Case((plain,)),
@@ -105,15 +107,19 @@ class _Case:
 class _Load:
     """Requests as fast as they are answered."""
 
-    def __init__(self, crowd: Process) -> None:
-        self._crowd, self._wrk = crowd, shutil.which("wrk")
+    def __init__(self, crowds: Sequence[Process]) -> None:
+        self._idle, self._wrk = asyncio.Queue[Process](), shutil.which("wrk")
+        for crowd in crowds:
+            self._idle.put_nowait(crowd)
         self.name = "wrk" if self._wrk else "own client"
 
     async def served(self, url: str, seconds: float) -> tuple[float, int]:
         """Answers a second, and how many they were."""
         if self._wrk is None:
-            await self._crowd.send({"url": url, "readers": _CONNECTIONS, "seconds": seconds})
-            count: int = (await self._crowd.receive()).get("200", 0)
+            crowd = await self._idle.get()
+            await crowd.send({"url": url, "readers": _CONNECTIONS, "seconds": seconds})
+            count: int = (await crowd.receive()).get("200", 0)
+            self._idle.put_nowait(crowd)
             return count / seconds, count
         command = (
             "nice",

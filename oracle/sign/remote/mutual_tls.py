@@ -22,6 +22,8 @@ from oracle.sign.remote.remote_key import SignerError
 _NOT_YET, _EXPIRED = 9, 10
 _WRONG_NAME = frozenset({62, 64})
 _UNKNOWN = frozenset({2, 18, 19, 20, 21, 24, 26})
+_FORM = range(79, 95)
+"""What a certificate lacks of RFC 5280's form: Python 3.13 and later look at that."""
 _WANTS_ONE = frozenset({"CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "BAD_CERTIFICATE"})
 _NOT_THIS_ONE = frozenset({
     "UNKNOWN_CA", "CERTIFICATE_UNKNOWN", "CERTIFICATE_EXPIRED", "CERTIFICATE_REVOKED", "UNSUPPORTED_CERTIFICATE",
@@ -145,6 +147,11 @@ def _their_certificate(code: int, host: str, files: TlsFiles) -> str:
     if code in _UNKNOWN:
         where = f"not that in {files.authority}" if files.authority else "none that this machine trusts"
         return f"its certificate is from another authority, {where}: write the authority's certificate as signer_ca"
+    if code in _FORM:
+        return (
+            f"its certificate or its authority's lacks what RFC 5280 asks for (X509_V_ERR {code}), which Python 3.13 and later insist on:"
+            " have it made anew with subject and authority key identifier, and the authority's with a critical key usage"
+        )
     return f"its certificate is refused (X509_V_ERR {code}): have another made"
 
 

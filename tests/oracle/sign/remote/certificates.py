@@ -35,12 +35,16 @@ class Authority:
         made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         usage = {u: u in {"key_cert_sign", "crl_sign"} for u in _USAGES}
         made = made.add_extension(x509.KeyUsage(**usage), critical=True)
+        made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
         self._certificate = made.sign(self._key, hashes.SHA256())
         self.path = str(folder / f"{name}.pem")
         Path(self.path).write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def vouch(self, name: str, *, hosts: tuple[str, ...] = (), ends_in: timedelta = _DAY, starts_in: timedelta = -2 * _DAY) -> Pair:  # fmt: skip
-        """A certificate for hosts, or for a client where there are none."""
+    def vouch(
+        self, name: str, *, hosts: tuple[str, ...] = (), ends_in: timedelta = _DAY, starts_in: timedelta = -2 * _DAY,
+        names_issuer: bool = True,
+    ) -> Pair:  # fmt: skip
+        """A certificate for hosts, or for a client where there are none; with the key identifiers of both, or not that of its issuer."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         made = _builder(_name(name), self._certificate.subject, key.public_key(), now + starts_in, ends_in - starts_in)
@@ -48,6 +52,10 @@ class Authority:
         made = made.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         if hosts:
             made = made.add_extension(x509.SubjectAlternativeName([_host(h) for h in hosts]), critical=False)
+        made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        if names_issuer:
+            issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+            made = made.add_extension(issuer, critical=False)
         pair = Pair(str(self._folder / f"{name}.pem"), str(self._folder / f"{name}.key.pem"))
         signed = made.sign(self._key, hashes.SHA256())
         Path(pair.certificate).write_bytes(signed.public_bytes(serialization.Encoding.PEM))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -85,6 +86,10 @@ def expired_client(one: Set) -> None:
     one.files = one.shown(one.authority.vouch("old", ends_in=-timedelta(hours=1)))
 
 
+def of_no_form(one: Set) -> None:
+    one.server = one.authority.vouch("formless", hosts=("127.0.0.1",), names_issuer=False)
+
+
 def no_file(one: Set) -> None:
     one.files = replace(one.files, certificate=str(one.folder / "none.pem"))
 
@@ -116,6 +121,7 @@ FAULTS: list[tuple[Callable[[Set], None], str]] = [
     (expired, "its certificate has expired: renew it there"),
     (too_early, "its certificate is not valid yet: look at the clocks"),
     (other_host, "its certificate is not for 127.0.0.1: write a name that is in it"),
+    *([(of_no_form, "lacks what RFC 5280 asks for .* have it made anew")] if sys.version_info >= (3, 13) else []),
     (no_certificate, "it wants a client certificate: write signer_certificate and signer_private_key"),
     (unknown_client, "it does not trust the certificate in .*stranger.pem: make it one of the clients that it knows"),
     (expired_client, "the certificate in .*old.pem has expired: renew it"),
@@ -184,6 +190,13 @@ async def test_a_signer_that_says_why_it_refuses_a_client_is_understood(
         with pytest.raises(SignerError, match=dict(FAULTS)[fault]):
             await remote.sign(SECRET)
         await remote.close()
+
+
+@pytest.mark.parametrize("code", [79, 85, 94])
+def test_a_certificate_without_the_form_that_newer_pythons_want_is_told_as_that(code: int) -> None:
+    error = ssl.SSLCertVerificationError("refused")
+    error.verify_code = code
+    assert f"lacks what RFC 5280 asks for (X509_V_ERR {code})" in (tls_fault(error, "host", TlsFiles()) or "")
 
 
 async def test_a_signer_that_does_not_speak_tls_is_told_as_that(tmp_path: Path) -> None:
