@@ -30,7 +30,7 @@ def cannot_listen(key: str, host: str, port: int, error: OSError) -> CannotListe
 def _why(at: str, host: str, port: int, error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return f"{host!r} is no address of this machine and no name that it knows: write 0.0.0.0 for all its addresses"
-    match error.errno:
+    match _number(error):
         case errno.EADDRINUSE:
             return f"another program listens at {at} already, an oracle that still runs perhaps: stop it, or choose another port"
         case errno.EADDRNOTAVAIL:
@@ -39,3 +39,10 @@ def _why(at: str, host: str, port: int, error: OSError) -> str:
             return f"this user may not listen at {at}: choose a port above {_LAST_PRIVILEGED}"
         case _:
             return f"cannot listen at {at}: {error.strerror or error}"
+
+
+def _number(error: OSError) -> int | None:
+    """asyncio of Python 3.13 and later tells addresses that are not of this machine by its words alone."""
+    if error.errno is None and "could not bind on any address" in str(error):
+        return errno.EADDRNOTAVAIL
+    return error.errno

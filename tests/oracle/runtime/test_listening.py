@@ -17,6 +17,11 @@ async def fault_of(host: str, port: int) -> str:
     return str(cannot_listen("network.listen", host, port, seen.value))
 
 
+def test_the_words_of_newer_pythons_are_understood() -> None:
+    told = OSError("could not bind on any address out of [('203.0.113.9', 8651)]")
+    assert "203.0.113.9 is no address of this machine" in str(cannot_listen("api.host", "203.0.113.9", 8_651, told))
+
+
 @pytest.mark.loopback
 async def test_what_the_system_says_becomes_a_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
