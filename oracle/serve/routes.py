@@ -150,7 +150,9 @@ class Routes:
         if body is None:
             missing = self._cache.missing(spec)
             code = ErrorCode.NO_INDICATION if live else ErrorCode.NO_RECORD
-            raise HttpProblem(503, code, f"{spec.feed} has no price yet: {missing['text']}", "see .../explain")
+            raise HttpProblem(
+                503, code, f"{spec.feed} has no price yet: {missing['text']}", "an operator's .../explain says more"
+            )
         return body.response(request, self._fresh.of_prices(live=live))
 
     async def _get_history(self, request: web.Request) -> web.Response:
