@@ -42,7 +42,7 @@ def _why(at: str, host: str, port: int, error: OSError) -> str:
 
 
 def _number(error: OSError) -> int | None:
-    """asyncio of Python 3.13 and later tells addresses that are not of this machine by its words alone."""
+    """Asyncio of Python 3.13 and later tells addresses that are not of this machine by its words alone."""
     if error.errno is None and "could not bind on any address" in str(error):
         return errno.EADDRNOTAVAIL
     return error.errno

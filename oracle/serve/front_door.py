@@ -43,13 +43,20 @@ class FrontDoor:
         dress: puts headers on an answer that does not come from the routes.
 
     Attributes:
-        answered: requests by the way of their answer: ready, routed.
+        answered: requests by the way of their answer: ready, routed, malformed.
         limited: requests and streams that were refused, by which limit: rate, streams, key.
     """
 
     def __init__(self, gate: ConnectionGate, visitors: Visitors, ready: ReadyAnswers, dress: Dress) -> None:
         self._gate, self.visitors, self._ready, self._dress = gate, visitors, ready, dress
-        self.answered, self.limited = Counter[str](ready=0, routed=0), Counter[str](rate=0, streams=0, key=0)
+        self.answered, self.limited = (
+            Counter[str](ready=0, routed=0, malformed=0),
+            Counter[str](rate=0, streams=0, key=0),
+        )
+
+    def not_understood(self) -> None:
+        """A request could not be read: it is answered with 400, and its connection is closed."""
+        self.answered["malformed"] += 1
 
     def before(self, routes: RequestHandler) -> RequestHandler:
         """The handler of the server: this first, then the routes."""

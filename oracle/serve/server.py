@@ -21,6 +21,7 @@ from oracle.serve.interface import PriceInterface
 from oracle.serve.price_cache import PriceCache
 from oracle.serve.public_limits import PublicLimits
 from oracle.serve.ready_answers import ReadyAnswers
+from oracle.serve.request_log import RequestLog
 from oracle.serve.round_stream import RoundStream
 from oracle.serve.routes import Routes
 from oracle.serve.visitors import Visitors
@@ -130,7 +131,7 @@ async def serve(
     if counts is not None:
         counts.expect(app)
     runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=1.0, lingering_time=_DRAIN_S, max_line_size=_LONGEST_LINE,
+        app, access_log=None, logger=RequestLog(door.not_understood), shutdown_timeout=1.0, lingering_time=_DRAIN_S, max_line_size=_LONGEST_LINE,
         max_field_size=_LONGEST_FIELD, max_headers=_MOST_FIELDS,
     )  # fmt: skip
     await runner.setup()

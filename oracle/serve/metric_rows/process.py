@@ -76,7 +76,7 @@ ROWS = (
     ),
     counter(
         "http_answers",
-        "requests by the way of their answer: `ready`, made already, and not among those by path; `routed`, by the long way",
+        "requests by the way of their answer: `ready`, made already, and not among those by path; `routed`, by the long way; `malformed`, no HTTP",
         ("answer",),
     ),
     counter(

@@ -165,6 +165,19 @@ async def test_an_address_has_its_share_of_connections() -> None:
         assert client.server.gate.crowded == 1
 
 
+@pytest.mark.parametrize(
+    "sent", [b"GET / HTTX/1.1\r\n\r\n", b"\x16\x03\x01\x00\xa5junk\r\n\r\n", b"GET / HTTP/1.1\r\nno header\r\n\r\n"]
+)
+async def test_what_is_no_request_is_counted_and_leaves_no_line(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async with endpoint(PublicLimits(each=FEW)) as client:
+        for _ in range(3):
+            async with line(client, sent) as reader:
+                assert b" 400 Bad Request\r\n" in await reader.readline()
+        assert caplog.records == []
+        _, text, _ = await client.get("/metrics")
+        assert b'lrt_oracle_http_answers_total{answer="malformed"} 3.0' in text
+
+
 async def test_an_address_has_its_share_of_streams() -> None:
     async with endpoint(PublicLimits(each=VisitorLimits(streams=1))) as client:
         async with client.session.get(f"{client.server.url}/v1/stream"):
