@@ -99,7 +99,7 @@ def summary(samples: Sequence[Mapping[str, Any]], warm_up_s: float, settled: Map
     days = {kind: numbers["days"] for kind, numbers in (sized[-1]["kinds"] if sized else {}).items()}
     year = projected_year({k: v for k, v in a_round.items() if k not in settled}, days, settled)
     made = last["rounds"] - first["rounds"]
-    expected = round(last["at_s"] - first["at_s"])
+    expected = last["newest_s"] - first["newest_s"]  # one a second
     return {
         "seconds": round(last["at_s"]),
         "counted_from_s": round(first["at_s"]),

@@ -29,7 +29,7 @@ class Sample:
         rss, anonymous: bytes in memory; those that are no file's.
         files, threads: open ones.
         cpu_s: seconds of a core, since the start.
-        rounds: made so far.
+        rounds: made so far; newest_s: the time of the newest.
         late: of those, how many were stored within so many seconds (each bound, ``inf`` for all).
         late_sum_s: seconds from round_time until stored, of all together.
         held: rounds that were not made, by reason.
@@ -46,6 +46,7 @@ class Sample:
     threads: int
     cpu_s: float
     rounds: int
+    newest_s: int
     late: dict[str, int]
     late_sum_s: float
     held: dict[str, int]
@@ -76,12 +77,16 @@ def process_numbers(pid: int) -> dict[str, Any]:
     }
 
 
+_WHOLE = {f"{_LATE}_count": "rounds", "lrt_oracle_round_timestamp_seconds": "newest_s"}
+
+
 def metric_numbers(text: str) -> dict[str, Any]:
     """What the metrics say of rounds and pushes."""
     late: dict[str, int] = {}
     held: dict[str, int] = {}
     pushes = {"landed": 0, "failed": 0}
-    late_sum_s, rounds, feeds, newest = 0.0, 0, 0, 0.0
+    whole = {"rounds": 0, "newest_s": 0}
+    late_sum_s, feeds, newest = 0.0, 0, 0.0
     made: list[float] = []
     for family in text_string_to_metric_families(text):
         for name, labels, value, *_ in family.samples:
@@ -89,8 +94,8 @@ def metric_numbers(text: str) -> dict[str, Any]:
                 late[str(float(labels["le"]))] = int(value)
             elif name == f"{_LATE}_sum":
                 late_sum_s = value
-            elif name == f"{_LATE}_count":
-                rounds = int(value)
+            elif name in _WHOLE:
+                whole[_WHOLE[name]] = int(value)
             elif name == "lrt_oracle_rounds_held_total" and value:
                 held[labels["reason"]] = int(value)
             elif name == "lrt_oracle_pushes_landed_total":
@@ -102,7 +107,7 @@ def metric_numbers(text: str) -> dict[str, Any]:
     newest = max(made, default=0.0)
     feeds = sum(value == newest for value in made)
     return {
-        "rounds": rounds, "late": late, "late_sum_s": late_sum_s, "held": held, "pushes": pushes, "feeds": feeds,
+        **whole, "late": late, "late_sum_s": late_sum_s, "held": held, "pushes": pushes, "feeds": feeds,
     }  # fmt: skip
 
 

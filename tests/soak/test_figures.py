@@ -26,6 +26,8 @@ lrt_oracle_rounds_held_total{reason="failed"} 0.0
 # TYPE lrt_oracle_feed_round_timestamp_seconds gauge
 lrt_oracle_feed_round_timestamp_seconds{feed="A/B"} 1800000100
 lrt_oracle_feed_round_timestamp_seconds{feed="C/D"} 1800000099
+# TYPE lrt_oracle_round_timestamp_seconds gauge
+lrt_oracle_round_timestamp_seconds 1800000100
 # TYPE lrt_oracle_pushes_landed counter
 lrt_oracle_pushes_landed_total{target="t"} 7.0
 """
@@ -35,7 +37,7 @@ def sample(at_s: float, rounds: int, rss: int, size: int) -> dict[str, Any]:
     late = {"0.1": rounds, "inf": rounds}
     kinds = {"records": {"bytes": size, "rows": 2 * rounds, "days": 7}}
     return {
-        "at_s": at_s, "rounds": rounds, "rss": rss, "anonymous": rss, "files": 9, "threads": 3, "cpu_s": at_s / 10, "feeds": 34,
+        "at_s": at_s, "rounds": rounds, "newest_s": 1_700_000_300 + round(at_s), "rss": rss, "anonymous": rss, "files": 9, "threads": 3, "cpu_s": at_s / 10, "feeds": 34,
         "late": late, "late_sum_s": rounds / 20, "held": {}, "pushes": {"landed": 0, "failed": 0}, "database": size, "wal": 0,
         "journal": 0, "kinds": kinds,
     }  # fmt: skip
@@ -63,7 +65,7 @@ def test_lateness_is_of_the_rounds_between_two_looks() -> None:
 
 def test_metrics_are_read_as_they_are_written() -> None:
     numbers = metric_numbers(METRICS)
-    assert numbers["rounds"] == 100
+    assert (numbers["rounds"], numbers["newest_s"]) == (100, 1_800_000_100)
     assert numbers["late"] == {"0.1": 90, "0.25": 99, "inf": 100}
     assert numbers["held"] == {"late": 2}
     assert numbers["feeds"] == 1
