@@ -4,6 +4,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 # older ones (of Debian 13, Node 20, 22 and 24) read the overrides of package.json otherwise and refuse the lock file, or the whole folder
 NPM_CI = (cd / && npx --yes npm@11.19.1 ci --prefix "$(CURDIR)" --loglevel=error --no-progress)
+# one that was left half made, as ensurepip was missing, is made again
+VENV = $(PY) -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
@@ -16,13 +18,13 @@ setup: .venv/.ready node_modules/.ready  ## environment and packages for everyth
 setup-demo: .venv/.demo-ready node_modules/.demo-ready  ## only what the demo runs
 
 .venv/.ready: requirements.txt requirements-dev.txt packaging/release/requirements.txt pyproject.toml
-	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(VENV)
 	$(PY) -m pip install -q --disable-pip-version-check -r requirements-dev.txt
 	$(PY) -m pip install -q --disable-pip-version-check --no-deps -e .
 	touch .venv/.demo-ready $@
 
 .venv/.demo-ready: requirements.txt pyproject.toml
-	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(VENV)
 	$(PY) -m pip install -q --disable-pip-version-check -r requirements.txt
 	$(PY) -m pip install -q --disable-pip-version-check --no-deps -e .
 	touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -81,6 +82,17 @@ def test_the_tests_alone_need_what_the_demo_does_not_install() -> None:
     assert not re.search(r"\bnpm (ci|install)", text), "another one than the pinned reads the overrides otherwise"
     assert re.search(r"^NPM_CI = \(cd / && npx --yes npm@\d+\.\d+\.\d+ ci ", text, re.MULTILINE)
     assert pinned("requirements-dev.txt").isdisjoint({"aiohttp", "web3", "coincurve"})
+
+
+def test_an_environment_that_was_left_half_made_is_made_again(tmp_path: Path) -> None:
+    recipe = re.search(r"^VENV = (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert recipe is not None
+    line = recipe[1].replace("$(PY)", ".venv/bin/python").replace("$(PYTHON)", sys.executable)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", ".venv"], cwd=tmp_path, check=True, timeout=120)
+    for _ in range(2):
+        subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True, timeout=120)
+        asked = subprocess.run([".venv/bin/python", "-m", "pip", "--version"], cwd=tmp_path, check=False, timeout=120)
+        assert asked.returncode == 0
 
 
 def test_a_package_without_a_wheel_everywhere_is_left_out_there() -> None:
