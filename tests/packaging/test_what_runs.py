@@ -80,8 +80,23 @@ def test_the_tests_alone_need_what_the_demo_does_not_install() -> None:
     assert "requirements-dev" not in recipe
     assert "--omit=dev,$(NPM_CI)" in recipe
     assert not re.search(r"\bnpm (ci|install)", text), "another one than the pinned reads the overrides otherwise"
-    assert re.search(r"^NPM_CI = \(cd / && npx --yes npm@\d+\.\d+\.\d+ ci ", text, re.MULTILINE)
+    assert re.search(r"^NPM_CI = \(cd / && \$\(NODE_IS_NEW\) && npx --yes npm@\d+\.\d+\.\d+ ci ", text, re.MULTILINE)
     assert pinned("requirements-dev.txt").isdisjoint({"aiohttp", "web3", "coincurve"})
+
+
+@pytest.mark.parametrize(
+    ("version", "is_new"), [("18.20.4", False), ("20.16.0", False), ("20.17.0", True), ("22.1.0", True)]
+)
+def test_an_old_node_is_refused_with_what_is_needed(version: str, is_new: bool) -> None:
+    recipe = re.search(r"^NODE_IS_NEW = node -e '(.*)'$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert recipe is not None
+    script = (
+        f'const process_ = {{ versions: {{ node: "{version}" }}, version: "v{version}", exit: process.exit }};'
+        + recipe[1].replace("process.", "process_.")
+    )
+    done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode == 0) == is_new, done.stderr
+    assert ("Node 20.17 or later is needed" in done.stderr) != is_new
 
 
 def test_an_environment_that_was_left_half_made_is_made_again(tmp_path: Path) -> None:
