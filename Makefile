@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
-# older ones (of Debian 13, Node 20, 22 and 24) read the overrides of package.json otherwise and refuse the lock file, or the whole folder
 NODE_IS_NEW = node -e 'const [a, b] = process.versions.node.split(".").map(Number); if (a < 20 || (a === 20 && b < 17)) { console.error("Node 20.17 or later is needed, and this is " + process.version + ": README.md"); process.exit(1) }'
-NPM_CI = (cd / && $(NODE_IS_NEW) && npx --yes npm@11.19.1 ci --prefix "$(CURDIR)" --loglevel=error --no-progress)
-# one that was left half made, as ensurepip was missing, is made again
+# npm of one version, from outside of the folder: those of Debian 13 and Node 20, 22 and 24 misread the overrides of package.json
+NPM_CI = (cd / && $(NODE_IS_NEW) && npx --yes npm@11.19.1 ci --prefix "$(CURDIR)" --loglevel=error --no-progress $(1))
+# an environment that was left half made, as ensurepip was missing, is made again
 VENV = $(PY) -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
@@ -31,11 +31,11 @@ setup-demo: .venv/.demo-ready node_modules/.demo-ready  ## only what the demo ru
 	touch $@
 
 node_modules/.ready: package.json package-lock.json .npmrc
-	@$(NPM_CI)
+	@$(call NPM_CI)
 	touch node_modules/.demo-ready $@
 
 node_modules/.demo-ready: package.json package-lock.json .npmrc
-	@test node_modules/.ready -nt package-lock.json || $(subst --no-progress,--no-progress --omit=dev,$(NPM_CI))
+	@test node_modules/.ready -nt package-lock.json || $(call NPM_CI,--omit=dev)
 	touch $@
 
 demo: setup-demo  ## the whole line on a local chain: make demo ARGS="--scenario depeg --seconds 60", or ARGS="--operators 5"

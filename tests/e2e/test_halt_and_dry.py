@@ -24,6 +24,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.chain]
 async def test_silence_is_halted_on_chain_and_leaves_with_quorum_and_dwell(tmp_path: Path) -> None:
     async with stand_with_market(tmp_path) as (stand, _), service(stand) as app:
         await until(lambda: bool(app.targets) and "ETH/USD" in app.targets["local"].onchain, "a price on chain")
+        endpoints = [e for states in app.service.chains().values() for e in states]
+        assert [e.down_since_ms for e in endpoints] == [None] * len(endpoints) != []
+        assert all(e.latency_ms for e in endpoints), "what the metrics and /readyz are told of them"
         for venue in stand.venues.values():
             venue.misbehave("silent")
         record = app.service.record("ETH/USD")

@@ -22,8 +22,8 @@ from oracle.sign.remote.remote_key import SignerError
 _NOT_YET, _EXPIRED = 9, 10
 _WRONG_NAME = frozenset({62, 64})
 _UNKNOWN = frozenset({2, 18, 19, 20, 21, 24, 26})
-_FORM = range(79, 95)
-"""What a certificate lacks of RFC 5280's form: Python 3.13 and later look at that."""
+_FORM = range(80, 94)
+"""X509_V_ERR_PATHLEN_INVALID_FOR_NON_CA to X509_V_ERR_EXTENSIONS_REQUIRE_VERSION_3: what a certificate lacks of RFC 5280's form: Python 3.13 and later look at that."""
 _WANTS_ONE = frozenset({"CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "BAD_CERTIFICATE"})
 _NOT_THIS_ONE = frozenset({
     "UNKNOWN_CA", "CERTIFICATE_UNKNOWN", "CERTIFICATE_EXPIRED", "CERTIFICATE_REVOKED", "UNSUPPORTED_CERTIFICATE",
