@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -117,3 +118,26 @@ def test_a_liar_never_gets_its_price_signed(tmp_path: Path) -> None:
     assert summary["pushes_landed"] >= 3
     for feed in summary["feeds"]:
         assert feed["api"] == feed["onchain"], feed
+
+
+def test_a_network_s_folder_is_kept_with_what_opens_its_keys(tmp_path: Path) -> None:
+    folder, port = tmp_path / "kept", str(free_port())
+    args = ["--operators", "4", "--scenario", "calm", "--seconds", "2", "--folder", str(folder), "--port", port]
+    done = oracle("demo", *args)
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "the keys are kept: " in line]
+    assert len(said) == 4, "how each operator's config is used"
+    named = dict(word.split("=") for word in said[0].split() if "_FILE=" in word)
+    config = said[0].split("--config ")[1].split()[0]
+    looked = oracle("--config", config, "doctor", "--only", "keys", **named)
+    assert (looked.returncode, "0 critical, 0 warnings" in looked.stdout) == (0, True), looked.stdout
+    (folder / "passphrase").write_text("another", encoding="utf-8")
+    looked = oracle("--config", config, "doctor", "--only", "keys", **named)
+    assert (looked.returncode, "does not open" in looked.stdout) == (1, True), "the control"
+
+
+def oracle(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "oracle", *args], capture_output=True, text=True, timeout=180, check=False,
+        env={**os.environ, **environ},
+    )  # fmt: skip

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from oracle.app import App
 from oracle.build import build
+from oracle.doctor.examine import Examination
 from oracle.serve.health_gauges import SEVERITIES
 from tests.oracle.assemble.keyed_config import ENVIRON, keyed_config
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_every_look_of_the_doctor_is_documented_and_every_documented_one_is_there(tmp_path: Path) -> None:
+    rows = re.findall(r"^\| (`[^|]*`) \|", (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8"), re.MULTILINE)
+    documented = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(documented) == sorted(Examination(keyed_config(tmp_path), ENVIRON).checks)
 
 
 async def test_a_look_is_shown_in_metrics_and_warns_in_readiness(tmp_path: Path) -> None:
