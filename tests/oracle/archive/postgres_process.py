@@ -7,9 +7,11 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,6 +32,23 @@ def server_folder() -> Path | None:
     if found is None and on_path is not None:
         found = Path(on_path).parent
     return found if found is not None and find_spec("asyncpg") is not None else None
+
+
+def _stat(pid: int) -> list[str]:
+    """State and parent of a process, as `proc(5)` has them after its name; nothing where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except OSError:
+        return []
+
+
+def _children(parent: int) -> list[int]:
+    pids = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdecimal()]
+    return [pid for pid in pids if _stat(pid)[1:] == [str(parent)]]
+
+
+def _runs(pid: int) -> bool:
+    return _stat(pid)[:1] not in ([], ["Z"], ["X"])
 
 
 needs_postgres = pytest.mark.skipif(
@@ -100,10 +119,20 @@ class PostgresProcess:
         return self.dsn(name)
 
     async def kill(self) -> None:
-        """Without a word, as a machine that loses its power."""
-        if self._process is not None:
-            self._process.kill()
-            await asyncio.to_thread(self._process.wait)
+        """Without a word, as a machine that loses its power: its children with it, which would answer on for a moment."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGSTOP)  # no child more
+        children = _children(self._process.pid)
+        for pid in (self._process.pid, *children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        await asyncio.to_thread(self._process.wait)
+        for _ in range(600):
+            if not any(map(_runs, children)):
+                return
+            await asyncio.sleep(0.05)
+        raise TimeoutError("children of PostgreSQL do not end")
 
     async def end(self) -> None:
         """For good."""
