@@ -10,7 +10,7 @@ VENV = $(PY) -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .ven
 ARGS ?=
 FUZZ_STATE ?= var/contract-fuzz.done
 
-.PHONY: demo setup-demo test lint docs fuzz laws year node-kills push-faults methodology bench gas artifacts check-artifacts setup clean help container-root release soak
+.PHONY: demo setup-demo test lint docs fuzz laws year node-kills push-faults methodology benchmark bench gas artifacts check-artifacts setup clean help container-root release soak
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -83,6 +83,9 @@ push-faults: setup  ## long: 500 seeded runs of the pusher under faults; goes on
 
 methodology: setup  ## tables and pictures of docs/methodology.md: DATA=folder of recorded series
 	$(PY) -m lab.methodology $(if $(DATA),--data $(DATA)) $(ARGS)
+
+benchmark: setup    ## the tables of docs/benchmark.md: every design through the files and the scorer; DATA=folder of recorded series
+	$(PY) -m lab.benchmark.page $(if $(DATA),--data $(DATA)) $(ARGS)
 
 bench: setup    ## every benchmark, one after the other
 	for what in chain latency aggregate api gas; do .venv/bin/lrt-oracle bench $$what --json || exit 1; done

@@ -9,23 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 
 from feeds.units import BPS
 
 POSITIONS = 100
 FIRST_BPS, STEP_BPS = 5_000, 44
 LIMIT_BPS = 9_450
-
-
-class Fate(Enum):
-    """What became of a position."""
-
-    SAFE = auto()
-    LIQUIDATED = auto()
-    WRONG = auto()
-    """Liquidated, though it was sound."""
-    UNDER_WATER = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +31,40 @@ class Harm:
     drained: bool
 
 
+class LendingBook:
+    """The positions that are open, each alive until it is liquidated or its loan passes the worth of its collateral.
+
+    Args:
+        start: what the collateral is worth at the beginning, wad.
+        worst: the least that it is worth in the whole case.
+    """
+
+    def __init__(self, start: int, worst: int) -> None:
+        self._open = [start * (FIRST_BPS + place * STEP_BPS) // BPS for place in range(POSITIONS)]
+        self._worst = worst
+        self._wrong = self._under_water = 0
+        self._drained = False
+
+    def add(self, price: int | None, truth: int, *, is_open: bool) -> None:
+        """A moment: the published price (wad, None for none), what the collateral is worth, whether the lender acts on it."""
+        acts = price is not None and is_open
+        while self._open:  # the largest loan is liquidated first, and under water first
+            loan = self._open[-1]
+            if acts and loan * BPS > (price or 0) * LIMIT_BPS:
+                self._wrong += loan * BPS <= self._worst * LIMIT_BPS
+            elif loan > truth:
+                self._under_water += 1
+            else:
+                break
+            self._open.pop()
+        if acts and (price or 0) * LIMIT_BPS > truth * BPS:
+            self._drained = True
+
+    def harm(self) -> Harm:
+        """What became of it."""
+        return Harm(wrong=self._wrong, under_water=self._under_water, drained=self._drained)
+
+
 def harm(prices: Sequence[tuple[int | None, bool]], truths: Sequence[int]) -> Harm:
     """Play the book.
 
@@ -49,21 +72,7 @@ def harm(prices: Sequence[tuple[int | None, bool]], truths: Sequence[int]) -> Ha
         prices: at each moment the published price (wad, None for none) and whether the lender acts on it.
         truths: what the collateral is worth at each moment, wad.
     """
-    start, worst = truths[0], min(truths)
-    loans = [start * (FIRST_BPS + place * STEP_BPS) // BPS for place in range(POSITIONS)]
-    fates = [_fate(loan, prices, truths, worst) for loan in loans]
-    published = ((p, t) for (p, is_open), t in zip(prices, truths, strict=True) if p is not None and is_open)
-    return Harm(
-        wrong=fates.count(Fate.WRONG),
-        under_water=fates.count(Fate.UNDER_WATER),
-        drained=any(p * LIMIT_BPS > t * BPS for p, t in published),
-    )
-
-
-def _fate(loan: int, prices: Sequence[tuple[int | None, bool]], truths: Sequence[int], worst: int) -> Fate:
+    book = LendingBook(truths[0], min(truths))
     for (price, is_open), truth in zip(prices, truths, strict=True):
-        if price is not None and is_open and loan * BPS > price * LIMIT_BPS:
-            return Fate.LIQUIDATED if loan * BPS > worst * LIMIT_BPS else Fate.WRONG
-        if loan > truth:
-            return Fate.UNDER_WATER
-    return Fate.SAFE
+        book.add(price, truth, is_open=is_open)
+    return book.harm()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -13,26 +14,53 @@ from typing import Any
 from feeds.units import MS
 from lab.case_parser import CaseParser
 from lab.expect import Expected, expected_of
-from lab.source_series import SeriesPath, SourceSeries, path_of
+from lab.rows import FAR_MS, Between, RowPath
+from lab.source_series import Path, SourceSeries, path_of
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.spec import FeedSpec
 from oracle.model.suggest import nearest
 
 CASES = File(__file__).parent / "cases"
 ROUND_S = 10
-"""Round interval that dwell times and ages of a feed are written for; a case with rarer facts stretches them."""
+"""Interval of the rounds of a case that names none: that of production."""
 _KEYS = frozenset({
-    "title", "source", "facts", "synthesised", "honest", "start", "end", "cadence_s", "warm_up_s", "feed", "feeds", "truth",
-    "truth_between", "config", "expect",
+    "title", "source", "facts", "synthesised", "honest", "start", "end", "round_s", "gap_s", "warm_up_s", "feed", "feeds", "truth",
+    "truth_between", "config", "expect", "part", "licence",
 })  # fmt: skip
+MOST_ROUND_S = 60
+"""An answer counts for a minute by default, and a feed without a price for five is in halt: rounds further apart are no rounds."""
+TRAIN, HELD_OUT = PARTS = ("train", "held-out")
+OWN_FACTS = "facts, which are nobody's; the words are this repository's and under its licence"
 _SENTENCES = ("title", "source", "facts", "synthesised")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnData:
+    """What is to be said of a case that was made of a table.
+
+    Attributes:
+        between: what is assumed between two rows.
+        spacing_ms: usually from one row to the next; an event may be so much older than its row.
+        columns: what each column was taken for.
+        notes: a sentence for everything that was put in order, left out, or not judged.
+        unknown: why no status can be told; empty where one can.
+    """
+
+    between: Between
+    spacing_ms: int
+    columns: str
+    notes: tuple[str, ...]
+    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """See :mod:`lab.case`. Times in ms; ``truth`` is what a unit of the feed's token was worth.
 
+    ``round_ms``: between two rounds. ``row_rounds_ms``: times (since it began, ascending, whole seconds) of rows that are looked at
+    by a round of their own. ``stretch``: how many times longer ages, windows and dwells are than in production.
     ``warm_up_ms``: the feed runs for so long on the values of the beginning first, so that its start is not measured.
+    ``part``: train or held-out, and ``licence`` of its facts: see docs/benchmark.md. ``own``: of a case that was made of a table.
     ``honest``: nobody attacked and nothing broke, so every alarm is a false one. ``recorded``: a file was used.
     """
 
@@ -43,26 +71,37 @@ class Case:
     synthesised: str
     began_ms: int
     length_ms: int
-    cadence_ms: int
+    round_ms: int
     specs: tuple[FeedSpec, ...]
     series: Mapping[str, tuple[SourceSeries, ...]]
     feed: str
-    truth: SeriesPath | None
+    truth: Path | None
     expected: Expected
+    row_rounds_ms: Sequence[int] = ()
+    stretch: int = 1
+    own: OwnData | None = None
     warm_up_ms: int = 0
     honest: bool = False
     recorded: bool = False
     config: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def stretch(self) -> int:
-        """How many times longer ages and dwells are than in production."""
-        return max(1, self.cadence_ms // (ROUND_S * MS))
+    part: str = TRAIN
+    licence: str = OWN_FACTS
 
     @property
     def spec(self) -> FeedSpec:
         """The feed that the case is about."""
         return next(s for s in self.specs if s.feed == self.feed)
+
+    def next_round_ms(self, t_ms: int) -> int:
+        """The time of the round after one at this time: the next interval's, or that of a row before it."""
+        following = (t_ms // self.round_ms + 1) * self.round_ms
+        place = bisect_right(self.row_rounds_ms, t_ms)
+        return min(following, self.row_rounds_ms[place]) if place < len(self.row_rounds_ms) else following
+
+    def next_change_ms(self, t_ms: int) -> int:
+        """The first later time at which a source may answer something else, or the truth be another one."""
+        paths = (s.next_change_ms(t_ms) for series in self.series.values() for s in series)
+        return min((*paths, self.truth.next_change_ms(t_ms) if self.truth else FAR_MS), default=FAR_MS)
 
     def with_method(self, method: str) -> Case:
         """The same case with another method in its own feed."""
@@ -99,13 +138,17 @@ def parse(name: str, table: Mapping[str, Any], data: File | None = None) -> Case
     config, span = table.get("config", {}), _span(table)
     if not config and span is None:
         problems.append(Problem("start", "write start and end as 2022-05-01T00:00:00Z, in this order"))
-    cadence = int(table.get("cadence_s", ROUND_S)) * MS
-    if cadence < ROUND_S * MS:
-        problems.append(Problem("cadence_s", f"must be at least {ROUND_S}"))
+    round_s, gap_s = int(table.get("round_s", ROUND_S)), table.get("gap_s")
+    if not 1 <= round_s <= MOST_ROUND_S:
+        problems.append(Problem("round_s", f"must be from 1 to {MOST_ROUND_S}"))
     if problems:
         raise ConfigError(problems)
     began, length = span or (0, 0)
-    parser = CaseParser(began_ms=began, stretch=cadence // (ROUND_S * MS), data=data, problems=problems)
+    part = table.get("part", TRAIN)
+    if part not in PARTS:
+        problems.append(Problem("part", f"{part!r} is unknown: write {' or '.join(PARTS)}"))
+    gap_ms = None if gap_s is None else int(gap_s) * MS
+    parser = CaseParser(began_ms=began, gap_ms=gap_ms, data=data, problems=problems)
     parsed = {name: parser.parse_feed(name, section) for name, section in table.get("feeds", {}).items()}
     feeds = {name: f for name, f in parsed.items() if f is not None}
     main = table.get("feed") or next(reversed(feeds), "")
@@ -121,16 +164,18 @@ def parse(name: str, table: Mapping[str, Any], data: File | None = None) -> Case
         name=name,
         began_ms=began,
         length_ms=length,
-        cadence_ms=cadence,
+        round_ms=round_s * MS,
         specs=tuple(f[0] for f in feeds.values()),
         series=series,
         feed=main,
         truth=truth,
         expected=expected,
-        warm_up_ms=int(table.get("warm_up_s", 0)) * MS // cadence * cadence,
+        warm_up_ms=int(table.get("warm_up_s", 0)) // round_s * round_s * MS,
         honest=bool(table.get("honest", False)),
-        recorded=any(s.stamped for own in series.values() for s in own),
+        recorded=any(isinstance(s.price, RowPath) for own in series.values() for s in own),
         config=config,
+        part=part,
+        licence=str(table.get("licence", OWN_FACTS)),
     )
 
 
@@ -145,7 +190,7 @@ def _span(table: Mapping[str, Any]) -> tuple[int, int] | None:
 
 def _truth(
     table: Mapping[str, Any], began: int, series: tuple[SourceSeries, ...], problems: list[Problem]
-) -> SeriesPath | None:
+) -> Path | None:
     """What the token was worth: a path, or the name of the track that is the truth."""
     if "truth" not in table:
         return None

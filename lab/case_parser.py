@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path as File
@@ -12,7 +13,8 @@ from feeds.errors import ERRORS
 from feeds.types import Kind, Pair
 from feeds.units import MS
 from lab.data import Series, read_series
-from lab.source_series import SeriesPath, SourceSeries, path_of, spans_of
+from lab.rows import FAR_MS, GAP_SPACINGS, Between, RowPath, usual_spacing_ms
+from lab.source_series import Path, SeriesPath, SourceSeries, path_of, spans_of
 from oracle.config.spec_builder import spec_of
 from oracle.config.tables.feed_sections import FeedSection
 from oracle.config.tables.schema import Problem, build
@@ -28,10 +30,10 @@ _WITH_MORE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseParser:
-    """Parses the feeds of a case, given when it begins, how far its rounds are stretched, and where recorded series are."""
+    """Parses the feeds of a case, given when it begins, how far apart rows with nothing between are, and where recorded series are."""
 
     began_ms: int
-    stretch: int
+    gap_ms: int | None
     data: File | None
     problems: list[Problem]
 
@@ -50,7 +52,7 @@ class CaseParser:
         parsed = [self._parse_track(e, f"{where}.tracks[{i}]", pair, settings) for i, e in enumerate(entries)]
         tracks = [p for p in parsed if p is not None]
         spec = spec_of(name, pair, settings, [s for _, s in tracks])
-        return stretched(spec, self.stretch), tuple(t for t, _ in tracks)
+        return spec, tuple(t for t, _ in tracks)
 
     def _parse_track(
         self, entry: Any, where: str, pair: Pair, settings: FeedSection
@@ -63,7 +65,7 @@ class CaseParser:
             if key not in _TRACK_KEYS:
                 self._add_problem(f"{where}.{key}", f"unknown key; {nearest(key, _TRACK_KEYS)}")
         kind, own = self._parse_kind(entry, where), self._parse_pair(entry.get("pair", str(pair)), where)
-        price, share, recorded = self._parse_price_and_share(entry, where)
+        price, share = self._parse_price_and_share(entry, where)
         if len(self.problems) > before or price is None or own is None:
             return None
         name, group = entry["name"], entry.get("group", entry["name"])
@@ -80,7 +82,6 @@ class CaseParser:
             late=tuple((a, b, int(more) * MS) for a, b, more in late),
             broken=tuple((a, b, str(more)) for a, b, more in broken),
             half_spread_bps=int(entry.get("half_spread_bps", 5)),
-            stamped=recorded,
         )
         for _, _, code in track.broken:
             if code not in ERRORS:
@@ -97,22 +98,29 @@ class CaseParser:
         )
         return track, spec
 
-    def _parse_price_and_share(
-        self, entry: Mapping[str, Any], where: str
-    ) -> tuple[SeriesPath | None, SeriesPath | None, bool]:
-        """Price and share of a track, from its file if that exists, else as typed in; and whether it was the file."""
-        price, share = self._parse_path(entry, "price", where), self._parse_path(entry, "share", where)
+    def _parse_price_and_share(self, entry: Mapping[str, Any], where: str) -> tuple[Path | None, Path | None]:
+        """Price and share of a track, from its file if that exists, else as typed in."""
+        price: Path | None = self._parse_path(entry, "price", where)
+        share: Path | None = self._parse_path(entry, "share", where)
         series = self._recorded_series(entry, where)
         if series is not None:
-            price = _steps(series.values, self.began_ms)
-            share = _steps(series.shares, self.began_ms) if series.shares else share
+            lasting = self._parse_kind(entry, where) is not Kind.MARKET
+            price = self._rows(series.values, lasting=lasting)
+            share = self._rows(series.shares, lasting=lasting) if series.shares else share
         if price is None:
             text = "is missing: write a number, a list of [time, number], or a file that exists"
             self._add_problem(f"{where}.price", text)
-            return None, None, False
+            return None, None
         shift = 10_000 + int(entry.get("shifted_bps", 0))
-        moved = tuple((t, p * shift // 10_000) for t, p in price.points)
-        return replace(price, points=moved), share, series is not None
+        return price.scaled(shift, 10_000), share
+
+    def _rows(self, rows: Sequence[tuple[int, int]], *, lasting: bool) -> RowPath:
+        """A recorded series: a market's row stands until the next one, what a chain says until it says something else."""
+        times = array("q", (at - self.began_ms for at, _ in rows))
+        spacing = usual_spacing_ms(times)
+        gap_ms = FAR_MS if lasting else self.gap_ms or GAP_SPACINGS * spacing
+        hold_ms = FAR_MS if lasting else spacing
+        return RowPath(times, [v for _, v in rows], Between.HOLD, hold_ms=hold_ms, gap_ms=gap_ms)
 
     def _parse_path(self, entry: Mapping[str, Any], key: str, where: str) -> SeriesPath | None:
         if key not in entry:
@@ -155,10 +163,6 @@ class CaseParser:
 
     def _add_problem(self, key: str, text: str) -> None:
         self.problems.append(Problem(key, text))
-
-
-def _steps(rows: tuple[tuple[int, int], ...], began_ms: int) -> SeriesPath:
-    return SeriesPath(points=tuple((at - began_ms, wad) for at, wad in rows), between="step")
 
 
 def _plain(value: Any) -> Any:

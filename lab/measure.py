@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
 from feeds.units import BPS
-from lab.book import Harm, harm
-from lab.case import Case
+from lab.book import Harm, LendingBook
 from lab.peers import PeerStatement
 from lab.run import Moment
+from lab.source_series import Path
 from oracle.model.status import Status
 
 OURS = "lrt-oracle"
@@ -68,61 +68,97 @@ class Change:
     texts: tuple[str, ...]
 
 
-def ours(case: Case, moments: Sequence[Moment]) -> Outcome:
-    """Our own pipeline over the case."""
-    statements = [
-        PeerStatement(
-            price_wad=m.price_wad or None, spread_bps=m.spread_bps, status=m.status if m.price_wad else Status.HALT
+class Meter:
+    """Compares what a design publishes with a case's truth, moment by moment."""
+
+    def __init__(self, truth: Path | None, length_ms: int) -> None:
+        self._truth, self._length_ms = truth, length_ms
+        self._first_price: int | None = None
+        self._began: int | None = None
+        self._event_ms: int | None = None
+        self._shown_ms: int | None = None
+        self._error: int | None = None
+        self._excess: int | None = None
+        self._ok_error: int | None = None
+        self._ok_excess: int | None = None
+        self._book: LendingBook | None = None
+        self.low: int | None = None
+        self.high: int | None = None
+
+    def add(self, t_ms: int, statement: PeerStatement) -> None:
+        """A time (ms since the case began), each later than the one before, and what a consumer of the design reads at it."""
+        price = statement.price_wad
+        if price and statement.is_open:
+            self.low = price if self.low is None else min(self.low, price)
+            self.high = price if self.high is None else max(self.high, price)
+        if self._truth is None:
+            return
+        truth = self._truth.at(t_ms) or self._truth.first
+        if self._book is None:
+            self._began = truth
+            lowest = self._truth.lowest(t_ms, self._length_ms)
+            self._book = LendingBook(truth, truth if lowest is None else lowest)
+        self._book.add(price, truth, is_open=statement.is_open)
+        if self._first_price is None and price:
+            self._first_price = price
+        self._follow_event(t_ms, statement, truth)
+        if price and statement.is_open:
+            error = apart(price, truth)
+            excess = None if statement.spread_bps is None else max(0, apart(truth, price) - statement.spread_bps)
+            self._error, self._excess = _most(self._error, error), _most(self._excess, excess)
+            if statement.status is Status.OK:
+                self._ok_error, self._ok_excess = _most(self._ok_error, error), _most(self._ok_excess, excess)
+
+    def _follow_event(self, t_ms: int, statement: PeerStatement, truth: int) -> None:
+        if self._event_ms is None and self._began and apart(truth, self._began) >= STEP_BPS:
+            self._event_ms = t_ms
+        if self._event_ms is None or self._shown_ms is not None:
+            return
+        if statement.status is not Status.OK or _shows(statement.price_wad, self._first_price):
+            self._shown_ms = t_ms
+
+    def outcome(self) -> Outcome:
+        """What it came to; NOTHING where the case has no truth."""
+        if self._truth is None or self._book is None:
+            return NOTHING
+        event, shown = self._event_ms, self._shown_ms
+        return Outcome(
+            error_bps=self._error,
+            excess_bps=self._excess,
+            ok_error_bps=self._ok_error,
+            ok_excess_bps=self._ok_excess,
+            delay_ms=None if event is None or shown is None else shown - event,
+            missed=event is not None and shown is None,
+            harm=self._book.harm(),
         )
-        for m in moments
-    ]
-    return measured(case, moments, statements)
 
 
-def measured(case: Case, moments: Sequence[Moment], statements: Sequence[PeerStatement]) -> Outcome:
-    """Compare what a design published at each moment with the case's truth; NOTHING where the case has none."""
-    if case.truth is None:
-        return NOTHING
-    truths = [case.truth.at(m.t_ms) or case.truth.points[0][1] for m in moments]
-    published = [(s, s.price_wad, t) for s, t in zip(statements, truths, strict=True) if s.price_wad and s.is_open]
-    while_ok = [row for row in published if row[0].status is Status.OK]
-    first = next((s.price_wad for s in statements if s.price_wad), None)
-    shows_event = [s.status is not Status.OK or _shows(s.price_wad, first) for s in statements]
-    event = next((i for i, t in enumerate(truths) if apart(t, truths[0]) >= STEP_BPS), None)
-    shown = None if event is None else next((i for i in range(event, len(shows_event)) if shows_event[i]), None)
-    return Outcome(
-        error_bps=_error(published),
-        excess_bps=_excess(published),
-        ok_error_bps=_error(while_ok),
-        ok_excess_bps=_excess(while_ok),
-        delay_ms=None if event is None or shown is None else (shown - event) * case.cadence_ms,
-        missed=event is not None and shown is None,
-        harm=harm([(s.price_wad, s.is_open) for s in statements], truths),
+def own_statement(m: Moment) -> PeerStatement:
+    """What a consumer of our own feed reads at a moment."""
+    return PeerStatement(
+        price_wad=m.price_wad or None, spread_bps=m.spread_bps, status=m.status if m.price_wad else Status.HALT
     )
 
 
-def changes(moments: Sequence[Moment]) -> tuple[Change, ...]:
+def changes(moments: Iterable[Moment]) -> tuple[Change, ...]:
     """Every change of our status."""
-    return tuple(
-        Change(t_ms=b.t_ms, before=a.status, after=b.status, codes=b.codes, texts=b.texts)
-        for a, b in pairwise(moments)
-        if a.status is not b.status
-    )
+    return tuple(change for a, b in pairwise(moments) if (change := change_between(a, b)) is not None)
+
+
+def change_between(before: Moment, after: Moment) -> Change | None:
+    """The change of status from a moment to the next; None where there is none."""
+    if before.status is after.status:
+        return None
+    return Change(t_ms=after.t_ms, before=before.status, after=after.status, codes=after.codes, texts=after.texts)
+
+
+def _most(known: int | None, new: int | None) -> int | None:
+    return known if new is None else new if known is None else max(known, new)
 
 
 def apart(price: int, truth: int) -> int:
     """Distance of a price from the truth in bps of the truth, rounded up."""
     return -(-abs(price - truth) * BPS // truth)
-
-
-def _error(published: Sequence[tuple[PeerStatement, int, int]]) -> int | None:
-    return max((apart(price, truth) for _, price, truth in published), default=None)
-
-
-def _excess(published: Sequence[tuple[PeerStatement, int, int]]) -> int | None:
-    """The spread is a share of the price, so the distance is measured in that too."""
-    known = [max(0, apart(truth, price) - s.spread_bps) for s, price, truth in published if s.spread_bps is not None]
-    return max(known, default=None)
 
 
 def _shows(price: int | None, first: int | None) -> bool:

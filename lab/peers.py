@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from feeds.types import Kind, Observation
 from feeds.units import BPS, wad_mul_down
 from lab.case import Case
 from lab.designs.base import Design, DesignQuote
 from lab.designs.registry import DESIGNS
-from lab.run import Moment
+from lab.run import Moment, outcomes_at
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status
+
+_LAST_ROUNDS = 60
+"""Of ten seconds: the longest window of a design is ten minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,19 +32,29 @@ class PeerStatement:
         return self.status is not Status.HALT
 
 
-def publications(case: Case, moments: Sequence[Moment], name: str) -> list[PeerStatement]:
-    """What a design publishes at each moment. A source in another unit is converted by the design's own feed of that unit."""
-    runs = {s.feed: DESIGNS[name]() for s in case.specs}
-    return [_step(case, moment, runs) for moment in moments]
+class PeerRun:
+    """One design over a case. A source in another unit is converted by the design's own feed of that unit."""
 
+    def __init__(self, case: Case, name: str) -> None:
+        self._case = case
+        self._runs: dict[str, Design] = {s.feed: DESIGNS[name]() for s in case.specs}
 
-def _step(case: Case, moment: Moment, runs: Mapping[str, Design]) -> PeerStatement:
-    statements: dict[str, PeerStatement] = {}
-    for spec in case.specs:
-        design = runs[spec.feed]
-        price = design.step(moment.t_ms, quotes(case, spec, moment, statements))
-        statements[spec.feed] = PeerStatement(price_wad=price, spread_bps=design.spread_bps)
-    return statements[case.feed]
+    def step(self, moment: Moment) -> PeerStatement:
+        """What a consumer reads after the next moment; over a stretch that is leapt over the design is asked in its last rounds."""
+        if moment.rounds == 1:
+            return self._round(moment)
+        round_ms = self._case.round_ms
+        first_ms = max(moment.t_ms, moment.last_ms - (_LAST_ROUNDS - 1) * round_ms)
+        rounds = range(first_ms, moment.last_ms + 1, round_ms)
+        return [self._round(replace(moment, t_ms=t, outcomes=outcomes_at(self._case, t))) for t in rounds][-1]
+
+    def _round(self, moment: Moment) -> PeerStatement:
+        statements: dict[str, PeerStatement] = {}
+        for spec in self._case.specs:
+            design = self._runs[spec.feed]
+            price = design.step(moment.t_ms, quotes(self._case, spec, moment, statements))
+            statements[spec.feed] = PeerStatement(price_wad=price, spread_bps=design.spread_bps)
+        return statements[self._case.feed]
 
 
 def quotes(case: Case, spec: FeedSpec, moment: Moment, legs: Mapping[str, PeerStatement]) -> list[DesignQuote]:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from feeds.errors import LrtOracleError
 from feeds.units import wad_text
 from lab import case as cases
-from lab.case import Case
+from lab.case import Case, OwnData
 from lab.designs.registry import DESIGNS
-from lab.judging import failures, refusal
-from lab.measure import OURS, Change, Outcome, changes, measured, ours
-from lab.peers import PeerStatement, publications
-from lab.run import Moment, run
+from lab.figures import Figures
+from lab.judging import Judging, failures, refusal
+from lab.measure import OURS, Change, Meter, Outcome, change_between, own_statement
+from lab.peers import PeerRun, PeerStatement
+from lab.run import Moment, play
 from oracle.combine.methods.registry import METHODS
-from oracle.model.status import Status
 from oracle.model.suggest import nearest
 
 
@@ -25,9 +26,17 @@ class ReplayError(LrtOracleError, ValueError):
     """The case, method or design cannot be used: what is wrong and what to write."""
 
 
+KEPT_MOMENTS = 20_000
+"""So many moments of a case are kept for pictures; of a longer one those at which something changes, and some between."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """A case and its results. ``peers``: what each of the named designs published, moment by moment."""
+    """A case and its results.
+
+    ``moments``: those kept for pictures; ``peers``: what each of the named designs published at them; ``ranges``: the lowest and
+    the highest price that each design published.
+    """
 
     case: Case
     moments: tuple[Moment, ...]
@@ -35,6 +44,8 @@ class Replay:
     refused: tuple[str, ...]
     changes: tuple[Change, ...]
     designs: Mapping[str, Outcome]
+    figures: Figures
+    ranges: Mapping[str, tuple[int, int] | None] = field(default_factory=dict)
     peers: Mapping[str, Sequence[PeerStatement]] = field(default_factory=dict)
 
     @property
@@ -43,30 +54,79 @@ class Replay:
         return not self.failures
 
 
-def replay(case: Case, against: Sequence[str] = tuple(DESIGNS)) -> Replay:
-    """Run the real pipeline, and the designs named, over a case."""
+Watcher = Callable[[Moment], None]
+
+
+def replay(
+    case: Case, against: Sequence[str] = tuple(DESIGNS), watchers: Sequence[Watcher] = (), *, leap: bool = True
+) -> Replay:
+    """Run the real pipeline, and the designs named, over a case.
+
+    Args:
+        case: the case.
+        against: names of designs. Over a quiet stretch that is leapt over a design is asked in its last rounds.
+        watchers: each is called with every moment, in order.
+        leap: see :func:`lab.run.play`.
+    """
     for name in against:
         if name not in DESIGNS:
             raise ReplayError(f"{name!r} is not a design; {nearest(name, DESIGNS)}")
     if case.config:
-        refused = tuple(refusal(case))
         return Replay(
-            case=case, moments=(), failures=tuple(failures(case, ())), refused=refused, changes=(), designs={}
-        )
-    moments = run(case)
-    peers = {name: publications(case, moments, name) for name in against}
+            case=case, moments=(), failures=tuple(failures(case, ())), refused=tuple(refusal(case)), changes=(), designs={},
+            figures=Figures(case=case),
+        )  # fmt: skip
+    figures, judging, kept = Figures(case=case), Judging(case), _Kept(case)
+    peers = {name: PeerRun(case, name) for name in against}
+    meters = {name: Meter(case.truth, case.length_ms) for name in (OURS, *against)}
+    found: list[Change] = []
+    before: Moment | None = None
+    for m in play(case, leap=leap):
+        statements = {OURS: own_statement(m), **{name: peer.step(m) for name, peer in peers.items()}}
+        for name, statement in statements.items():
+            meters[name].add(m.t_ms, statement)
+        figures.add(m)
+        judging.add(m)
+        kept.add(m, statements)
+        if before is not None and (change := change_between(before, m)) is not None:
+            found.append(change)
+        before = m
+        for watcher in watchers:
+            watcher(m)
+    outcomes = {name: meter.outcome() for name, meter in meters.items()}
     return Replay(
         case=case,
-        moments=moments,
-        failures=tuple(failures(case, moments)),
+        moments=tuple(kept.moments),
+        failures=tuple(judging.failures(outcomes[OURS].error_bps)),
         refused=(),
-        changes=changes(moments),
-        designs={
-            OURS: ours(case, moments),
-            **{n: measured(case, moments, statements) for n, statements in peers.items()},
-        },
-        peers=peers,
+        changes=tuple(found),
+        designs=outcomes,
+        figures=figures,
+        ranges={name: None if m.low is None or m.high is None else (m.low, m.high) for name, m in meters.items()},
+        peers={name: kept.statements[name] for name in against},
     )
+
+
+class _Kept:
+    """Moments for pictures: of a long case each change of status, reason or price by a part in ten thousand, thinned."""
+
+    def __init__(self, case: Case) -> None:
+        rounds = case.length_ms // case.round_ms + len(case.row_rounds_ms)
+        self._every_ms = 0 if rounds <= KEPT_MOMENTS else -(-case.length_ms // KEPT_MOMENTS)
+        self.moments: list[Moment] = []
+        self.statements: dict[str, list[PeerStatement]] = defaultdict(list)
+
+    def add(self, m: Moment, statements: Mapping[str, PeerStatement]) -> None:
+        last = self.moments[-1] if self.moments else None
+        if (
+            last is not None
+            and m.t_ms - last.t_ms < self._every_ms
+            and (m.status, m.codes) == (last.status, last.codes)
+        ):
+            return
+        self.moments.append(m if not self._every_ms else replace(m, outcomes={}))
+        for name, statement in statements.items():
+            self.statements[name].append(statement)
 
 
 def with_method(case: Case, method: str | None) -> Case:
@@ -99,18 +159,9 @@ def load_cases(what: str, data: Path | None) -> list[Case]:
     return [cases.load(f, data) for f in files]
 
 
-def ranges(played: Replay) -> dict[str, tuple[int, int] | None]:
-    """The lowest and the highest price that each design published, in wad; None: none at all."""
-    prices_by_design = {OURS: [int(m.price_wad) for m in played.moments if m.price_wad and m.status is not Status.HALT]}
-    prices_by_design |= {
-        name: [s.price_wad for s in statements if s.price_wad] for name, statements in played.peers.items()
-    }
-    return {name: (min(prices), max(prices)) if prices else None for name, prices in prices_by_design.items()}
-
-
 def document(played: Replay) -> dict[str, Any]:
     """A replayed case as JSON."""
-    case, ranges_by_design = played.case, ranges(played)
+    case = played.case
     return {
         "name": case.name,
         "title": case.title,
@@ -119,12 +170,13 @@ def document(played: Replay) -> dict[str, Any]:
         "feed": case.feed,
         "honest": case.honest,
         "recorded": case.recorded,
-        "rounds": len(played.moments),
-        "cadence_s": case.cadence_ms // 1_000,
+        "round_s": case.round_ms // 1_000,
         "stretch": case.stretch,
+        "own_data": None if case.own is None else _own_document(case.own),
+        **played.figures.document(),
         "refused": list(played.refused),
         "designs": {
-            name: {**o.document(), "low": _text(ranges_by_design[name], 0), "high": _text(ranges_by_design[name], 1)}
+            name: {**o.document(), "low": _text(played.ranges[name], 0), "high": _text(played.ranges[name], 1)}
             for name, o in played.designs.items()
         },
         "changes": [
@@ -137,6 +189,16 @@ def document(played: Replay) -> dict[str, Any]:
             }
             for c in played.changes
         ],
+    }
+
+
+def _own_document(own: OwnData) -> dict[str, Any]:
+    return {
+        "between_rows": own.between.value,
+        "spacing_s": own.spacing_ms / 1_000,
+        "columns": own.columns,
+        "notes": list(own.notes),
+        "status_unknown": own.unknown or None,
     }
 
 

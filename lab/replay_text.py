@@ -6,34 +6,101 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from feeds.units import MS, wad_text
+from lab.case import Case
 from lab.expect import Expected
 from lab.measure import Outcome
-from lab.replay import Replay, ranges
+from lab.replay import Replay
 from lab.summary import SummaryRow, Worst, false_alarms, table
+from oracle.model.status import Status
 
 _PLACES = 6
 _HUGE_BPS = 1_000_000
+_MOST_CHANGES = 200
+_LISTED = 8
 
 
 def case_lines(played: Replay) -> list[str]:
     """Everything about one case."""
     case = played.case
-    rows = [f"{case.name}: {case.title}"]
+    rows = [f"{case.name}: {case.title}{_stretch_text(case.stretch)}"]
     if case.expected != Expected():
         rows.append("  as expected" if played.passed else "  NOT AS EXPECTED")
     rows += [f"  ! {text}" for text in played.failures]
     if case.config:
         return [*rows, *(f"  the config is refused: {text}" for text in played.refused)]
-    rows.append(f"  {len(played.moments)} rounds of {case.cadence_ms // MS} s{_stretch_text(case.stretch)}")
-    rows.append(f"  made up: {case.synthesised}")
+    rows[0] += f"; {case.synthesised}" if case.own is not None else ""
+    rows += _own_lines(case) if case.own is not None else [f"  made up: {case.synthesised}"]
+    rows += _figure_lines(played)
     rows.append(_COLUMNS)
-    ranges_by_design = ranges(played)
-    rows += [_design_line(name, o, ranges_by_design[name]) for name, o in played.designs.items()]
+    rows += [_design_line(name, o, played.ranges[name]) for name, o in played.designs.items()]
+    if case.own is not None and case.own.unknown:
+        return [*rows, f"  status unknown: {case.own.unknown}"]
     rows += [
         f"  {_time(case.began_ms + c.t_ms)}  {c.before.word} -> {c.after.word}: {'; '.join(c.texts) or 'inside its bands'}"
-        for c in played.changes
+        for c in played.changes[:_MOST_CHANGES]
     ]
-    return rows if played.changes else [*rows, f"  the status was {played.moments[0].status.word} throughout"]
+    if len(played.changes) > _MOST_CHANGES:
+        rows.append(f"  ... and {len(played.changes) - _MOST_CHANGES} changes more: --json has all")
+    return rows if played.changes else [*rows, f"  the status was {played.figures.first_status.word} throughout"]
+
+
+def _own_lines(case: Case) -> list[str]:
+    own = case.own
+    if own is None:
+        return []
+    return [f"  {case.facts}", f"  columns: {own.columns}", *(f"  note: {text}" for text in own.notes)]
+
+
+def _figure_lines(played: Replay) -> list[str]:
+    """What the replay came to, as sentences."""
+    case, f = played.case, played.figures
+    unknown = case.own is not None and bool(case.own.unknown)
+    interval = "" if unknown else f" of {case.round_ms // MS} s"
+    leapt = f", {f.leapt} of them proven to be like their neighbours" if f.leapt else ""
+    rows = [f"  {f.rounds} rounds{interval}{leapt}"]
+    if f.no_price_rounds:
+        why = ", ".join(f"{code} {n}" for code, n in f.abstained.most_common(_LISTED))
+        rows.append(f"  without a price: {f.no_price_rounds} rounds ({f.abstained_share:.2%}): {why}")
+        rows += [
+            f"    {code} first at {_time(case.began_ms + at)}: {text}" for code, (at, text) in f.abstained_first.items()
+        ]
+    if not unknown:
+        lasted = ", ".join(f"{s.word} {_span(f.status_ms[s])}" for s in Status if f.status_ms[s])
+        rows.append(f"  time in each status: {lasted}")
+    if f.worst is not None:
+        at = _time(case.began_ms + f.worst.t_ms)
+        rows.append(f"  furthest from redemption: {f.worst.bps / 100:+.2f} % at {at}")
+    if f.first_alarm is not None and not unknown:
+        alarm = f.first_alarm
+        rows.append(f"  first alarm: {alarm.status.word} at {_time(case.began_ms + alarm.t_ms)}{_delay_text(played)}")
+    if f.reasons:
+        rows.append(f"  reasons given (rounds): {', '.join(f'{c} {n}' for c, n in f.reasons.most_common(_LISTED))}")
+    if f.rejected:
+        listed = ", ".join(f"{s} {c} {n}" for (s, c), n in f.rejected.most_common(_LISTED))
+        rows.append(f"  refused (rounds): {listed}")
+    return rows
+
+
+def _delay_text(played: Replay) -> str:
+    alarm, own = played.figures.first_alarm, played.case.own
+    if alarm is None or alarm.delay_ms is None:
+        return ""
+    spacing = (
+        f"; the market may have been there up to {_span(own.spacing_ms)} before its row"
+        if own and own.spacing_ms > MS * 10
+        else ""
+    )
+    return f", {alarm.delay_ms // MS} s after the first round beyond the watch band{spacing}"
+
+
+def _span(ms: int) -> str:
+    """A length of time in the two largest of its units."""
+    parts: list[str] = []
+    for name, size in (("d", 86_400 * MS), ("h", 3_600 * MS), ("min", 60 * MS), ("s", MS)):
+        count, ms = divmod(ms, size)
+        if count and len(parts) < 2:  # noqa: PLR2004 - two of them
+            parts.append(f"{count} {name}")
+    return " ".join(parts) or "0 s"
 
 
 def all_lines(played: Sequence[Replay]) -> list[str]:
@@ -41,17 +108,13 @@ def all_lines(played: Sequence[Replay]) -> list[str]:
     rows = []
     for p in played:
         mark = "ok  " if p.passed else "FAIL"
-        stretch = f"  x{p.case.stretch}" if p.case.stretch > 1 else ""
-        rows.append(f"{mark}  {p.case.name:<28} {len(p.changes)} changes{stretch}  {p.case.title}")
+        rows.append(f"{mark}  {p.case.name:<28} {len(p.changes)} changes  {p.case.title}")
         rows += [f"      ! {text}" for text in p.failures]
     alarms, years = false_alarms(played)
     good = sum(p.passed for p in played)
     rows += ["", *map(_row_line, table(played)), ""]
     rows.append(f"{good} of {len(played)} cases as expected; {alarms} alarms in {years:.1f} honest feed-years")
-    return [
-        *rows,
-        "xN: ages, windows and dwells are N times longer than in production, for the facts are so much rarer",
-    ]
+    return rows
 
 
 _COLUMNS = (
@@ -87,7 +150,7 @@ def bps_text(bps: int | None) -> str:
 
 
 def _stretch_text(factor: int) -> str:
-    return f": ages, windows and dwells are {factor} times longer than in production" if factor > 1 else ""
+    return f"; STRETCHED: ages, windows and dwells are {factor} times longer than in production" if factor > 1 else ""
 
 
 def _time(at_ms: int) -> str:

@@ -10,25 +10,33 @@ from itertools import pairwise
 from typing import Any
 
 from feeds.errors import ERRORS
-from feeds.types import Failure, Kind, Observation, Outcome, Pair
+from feeds.types import Failure, Kind, Observation, Outcome, Pair, Print
 from feeds.units import MS, WAD, Wad
+from lab.rows import FAR_MS, RowPath
 from oracle.config.tables.schema import Problem
 
 _POINT = 2
 _BLOCK_MS = 12_000
-_LINEAR, _STEP = "linear", "step"
+_LINEAR, _STEP, _DAILY = "linear", "step", "daily"
+_DAY_MS = 86_400 * MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesPath:
     """A value over time: points (ms since the case began, wad), and what holds between them.
 
-    ``linear``: a straight line between two facts. ``step``: a fact holds until the next.
+    ``linear``: a straight line between two facts. ``step``: a fact holds until the next. ``daily``: the straight line, taken in
+    a step a day, counted from the first fact.
     Before the first point there is no value, after the last it does not change.
     """
 
     points: tuple[tuple[int, int], ...]
     between: str = _LINEAR
+
+    @property
+    def first(self) -> int:
+        """The first value."""
+        return self.points[0][1]
 
     def at(self, t_ms: int) -> int | None:
         """Value at a time; None before the first point. Straight lines are rounded down."""
@@ -39,12 +47,38 @@ class SeriesPath:
         if self.between == _STEP or place + 1 == len(self.points):
             return value
         later, then = self.points[place + 1]
+        if self.between == _DAILY:
+            t_ms = max(at, t_ms - (t_ms - self.points[0][0]) % _DAY_MS)
         return value + (then - value) * (t_ms - at) // (later - at)
 
-    def changed_at(self, t_ms: int) -> int:
-        """When the value of a step path was last set (ms since the case began)."""
+    def answered_ms(self, t_ms: int) -> int:
+        """When the source last said so: at every moment."""
+        return t_ms
+
+    def next_change_ms(self, t_ms: int) -> int:
+        """The first later time at which the value may be another one."""
         place = bisect_right(self.points, t_ms, key=lambda p: p[0]) - 1
-        return self.points[max(0, place)][0]
+        if place + 1 == len(self.points):
+            return FAR_MS
+        later, then = self.points[place + 1]
+        moves = place >= 0 and self.between != _STEP and then != self.points[place][1]
+        if moves and self.between == _DAILY:
+            return min(later, t_ms + _DAY_MS - (t_ms - self.points[0][0]) % _DAY_MS)
+        return t_ms + 1 if moves else later
+
+    def scaled(self, numerator: int, denominator: int) -> SeriesPath:
+        """The same path with every value at this ratio, rounded down."""
+        points = tuple((at, value * numerator // denominator) for at, value in self.points)
+        return SeriesPath(points=points, between=self.between)
+
+    def lowest(self, from_ms: int, to_ms: int) -> int | None:
+        """The lowest value within a span."""
+        inside = [value for at, value in self.points if from_ms < at <= to_ms]
+        ends = (self.at(from_ms), self.at(to_ms))
+        return min((*inside, *(v for v in ends if v is not None)), default=None)
+
+
+Path = SeriesPath | RowPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,21 +93,24 @@ class SourceSeries:
         late: intervals (ms) with a lag (ms): the source repeats its answer of so long ago, with the time of then.
         broken: intervals (ms) with the code of the error that it gives.
         half_spread_bps: of its bid and ask around the price.
-        stamped: an observation is as old as the fact that it rests on; else the source answers anew at every moment.
+        bid, ask: both, where they are known.
+        volume: base units of the trade that each price is of, where that is known.
     """
 
     source: str
     pair: Pair
     group: str
     kind: Kind
-    price: SeriesPath
-    depth: SeriesPath | None = None
-    share: SeriesPath | None = None
+    price: Path
+    depth: Path | None = None
+    share: Path | None = None
     silent: tuple[tuple[int, int], ...] = ()
     late: tuple[tuple[int, int, int], ...] = ()
     broken: tuple[tuple[int, int, str], ...] = ()
     half_spread_bps: int = 5
-    stamped: bool = False
+    bid: Path | None = None
+    ask: Path | None = None
+    volume: Path | None = None
 
     def at(self, t_ms: int, began_ms: int) -> Outcome:
         """What the source answered at a time (ms since the case began)."""
@@ -86,10 +123,16 @@ class SourceSeries:
         if code is not None or price is None:
             error = ERRORS[code or "NO_DATA"]("as in the case")
             return Failure(pair=self.pair, source=self.source, error=error, failed_at_ms=began_ms + t_ms)
-        at_ms = began_ms + (self.price.changed_at(answer_ms) if self.stamped else answer_ms)
+        at_ms = began_ms + self.price.answered_ms(answer_ms)
         on_chain = self.group.startswith("chain:")
-        spread = price * self.half_spread_bps // 10_000
         quoted = self.kind is Kind.MARKET
+        spread = price * self.half_spread_bps // 10_000
+        bid, ask = (p.at(answer_ms) if p else None for p in (self.bid, self.ask))
+        if bid is None or ask is None:
+            bid, ask = price - spread, price + spread
+        elif bid > ask:
+            error = ERRORS["CROSSED"]("the row's bid is above its ask")
+            return Failure(pair=self.pair, source=self.source, error=error, failed_at_ms=began_ms + t_ms)
         share = self.share.at(answer_ms) if self.share else None
         return Observation(
             pair=self.pair,
@@ -98,13 +141,30 @@ class SourceSeries:
             kind=self.kind,
             price_wad=Wad(price),
             observed_at_ms=at_ms,
-            bid_wad=Wad(price - spread) if quoted else None,
-            ask_wad=Wad(price + spread) if quoted else None,
+            bid_wad=Wad(bid) if quoted else None,
+            ask_wad=Wad(ask) if quoted else None,
             depth_wad=self.depth.at(answer_ms) if self.depth else None,
             base_share_bps=share * 10_000 // WAD if share is not None else None,
             chain_id=1 if on_chain else None,
             block=at_ms // _BLOCK_MS if on_chain else None,
+            prints=self._prints(answer_ms, began_ms, price),
         )
+
+    def _prints(self, answer_ms: int, began_ms: int, price: int) -> tuple[Print, ...]:
+        """The trade that the row is of, where its volume is known."""
+        volume = self.volume.at(answer_ms) if self.volume else None
+        if not volume or not isinstance(self.price, RowPath):
+            return ()
+        return (Print(at_ms=began_ms + self.price.row_ms(answer_ms), price_wad=Wad(price), volume_wad=volume),)
+
+    def next_change_ms(self, t_ms: int) -> int:
+        """The first later time at which the source may answer something else than that it goes on."""
+        if any(b > t_ms for _, b, _ in self.late):
+            return t_ms + 1
+        spans = [*self.silent, *((a, b) for a, b, _ in self.broken)]
+        edges = [e for span in spans for e in span if e > t_ms]
+        paths = (self.price, self.depth, self.share, self.bid, self.ask, self.volume)
+        return min((*edges, *(p.next_change_ms(t_ms) for p in paths if p is not None)), default=FAR_MS)
 
 
 def path_of(
@@ -127,8 +187,8 @@ def path_of(
         problems.append(Problem(where, "is empty: write a list of [time, number]"))
     if any(a[0] >= b[0] for a, b in pairwise(points)):
         problems.append(Problem(where, "times must ascend"))
-    if between not in (_LINEAR, _STEP):
-        problems.append(Problem(where, f"{between!r} is unknown: write linear or step"))
+    if between not in (_LINEAR, _STEP, _DAILY):
+        problems.append(Problem(where, f"{between!r} is unknown: write linear, step or daily"))
     return SeriesPath(points=tuple(points), between=between) if points else None
 
 

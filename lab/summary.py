@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lab.measure import Outcome
 from lab.replay import Replay
 
 _DAY_MS = 86_400_000
@@ -48,7 +49,13 @@ def table(played: Sequence[Replay]) -> list[SummaryRow]:
 
 
 def _row(design: str, played: Sequence[Replay]) -> SummaryRow:
-    found = [(p.case.name, p.designs[design]) for p in played if design in p.designs and p.case.truth is not None]
+    return row_of(
+        design, [(p.case.name, p.designs[design]) for p in played if design in p.designs and p.case.truth is not None]
+    )
+
+
+def row_of(design: str, found: Sequence[tuple[str, Outcome]]) -> SummaryRow:
+    """One design over cases with a truth, each with its name."""
 
     def worst(field: str) -> Worst | None:
         known = [(getattr(o, field), name) for name, o in found if getattr(o, field) is not None]

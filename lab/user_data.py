@@ -1,38 +1,48 @@
-"""User data as a case: a CSV or Parquet file with a column map, judged by the real pipeline.
+"""One's own data as a case: a table with a column map, judged by the real pipeline at the rounds of production.
 
 Each price column is a source and a group of its own. A single one is taken as two groups that agree, for one group alone is
-never more than watched and its data could not be judged. A row counts until the next one and ages meanwhile: a gap stays a gap.
+never more than watched and its data could not be judged. Rows are facts at their times; what is assumed between them is
+:class:`lab.rows.Between`, and a gap stays a gap.
 """
 
 from __future__ import annotations
 
-import re
+from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path as File
+from typing import Any
 
 from feeds.errors import LrtOracleError
 from feeds.types import Kind, Pair
-from feeds.units import MS
-from lab.case import ROUND_S, Case
+from feeds.units import MS, WAD
+from lab.case import MOST_ROUND_S, ROUND_S, Case, OwnData
 from lab.case_parser import stretched
-from lab.data import columns_of, read_series, wad
+from lab.column_map import ColumnMap, column_map
 from lab.expect import Expected
-from lab.source_series import SeriesPath, SourceSeries
-from oracle.config.sections import feed_section
-from oracle.config.spec_builder import spec_of
+from lab.rows import FAR_MS, GAP_SPACINGS, Between, RowPath, usual_spacing_ms
+from lab.settings import with_settings
+from lab.source_series import Path, SeriesPath, SourceSeries
+from lab.table import Column, Table, header_of, read_table
+from lab.times import TableError
+from oracle.config.tables.schema import ConfigError
 from oracle.model.spec import FeedSpec, SourceSpec
-from oracle.model.suggest import nearest
 
-ROLES = ("time", "price", "redemption", "depth", "share", "supply", "backing")
 _KINDS = {"redemption": Kind.REDEMPTION, "supply": Kind.SUPPLY, "backing": Kind.BACKING}
-_RATE_AGE_S = 30 * 86_400
+_LASTING_S = 30 * 86_400
+"""So long what a chain says stands without a new row."""
 _SECOND = ", again"
-_MOST_SILENT = 100_000
-"""Rounds from one row to the next: at a row a minute ten weeks of nothing. One row of 1970 among rows of today is 280 times that."""
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+_MOST_GAP_MS = 400 * 86_400 * MS
+_FAST_WINDOWS = 6
+"""A deviation from before the window of a fast move stands for so many of them."""
+_WORD = {
+    Between.HOLD: "between two rows the market is taken to have stood (hold)",
+    Between.INTERPOLATE: "between two rows the market is taken to have moved in a straight line (interpolate)",
+    Between.ROWS: "nothing is assumed between two rows (rows)",
+}
 
 
 class UserDataError(LrtOracleError, ValueError):
@@ -40,171 +50,215 @@ class UserDataError(LrtOracleError, ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
-    """Which column is what. ``price`` may name several, each a source of its own; the other columns may be a number instead."""
+class DataOptions:
+    """How a table is read and played.
 
-    time: str = "time"
-    price: tuple[str, ...] = ("price",)
-    redemption: str | None = None
-    depth: str | None = None
-    share: str | None = None
-    supply: str | None = None
-    backing: str | None = None
-
-
-def columns(text: str, present: Sequence[str]) -> Columns:
-    """Read ``time=ts,price=a,price=b,redemption=r``; what is not named is looked for under its own name.
-
-    Raises:
-        UserDataError: an unknown role, or a column that the file has not.
-    """
-    named: dict[str, list[str]] = {}
-    for part in filter(None, text.split(",")):
-        role, _, column = part.strip().partition("=")
-        if role not in ROLES or not column:
-            raise UserDataError(
-                f"{part!r} is not a column map; {nearest(role, ROLES)}: write time=a,price=b,redemption=c"
-            )
-        named.setdefault(role, []).append(column)
-    for role, column in ((r, c) for r, cs in named.items() for c in cs):
-        if column not in present and (role in ("time", "price") or not _NUMBER.fullmatch(column)):
-            raise UserDataError(f"there is no column {column!r}; {nearest(column, present)}")
-    columns_by_role = {
-        role: named.get(role, [role if role in present else None])[0] for role in ROLES if role != "price"
-    }
-    time, prices = columns_by_role.pop("time"), tuple(named.get("price", ["price"] if "price" in present else []))
-    if time is None or not prices:
-        has = ", ".join(map(repr, present))
-        raise UserDataError(f"a time and a price are needed; the columns are {has}: write --columns time=...,price=...")
-    return Columns(time=time, price=prices, **columns_by_role)
-
-
-def user_case(file: File, mapping: str, feed: str = "TOKEN/UNIT", like: FeedSpec | None = None) -> Case:
-    """Make a case of a file.
-
-    Args:
-        file: .csv or .parquet.
-        mapping: see :func:`columns`.
+    Attributes:
+        columns: a column map as text (:func:`lab.column_map.column_map`).
         feed: BASE/QUOTE, for what is printed.
         like: a feed whose method, bands and rules are used; None: the defaults.
+        settings: keys of a feed by their dotted names, with values as in the config.
+        between: what is assumed between two rows.
+        round_s: seconds between two rounds.
+        gap_s: rows further apart have a gap between them; None: three times the usual spacing.
+        stretch: play a round a row, with ages, windows and dwells as much longer as rows are rarer than rounds.
+        only: (column, text) of the rows that count.
+    """
+
+    columns: str = ""
+    feed: str = "TOKEN/UNIT"
+    like: FeedSpec | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    between: Between = Between.HOLD
+    round_s: int = ROUND_S
+    gap_s: int | None = None
+    stretch: bool = False
+    only: tuple[str, str] | None = None
+
+
+def user_case(file: File, options: DataOptions | None = None) -> Case:
+    """Make a case of a file.
 
     Raises:
         UserDataError: the file, its columns or its cells cannot be used.
     """
+    options = options or DataOptions()
     try:
-        pair = Pair.parse(feed)
-        present = columns_of(file)
-        names = columns(mapping, present)
-        series = {p: read_series(file, names.time, p).values for p in names.price}
-        others = {role: name for role in ROLES[2:] if (name := getattr(names, role))}
-        extra = {r: read_series(file, names.time, n).values for r, n in others.items() if n in present}
-        fixed = {r: wad(n, f"--columns {r}") for r, n in others.items() if n not in present}
+        pair = Pair.parse(options.feed)
+        names = column_map(options.columns, header_of(file))
+        return _Maker(file, pair, names, read_table(file, names.time, names.read, options.only), options).case()
+    except ConfigError as e:
+        raise UserDataError("; ".join(f"--set {p.key}: {p.text}" for p in e.problems)) from None
     except (ValueError, OSError) as e:
         raise UserDataError(str(e)) from None
-    times = sorted({at for rows in series.values() for at, _ in rows})
-    if len(times) < 2:  # noqa: PLR2004 - one row has no time between
-        raise UserDataError(f"{file.name} has fewer than two rows with a price")
-    cadence_ms = _cadence_ms(times)
-    _check_gaps(file, times, cadence_ms)
-    extra |= {role: ((times[0], value),) for role, value in fixed.items()}
-    tracks = tuple(replace(t, stamped=t.source not in fixed) for t in _sources(pair, series, extra, times[0]))
-    return Case(
-        name=file.stem,
-        title=f"{file.name}: one's own data",
-        source=file.name,
-        facts=f"{len(times)} rows",
-        synthesised="one price column is taken as two groups that agree" if len(series) == 1 else "nothing",
-        began_ms=times[0],
-        length_ms=times[-1] - times[0],
-        cadence_ms=cadence_ms,
-        specs=(_spec(feed, pair, tracks, cadence_ms // (ROUND_S * MS), like),),
-        series={feed: tracks},
-        feed=feed,
-        truth=None,
-        expected=Expected(),
-        recorded=True,
-    )
 
 
-def _cadence_ms(times: Sequence[int]) -> int:
-    """The median gap, as whole rounds."""
-    gaps = sorted(b - a for a, b in pairwise(times))
-    return max(1, gaps[len(gaps) // 2] // (ROUND_S * MS)) * ROUND_S * MS
+class _Maker:
+    """Makes the case of a table that was read."""
+
+    def __init__(self, file: File, pair: Pair, names: ColumnMap, table: Table, options: DataOptions) -> None:
+        self._file, self._pair, self._names, self._table, self._options = file, pair, names, table, options
+        markets = [self._column(own["price"]) for own in names.sources.values()]
+        self._times = sorted({t for column in markets for t in column.times_ms})
+        if len(self._times) < 2:  # noqa: PLR2004 - one row has no time between
+            raise TableError(f"{file.name} has fewer than two rows with a price")
+        self._began = self._times[0] // MS * MS
+        self._spacing_ms = usual_spacing_ms(self._times)
+        self._notes = list(table.notes)
+        _check_gaps(file.name, self._times)
+
+    def _column(self, name: str) -> Column:
+        return self._table.columns[name]
+
+    def case(self) -> Case:
+        """The case."""
+        options = self._options
+        tracks = self._sources()
+        spec = with_settings(options.feed, self._pair, _source_specs(tracks), options.like, options.settings)
+        between, round_ms, stretch = options.between, options.round_s * MS, 1
+        if not 1 <= options.round_s <= MOST_ROUND_S:
+            raise TableError(f"rounds of {options.round_s} s: write --round from 1 to {MOST_ROUND_S}")
+        length_ms = self._times[-1] - self._began
+        row_rounds = sorted({-(-(t - self._began) // MS) * MS for t in self._times})
+        unknown = ""
+        if options.stretch:
+            round_ms = max(1, self._spacing_ms // (ROUND_S * MS)) * ROUND_S * MS
+            stretch, row_rounds = round_ms // (ROUND_S * MS), []
+            spec = stretched(spec, stretch)
+        elif between is Between.ROWS and self._spacing_ms > spec.max_age_s * MS:
+            unknown = (
+                f"rows are {self._spacing_ms // MS} s apart and a price counts for {spec.max_age_s} s: between them nothing is known;"
+                " write --between hold or interpolate to assume something"
+            )
+            round_ms = max(length_ms, MS)
+        elif self._spacing_ms > _FAST_WINDOWS * spec.rules.moved_s * MS and spec.rules.moved_bps:
+            spec = replace(spec, rules=replace(spec.rules, moved_bps=0))
+            self._notes.append(f"fast moves are not looked for: rows are {self._spacing_ms // MS} s apart")
+        if not spec.has_redemption:
+            self._notes.append(
+                "no level was judged: no redemption is given, write --columns redemption=COLUMN or a number"
+            )
+        return Case(
+            name=self._file.stem,
+            title=f"{self._file.name}: one's own data",
+            source=self._file.name,
+            facts=f"{self._table.rows} rows, usually {self._spacing_ms / MS:g} s apart, times in {self._table.unit}",
+            synthesised=self._made_up(),
+            began_ms=self._began,
+            length_ms=-(-length_ms // MS) * MS,
+            round_ms=round_ms,
+            row_rounds_ms=row_rounds,
+            stretch=stretch,
+            specs=(spec,),
+            series={options.feed: tracks},
+            feed=options.feed,
+            truth=self._path("truth"),
+            expected=Expected(),
+            recorded=True,
+            own=OwnData(
+                between=between,
+                spacing_ms=self._spacing_ms,
+                columns=self._names.text(),
+                notes=tuple(self._notes),
+                unknown=unknown,
+            ),
+        )
+
+    def _made_up(self) -> str:
+        said = [] if self._options.stretch else [_WORD[self._options.between]]
+        if len(self._names.sources) == 1:
+            said.append("one price column is taken as two groups that agree")
+        return "; ".join(said) or "nothing"
+
+    def _rows(self, column: Column, *, lasting: bool) -> RowPath:
+        options = self._options
+        times = array("q", (t - self._began for t in column.times_ms))
+        if lasting:
+            return RowPath(times, column.values, Between.HOLD, hold_ms=_LASTING_S * MS, gap_ms=_LASTING_S * MS)
+        spacing = usual_spacing_ms(times) or self._spacing_ms
+        gap_ms = GAP_SPACINGS * spacing if options.gap_s is None else options.gap_s * MS
+        between = Between.HOLD if options.stretch else options.between
+        return RowPath(times, column.values, between, hold_ms=min(spacing, gap_ms), gap_ms=gap_ms)
+
+    def _path(self, role: str, source: str = "") -> Path | None:
+        """What a column of the token or of a source says over time; None where there is none."""
+        own = self._names.sources[source] if source else self._names.token
+        if role not in own:
+            return None
+        if own[role] in self._names.numbers:
+            return SeriesPath(points=((0, int(Decimal(own[role]) * WAD)),), between="step")
+        column = self._column(own[role])
+        if not column.values:
+            raise TableError(f"{self._file.name}: column {own[role]!r} has no number")
+        return self._rows(column, lasting=role not in ("price", "truth"))
+
+    def _sources(self) -> tuple[SourceSeries, ...]:
+        sources = []
+        for name in self._names.sources:
+            price, share, depth = (self._path(role, name) for role in ("price", "share", "depth"))
+            if price is None:
+                continue
+            self._check_share(name, share, depth)
+            low = price.lowest(0, FAR_MS)
+            if low is not None and low <= 0:
+                self._notes.append(f"{name}: prices of 0 or less are no prices (NOT_POSITIVE)")
+            bid, ask = self._path("bid", name), self._path("ask", name)
+            sources.append(
+                SourceSeries(
+                    source=name,
+                    pair=self._pair,
+                    group=name,
+                    kind=Kind.MARKET,
+                    price=price,
+                    depth=depth,
+                    share=share,
+                    half_spread_bps=0,
+                    bid=bid,
+                    ask=ask,
+                    volume=self._path("volume", name),
+                )
+            )
+        if len(sources) == 1:
+            only = sources[0]
+            sources.append(replace(only, source=only.source + _SECOND, group=only.group + _SECOND))
+        for role, kind in _KINDS.items():
+            path = self._path(role)
+            if path is not None:
+                sources.append(SourceSeries(source=role, pair=self._pair, group=role, kind=kind, price=path))
+        return tuple(sources)
+
+    def _check_share(self, name: str, share: Path | None, depth: Path | None) -> None:
+        """A share is a part of one, and is judged by the depth of its pool."""
+        if share is None:
+            return
+        highest = share.scaled(-1, 1).lowest(0, FAR_MS)
+        if highest is not None and -highest > WAD:
+            raise TableError(
+                f"{self._file.name}: a share of {-highest / WAD:g} is more than the whole: write 0.95 for 95 %"
+            )
+        if depth is None:
+            raise TableError(
+                f"{self._file.name}: the share of {name} is weighted by its depth, and there is none: write depth.{name}=COLUMN, or a number"
+            )
 
 
-def _check_gaps(file: File, times: Sequence[int], cadence_ms: int) -> None:
-    """Refuse a gap that would take hours to play: usually it is one row with another unit of time."""
+def _source_specs(tracks: Sequence[SourceSeries]) -> list[SourceSpec]:
+    return [
+        SourceSpec(
+            name=t.source, pair=t.pair, kind=t.kind, group=t.group, max_age_s=0 if t.kind is Kind.MARKET else _LASTING_S
+        )
+        for t in tracks
+    ]
+
+
+def _check_gaps(file: str, times: Sequence[int]) -> None:
+    """Refuse a gap of more than a year: it is one row with a wrong time."""
     before, after = max(pairwise(times), key=lambda pair: pair[1] - pair[0])
-    silent = (after - before) // cadence_ms
-    if silent > _MOST_SILENT:
-        raise UserDataError(
-            f"{file.name} has no row from {_utc(before)} to {_utc(after)}, which is {silent} rounds of"
-            f" {cadence_ms // MS} s, at most {_MOST_SILENT}: correct the times of the rows there, or replay the parts alone"
+    if after - before > _MOST_GAP_MS:
+        raise TableError(
+            f"{file} has no row from {_utc(before)} to {_utc(after)}: correct the time that is wrong, or replay the parts alone"
         )
 
 
 def _utc(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms // MS, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _sources(
-    pair: Pair,
-    series: Mapping[str, tuple[tuple[int, int], ...]],
-    extra: Mapping[str, tuple[tuple[int, int], ...]],
-    began_ms: int,
-) -> tuple[SourceSeries, ...]:
-    def path(rows: tuple[tuple[int, int], ...]) -> SeriesPath:
-        return SeriesPath(points=tuple((at - began_ms, wad) for at, wad in rows), between="step")
-
-    depth, share = (path(extra[role]) if extra.get(role) else None for role in ("depth", "share"))
-    sources = [
-        SourceSeries(
-            source=name,
-            pair=pair,
-            group=name,
-            kind=Kind.MARKET,
-            price=path(rows),
-            depth=depth,
-            share=share,
-            half_spread_bps=0,
-            stamped=True,
-        )
-        for name, rows in series.items()
-        if rows
-    ]
-    if len(sources) == 1:
-        only = sources[0]
-        sources.append(replace(only, source=only.source + _SECOND, group=only.group + _SECOND))
-    sources += [
-        SourceSeries(source=role, pair=pair, group=role, kind=kind, price=path(extra[role]), stamped=True)
-        for role, kind in _KINDS.items()
-        if extra.get(role)
-    ]
-    return tuple(sources)
-
-
-def _spec(feed: str, pair: Pair, tracks: Sequence[SourceSeries], stretch: int, like: FeedSpec | None) -> FeedSpec:
-    section = feed_section({})
-    sources = [
-        SourceSpec(
-            name=t.source,
-            pair=pair,
-            kind=t.kind,
-            group=t.group,
-            max_age_s=section.max_age_s if t.kind is Kind.MARKET else _RATE_AGE_S,
-        )
-        for t in tracks
-    ]
-    plain = spec_of(feed, pair, section, sources)
-    if like is not None:
-        own = replace(like, share_of=None, legs=(), accept_single_group=False)
-        plain = replace(
-            own,
-            feed=feed,
-            pair=pair,
-            sources=plain.sources,
-            min_groups=min(own.min_groups, sum(t.kind is Kind.MARKET for t in tracks)),
-            has_market=True,
-            has_redemption=plain.has_redemption,
-        )
-    return stretched(plain, stretch)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,10 +152,33 @@ def query(config_path: Path, sql: str, as_json: bool) -> None:
     help="Folder of recorded series; default: the facts typed in.",
 )
 @click.option(
-    "--columns", default="", help="Columns of your own file: time=...,price=...,redemption=... (price may repeat)."
+    "--columns",
+    default="",
+    help="Columns of your own table: time=...,price=...,redemption=..., price.NAME=...,depth.NAME=...",
 )
 @click.option("--feed", default="TOKEN/UNIT", show_default=True, help="Name of your own data.")
 @click.option("--like", help="Judge your own data by the method, bands and rules of this feed of the config.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Your own data: bands.watch_dwell_s=60, mode=min, ..."
+)
+@click.option("--only", metavar="COLUMN=TEXT", help="Your own data: the rows of one token in a table of several.")
+@click.option(
+    "--between",
+    type=click.Choice(["hold", "interpolate", "rows"]),
+    default="hold",
+    show_default=True,
+    help="Your own data: what is assumed of the market between two rows; rows: nothing.",
+)
+@click.option(
+    "--round", "round_s", type=int, default=10, show_default=True, help="Your own data: seconds between rounds."
+)
+@click.option(
+    "--gap", "gap_s", type=click.IntRange(1), help="Your own data: rows further apart have a gap; default: 3 spacings."
+)
+@click.option("--stretch", is_flag=True, help="Your own data: a round a row, all times as much longer.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write an HTML page that needs nothing else.")
+@click.option("--rounds", type=click.Path(path_type=Path), help="Write every round to a .csv or .parquet file.")
+@click.option("--methods", default="", help="Columns more in --rounds: the price by each of these methods, or all.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def replay(
@@ -165,27 +190,67 @@ def replay(
     against: str,
     picture: Path | None,
     data: Path | None,
-    columns: str,
-    feed: str,
+    rounds: Path | None,
+    report: Path | None,
+    methods: str,
     like: str | None,
     as_json: bool,
+    **own: Any,
 ) -> None:
-    """Replay an incident, all of them, or your own data (.csv, .parquet): what we and others would have published."""
+    """Replay an incident, all of them, or your own data (.csv, .tsv, .parquet): what we and others would have published."""
     from lab.command import USAGE_ERRORS, ReplayOptions, replayed
 
     specs = checked_config(config_path).specs if like else {}
     if like and like not in specs:
         raise Exit(f"{like!r} is not a feed of {config_path}", ExitCode.USAGE)
-    judged_by = specs[like] if like else None
-    options = ReplayOptions(
-        method=method, against=against, picture=picture, data=data, columns=columns, feed=feed, like=judged_by
-    )
     try:
-        passed, document, rows = replayed(what, options)
+        with _progress_bar() as progress:
+            options = ReplayOptions(
+                method=method,
+                against=against,
+                picture=picture,
+                data=data,
+                rounds=rounds,
+                report=report,
+                methods=methods,
+                own=_data_options(specs[like] if like else None, **own),
+                progress=progress,
+            )
+            passed, document, rows = replayed(what, options)
     except USAGE_ERRORS as e:
         raise Exit(str(e), ExitCode.USAGE) from None
     print_result(as_json, document, rows)
     sys.exit(ExitCode.DONE if passed else ExitCode.FAILED)
+
+
+def _data_options(like: Any, *, settings: tuple[str, ...], only: str | None, between: str, **plain: Any) -> Any:
+    """The options of one's own data."""
+    from lab.rows import Between
+    from lab.settings import setting
+    from lab.times import TableError
+    from lab.user_data import DataOptions
+
+    column, sign, text = (only or "").partition("=")
+    if only and not (sign and column and text):
+        raise TableError(f"{only!r}: write --only COLUMN=TEXT, as symbol=USDC")
+    return DataOptions(
+        like=like,
+        settings=dict(map(setting, settings)),
+        only=(column, text) if only else None,
+        between=Between(between),
+        **plain,
+    )
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[float], None] | None]:
+    """A bar with an estimate on a terminal's error output; None where that is none."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    parts = 1_000
+    with click.progressbar(length=parts, label="replaying", file=sys.stderr) as bar:
+        yield lambda share: bar.update(max(0, int(share * parts) - bar.pos))
 
 
 @click.command()

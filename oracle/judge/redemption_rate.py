@@ -10,7 +10,7 @@ from oracle.model.types import Aggregate
 PPB_PER_BPS = 10**5
 _PPB = 10**9
 _YEAR_MS = 31_536_000 * MS
-_DAY_MS = 86_400 * MS
+DAY_MS = 86_400 * MS
 _PAIR = 2
 
 
@@ -63,9 +63,9 @@ def _source(redemption: Aggregate) -> str:
 
 def _snapshots(rules: Rules, state: RateState, at_ms: int) -> tuple[tuple[int, Wad], ...]:
     """One a day of the rate as published, over the window; the first is the oldest that still counts."""
-    if state.snapshots and at_ms - state.snapshots[-1][0] < _DAY_MS:
+    if state.snapshots and at_ms - state.snapshots[-1][0] < DAY_MS:
         return state.snapshots
-    oldest = at_ms - rules.snapshot_days * _DAY_MS
+    oldest = at_ms - rules.snapshot_days * DAY_MS
     kept = [s for s in state.snapshots if s[0] >= oldest] or list(state.snapshots[-1:])
     return (*kept, (at_ms, min(state.rate_wad, capped_rate(rules, state, state.rate_wad, at_ms))))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +13,7 @@ from feeds.types import Kind, Observation, Pair
 from feeds.units import WAD, Wad
 from lab import case as cases
 from lab.designs.registry import DESIGNS
-from lab.user_data import UserDataError, user_case
+from lab.replay import replay
 from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.model.publication import Record
@@ -34,10 +34,6 @@ def test_a_case_is_shown_with_every_design_and_why_the_status_changed() -> None:
     assert "ok -> halt: market is" in done.output
     assert all(name in done.output for name in ("lrt-oracle", *DESIGNS))
     assert "made up: Seven sources" in done.output
-
-
-def test_the_stretch_of_a_rare_case_is_shown() -> None:
-    assert "2160 times longer than in production" in run("replay", "reth-quiet-years", "--against", "none").output
 
 
 def test_one_document_with_the_case_the_designs_and_the_changes() -> None:
@@ -103,90 +99,44 @@ def test_without_matplotlib_a_plot_says_what_to_install(monkeypatch: pytest.Monk
     assert "pip install 'lrt-oracle[plot]'" in done.output
 
 
-def test_a_plot_is_drawn(tmp_path: Path) -> None:
+def test_a_plot_is_drawn_with_a_legend_for_what_is_shaded(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    for name in ("a.png", "a.svg"):
-        assert run("replay", "wrseth-2025-11-04", "--plot", str(tmp_path / name)).exit_code == 0
+    from lab.plot import price_limits  # noqa: PLC0415 - an optional extra
+
+    for name in ("a.png", "a.svg", "a.pdf"):
+        assert run("replay", "ezeth-2024-04-24", "--plot", str(tmp_path / name)).exit_code == 0
         assert (tmp_path / name).stat().st_size > 10_000
-    assert "halt: DIMENSION" in (tmp_path / "a.svg").read_text() or b"<svg" in (tmp_path / "a.svg").read_bytes()[:400]
+    drawn = (tmp_path / "a.svg").read_text()
+    for text in (
+        "UTC",
+        "redemption",
+        "status depeg",
+        "price +- spread",
+        "pushes by change",
+        "curve-ema",
+        "from redemption, %",
+    ):
+        assert f"<!-- {text}" in drawn, text
+    played = replay(cases.load(cases.CASES / "ezeth-2024-04-24.toml"), ())
+    low, high = price_limits(played)
+    assert (
+        low
+        < min(m.market_wad for m in played.moments) / WAD
+        < max(m.redemption_wad for m in played.moments) / WAD
+        < high
+    )
     assert run("replay", "wrseth-2025-11-04", "--plot", str(tmp_path / "a.xyz")).exit_code == 2
     assert run("replay", "cbeth-as-usd-2026-02-15", "--plot", str(tmp_path / "b.png")).exit_code == 2
 
 
-OWN = "ts,one,two,owed\n" + "".join(
-    f"{1_700_000_000 + 10 * i},{1.05 if i < 60 else 1.02},{1.0501 if i < 60 else 1.0202},1.0500\n" for i in range(120)
-)
-
-
-def test_user_data_with_a_column_map(tmp_path: Path) -> None:
-    file = tmp_path / "mine.csv"
-    file.write_text(OWN)
-    found = document(
-        "replay", str(file), "--columns", "time=ts,price=one,price=two,redemption=owed", "--feed", "weETH/ETH"
-    )
-    (case,) = found["cases"]
-    assert (case["feed"], case["rounds"], case["stretch"]) == ("weETH/ETH", 120, 1)
-    steps = [(c["at_ms"] // 1_000 - 1_700_000_000, c["after"]) for c in case["changes"]]
-    assert steps == [(630, "watch"), (660, "depeg")], (
-        "30 s of dwell, and 60 s: both count from the first round that says so"
-    )
-    assert case["designs"]["chainlink-median"]["low"] == "1.020200000000000000"
-
-
-def test_a_number_may_replace_a_column_and_a_gap_stays_a_gap(tmp_path: Path) -> None:
-    file = tmp_path / "mine.csv"
-    rows = [f"{1_700_000_000 + 10 * i},1.0" for i in range(240) if not 60 <= i < 180]
-    file.write_text("\n".join(["time,price", *rows]))
-    (case,) = document("replay", str(file), "--columns", "redemption=1")["cases"]
-    assert case["rounds"] == 240
-    assert [c["after"] for c in case["changes"]] == ["halt", "ok"]
-    assert case["changes"][0]["codes"] == ["NO_QUORUM"]
-
-
-@pytest.mark.parametrize(
-    ("columns", "said"),
-    [
-        ("time=ts", "a time and a price are needed"),
-        ("time=ts,price=on", "there is no column 'on'; did you mean 'one'"),
-        ("time=ts,prise=one", "did you mean 'price'"),
-        ("time", "is not a column map"),
-    ],
-)
-def test_a_wrong_column_map_says_what_there_is(tmp_path: Path, columns: str, said: str) -> None:
-    file = tmp_path / "mine.csv"
-    file.write_text(OWN)
-    done = run("replay", str(file), "--columns", columns)
-    assert done.exit_code == 2
-    assert said in done.output
-
-
-@pytest.mark.parametrize(
-    ("strange", "said"),
-    [
-        ({i: 1_700_000_000_000_000 + 60_000_000 * i for i in range(12)}, "mine.csv:2: '1700000000000000' is not a time from 1970"),
-        ({11: 1_700_000_660_000_000}, "mine.csv:13: '1700000660000000' is not a time from 1970"),
-        ({11: "9999-12-31T23:59:59Z"}, "has no row from 2023-11-14 22:23:20 to 9999-12-31 23:59:59"),
-        ({0: 0}, "mine.csv has no row from 1970-01-01 00:00:00 to 2023-11-14 22:14:20, which is 28333334 rounds of 60 s"),
-    ],
-)  # fmt: skip
-def test_a_row_of_another_time_is_one_line_that_says_which(tmp_path: Path, strange: dict[int, Any], said: str) -> None:
-    file = tmp_path / "mine.csv"
-    file.write_text("\n".join(["time,price", *(f"{strange.get(i, 1_700_000_000 + 60 * i)},1" for i in range(12))]))
-    done = run("replay", str(file))
-    assert (done.exit_code, done.output.count("\n")) == (2, 1)
-    assert said in done.output
-
-
-def test_a_gap_that_can_be_played_is_accepted(tmp_path: Path) -> None:
-    file = tmp_path / "mine.csv"
-    for rounds in (100_000, 100_001):
-        times = [0, 60, 120, 180, 240, 240 + 60 * rounds]
-        file.write_text("\n".join(["time,price", *(f"{t + 1_700_000_000},1" for t in times)]))
-        if rounds == 100_000:
-            assert user_case(file, "").cadence_ms == 60_000
-            continue
-        with pytest.raises(UserDataError, match="100001 rounds of 60 s, at most 100000"):
-            user_case(file, "")
+def test_a_report_is_one_page_that_needs_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    file = tmp_path / "r.html"
+    assert run("replay", "wrseth-2025-11-04", "--report", str(file)).exit_code == 0
+    page = file.read_text()
+    assert page.count("<script") >= 2
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page), "it loads nothing"
+    assert all(text in page for text in ("status halt", "DIMENSION", "pushes by change", "as expected"))
 
 
 CONFIG = """
@@ -277,7 +227,7 @@ def test_what_history_exports_replay_reads_and_judges_alike(config: str, tmp_pat
 
 def test_like_needs_a_feed_of_the_config(config: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
-    file.write_text(OWN)
+    file.write_text("ts,one\n1700000000,1\n1700000010,1\n")
     done = run("--config", config, "replay", str(file), "--columns", "time=ts,price=one", "--like", "weETH/USD")
     assert done.exit_code == 2
     assert "is not a feed of" in done.output

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from feeds.units import WAD
+from lab.designs.api3 import Api3Design
 from lab.designs.base import DesignQuote, Trigger, median
 from lab.designs.chainlink_median import ChainlinkMedian
+from lab.designs.chronicle import ChronicleDesign
+from lab.designs.connect import Connect
 from lab.designs.curve_ema import CurveEmaDesign
 from lab.designs.dia_mair import DiaMair
+from lab.designs.flare import Flare
 from lab.designs.naive_spot import NaiveSpot
 from lab.designs.pyth import PythDesign
 from lab.designs.redstone import RedStone
 from lab.designs.registry import DESIGNS
+from lab.designs.tellor import Tellor
 
 
 def quotes(*prices: float, half_bps: int = 0, depths: tuple[int, ...] = ()) -> list[DesignQuote]:
@@ -51,6 +57,44 @@ def test_chainlink_takes_the_upper_middle_and_half_a_percent() -> None:
     assert design.step(10_000, quotes(1.045)) == wads(1.04)
     assert design.step(20_000, quotes(1.0452)) == wads(1.0452)
     assert design.step(30_000, []) == wads(1.0452)
+
+
+def aged(*pairs: tuple[float, int]) -> list[DesignQuote]:
+    return [replace(q, age_ms=age) for q, (_, age) in zip(quotes(*(p for p, _ in pairs)), pairs, strict=True)]
+
+
+def test_chronicle_wants_two_sources_and_pushes_at_a_percent() -> None:
+    design = ChronicleDesign()
+    assert design.step(0, quotes(1.0)) is None
+    assert design.step(10_000, quotes(1.0, 1.02)) == wads(1.01)
+    assert design.step(20_000, quotes(1.019, 1.019)) == wads(1.01)
+    assert design.step(30_000, quotes(1.0201, 1.0201)) == wads(1.0201)
+    assert design.step(40_000, quotes(5.0)) == wads(1.0201)
+
+
+@pytest.mark.parametrize("kind", [Api3Design, Tellor])
+def test_a_median_without_a_quorum_follows_a_lone_source(kind: type[Api3Design | Tellor]) -> None:
+    design = kind()
+    assert design.step(0, quotes(1.0, 1.02)) == wads(1.01)
+    assert design.step(10_000, quotes(1.0150)) == wads(1.01)
+    assert design.step(20_000, quotes(5.0)) == wads(5.0)
+    assert design.step(20_000 + 86_400_000, quotes(5.001)) == wads(5.001)
+    assert design.step(30_000 + 86_400_000, []) == wads(5.001)
+
+
+def test_flare_weighs_by_age_and_answers_anything_in_the_end() -> None:
+    assert Flare().step(0, aged((1.0, 30_000), (1.1, 30_000), (1.2, 0))) == wads(1.2), "exp(-1.5) twice is 0.45"
+    assert Flare().step(0, aged((1.0, 10_000), (1.1, 10_000), (1.2, 0))) == wads(1.1), "exp(-0.5) twice is 1.21"
+    assert Flare().step(0, aged((1.0, 90_000_000), (1.1, 80_000_000))) == wads(1.1)
+    design = Flare()
+    assert design.step(0, quotes(1.0)) == design.step(10_000, []) == wads(1.0)
+
+
+def test_connect_wants_three_that_are_fresh() -> None:
+    design = Connect()
+    assert design.step(0, quotes(1.0, 1.1)) is None
+    assert design.step(10_000, aged((1.0, 0), (1.1, 120_000), (1.2, 0))) == wads(1.1)
+    assert design.step(20_000, aged((2.0, 0), (2.1, 120_001), (2.2, 0))) == wads(1.1)
 
 
 def test_mair_averages_what_lies_within_its_fences() -> None:

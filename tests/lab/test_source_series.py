@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from feeds.types import Failure, Kind, Observation, Pair
 from feeds.units import WAD
+from lab.rows import FAR_MS, Between, RowPath
 from lab.source_series import SeriesPath, SourceSeries, path_of, spans_of, time_of
 from oracle.config.tables.schema import Problem
 
@@ -22,7 +24,7 @@ points = st.lists(
 ).map(lambda ps: tuple(sorted(ps)))
 
 
-def track(path: SeriesPath, **more: Any) -> SourceSeries:
+def track(path: SeriesPath | RowPath, **more: Any) -> SourceSeries:
     return SourceSeries(source="a", pair=PAIR, group="a", kind=Kind.MARKET, price=path, **more)
 
 
@@ -38,7 +40,7 @@ def test_a_line_stays_between_its_neighbours_and_a_step_is_the_last_fact(ps: Any
     ends = (past[-1], later[0] if later else past[-1])
     assert step.at(t_ms) == past[-1]
     assert min(ends) <= (line.at(t_ms) or 0) <= max(ends)
-    assert step.changed_at(t_ms) == max(at for at, _ in ps if at <= t_ms)
+    assert step.next_change_ms(t_ms) == min((at for at, _ in ps if at > t_ms), default=FAR_MS)
 
 
 @given(points)
@@ -64,10 +66,39 @@ def test_a_late_source_repeats_its_earlier_answer() -> None:
     assert [o.observed_at_ms - BEGAN for o in times if isinstance(o, Observation)] == [5_000, 1_000, 2_999, 8_000]
 
 
-def test_a_stamped_source_is_as_old_as_its_fact() -> None:
-    seen = track(SeriesPath(points=((0, WAD), (60_000, WAD)), between="step"), stamped=True).at(59_000, BEGAN)
+def rows(*points: tuple[int, int], between: Between, gap_ms: int = 100_000, hold_ms: int = 30_000) -> RowPath:
+    times = array("q", (at for at, _ in points))
+    return RowPath(times, [v for _, v in points], between, hold_ms=hold_ms, gap_ms=gap_ms)
+
+
+def test_a_row_stands_until_the_next_or_for_a_while_before_a_gap() -> None:
+    path = rows((0, WAD), (60_000, 2 * WAD), (200_000, 3 * WAD), between=Between.HOLD)
+    seen = [track(path).at(t, BEGAN) for t in (59_000, 60_000, 90_000, 91_000, 199_000, 200_000, 230_001)]
+    assert [(o.price_wad // WAD, o.observed_at_ms - BEGAN) for o in seen if isinstance(o, Observation)] == [
+        (1, 59_000), (2, 60_000), (2, 90_000), (2, 90_000), (2, 90_000), (3, 200_000), (3, 230_000),
+    ]  # fmt: skip
+    assert [path.next_change_ms(t) for t in (0, 60_000, 90_000, 90_001, 200_000, 230_001)] == [
+        60_000, 90_001, 90_001, 200_000, 230_001, FAR_MS,
+    ]  # fmt: skip
+
+
+def test_a_straight_line_between_rows_never_crosses_a_gap() -> None:
+    path = rows((0, 0), (60_000, 60 * WAD), (200_000, 0), between=Between.INTERPOLATE)
+    assert [path.at(t) for t in (-1, 0, 30_000, 60_000, 100_000, 200_000)] == [None, 0, 30 * WAD, 60 * WAD, 60 * WAD, 0]
+    assert (path.next_change_ms(5), path.next_change_ms(61_000), path.lowest(10_000, 61_000)) == (6, 90_001, 10 * WAD)
+
+
+def test_where_nothing_is_assumed_a_row_is_as_old_as_it_is() -> None:
+    seen = track(rows((0, WAD), (60_000, WAD), between=Between.ROWS)).at(59_000, BEGAN)
     assert isinstance(seen, Observation)
     assert seen.observed_at_ms == BEGAN
+
+
+def test_a_daily_line_takes_a_step_a_day() -> None:
+    day = 86_400_000
+    path = SeriesPath(points=((5, 0), (5 + 10 * day, 10 * WAD)), between="daily")
+    assert [path.at(t) for t in (5, 4 + day, 5 + day, 4 + 3 * day, 5 + 10 * day)] == [0, 0, WAD, 2 * WAD, 10 * WAD]
+    assert [path.next_change_ms(t) for t in (0, 5, 6 + day, 5 + 10 * day)] == [5, 5 + day, 5 + 2 * day, FAR_MS]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +140,7 @@ def test_only_a_market_quotes_a_spread() -> None:
         ([[datetime(2022, 1, 1), Decimal(1)]], "linear", "is not a time"),  # noqa: DTZ001 - a time without a zone is refused
         ([], "linear", "is empty"),
         ("1.0", "linear", "is not a number"),
-        ([[5, Decimal(1)]], "cubic", "write linear or step"),
+        ([[5, Decimal(1)]], "cubic", "write linear, step or daily"),
     ],
 )
 def test_a_wrong_path_is_named_with_what_to_write(value: Any, between: str, said: str) -> None:

@@ -9,6 +9,7 @@ from oracle.model.state import Memory
 from oracle.model.status import Reason, Status, Why
 
 MOST_DEVIATIONS = 32
+KEPT_A_WINDOW = 16
 _STANDS_WINDOWS = 6
 """A deviation from before the window stands at its beginning for so many windows: an hour by default."""
 
@@ -39,7 +40,7 @@ FAST_MOVE = JudgeRule(
 def next_deviations(spec: FeedSpec, memory: Memory, deviation: int, now_ms: int) -> tuple[tuple[int, int], ...]:
     """Deviations kept for :func:`fast_move`: one each 1/16 of the window, at most 32, and the one that stood when it began."""
     kept = _in_window(memory.deviations, now_ms, spec.rules.moved_s * MS)
-    if kept and now_ms - kept[-1][0] < spec.rules.moved_s * MS // 16:
+    if kept and now_ms - kept[-1][0] < spec.rules.moved_s * MS // KEPT_A_WINDOW:
         return kept
     return (*kept, (now_ms, deviation))[-MOST_DEVIATIONS:]
 

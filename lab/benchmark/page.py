@@ -1,0 +1,67 @@
+"""Rewrites the measured parts of ``docs/benchmark.md``: every design through the files and the scorer, as anybody would be.
+
+``python -m lab.benchmark.page [--docs DIR] [--data DIR]``. Without recorded series the cases are those of the facts typed in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.benchmark.command import answered, benchmark_cases, exported
+from lab.benchmark.score import Score, score
+from lab.case import HELD_OUT, TRAIN, Case
+from lab.methodology import designs_table, filled
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(prog="python -m lab.benchmark.page", description=__doc__)
+    parser.add_argument("--docs", type=Path, default=Path("docs"))
+    parser.add_argument("--data", type=Path, help="folder of recorded series")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        exported(folder / "cases", options.data)
+        names = answered(folder / "answers", "all", options.data)
+        found = [score(folder / "cases", folder / "answers" / name) for name in names]
+    parts = {
+        "held-out": designs_table([s.row(HELD_OUT) for s in found]),
+        "train": designs_table([s.row(TRAIN) for s in found]),
+        "false alarms": alarms_table(found),
+        "list": cases_table(benchmark_cases(options.data)),
+    }
+    file = options.docs / "benchmark.md"
+    file.write_text(filled(file.read_text(encoding="utf-8"), parts), encoding="utf-8")
+
+
+def alarms_table(found: Sequence[Score]) -> str:
+    """False alarms of the oracles that state one: on honest data, a feed and year."""
+    rows = ["| oracle | honest feed-years | false alarms | a feed and year |", "|---|---|---|---|"]
+    for s in found:
+        alarms, years = s.false_alarms()
+        states = any(c.alarms for c in s.cases)
+        rate = f"{alarms / years:.2f}" if years else "-"
+        rows.append(
+            f"| {s.name} | {years:.2f} | {alarms} | {rate} |"
+            if states
+            else f"| {s.name} | {years:.2f} | states none | - |"
+        )
+    return "\n".join(rows)
+
+
+def cases_table(cases: Sequence[Case]) -> str:
+    """Every case with its part, its source and licence."""
+    rows = ["| case | part | honest | series | source | licence |", "|---|---|---|---|---|---|"]
+    for c in cases:
+        kind = "recorded" if c.recorded else "typed facts"
+        rows.append(
+            f"| {c.name}: {c.title} | {c.part} | {'yes' if c.honest else ''} | {kind} | {c.source} | {c.licence} |"
+        )
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()

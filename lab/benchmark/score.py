@@ -1,0 +1,126 @@
+"""Scores what an oracle answered: a CSV of times, prices, spreads and states for each case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from feeds.units import WAD
+from lab.benchmark.layout import ANSWER_COLUMNS, CASE, BenchmarkError, PublishedCase, read_case, rows_of
+from lab.measure import Meter, Outcome
+from lab.peers import PeerStatement
+from lab.rows import FAR_MS
+from lab.summary import SummaryRow, row_of
+from oracle.model.status import Status
+from oracle.model.suggest import nearest
+
+_WORDS = {s.word: s for s in Status}
+_YEAR_MS = 365 * 86_400_000
+_MOST_SPREAD = 10**12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseScore:
+    """One case: what it came to, and how often the state got worse, which in an honest case is a false alarm."""
+
+    case: PublishedCase
+    outcome: Outcome
+    alarms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """An oracle over the cases that it answered. ``missing``: cases without an answer."""
+
+    name: str
+    cases: tuple[CaseScore, ...]
+    missing: tuple[str, ...]
+
+    def row(self, part: str | None = None) -> SummaryRow:
+        """All cases with a truth, or those of a part, as one row."""
+        found = [s for s in self.cases if s.case.truth is not None and part in (None, s.case.part)]
+        return row_of(self.name, [(s.case.name, s.outcome) for s in found])
+
+    def false_alarms(self, part: str | None = None) -> tuple[int, float]:
+        """False alarms in honest cases, and the feed-years that those cover."""
+        honest = [s for s in self.cases if s.case.honest and part in (None, s.case.part)]
+        return sum(s.alarms for s in honest), sum(s.case.length_ms for s in honest) / _YEAR_MS
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        alarms, years = self.false_alarms()
+        return {
+            "oracle": self.name,
+            "missing": list(self.missing),
+            "honest": {"alarms": alarms, "feed_years": round(years, 4)},
+            "cases": {
+                s.case.name: {"part": s.case.part, "alarms": s.alarms, **s.outcome.document()} for s in self.cases
+            },
+        }
+
+
+def score(cases: Path, answers: Path) -> Score:
+    """Score a folder of answers, one CSV a case.
+
+    Raises:
+        BenchmarkError: the folders or a file cannot be used: which, where, and what to write.
+    """
+    known = sorted(f.parent for f in cases.glob(f"*/{CASE}"))
+    if not known:
+        raise BenchmarkError(f"{cases} has no cases: write them with lrt-oracle benchmark export {cases}")
+    names = {folder.name for folder in known}
+    given = {f.stem: f for f in sorted(answers.glob("*.csv"))}
+    if not given:
+        raise BenchmarkError(
+            f"{answers} has no answers: write a file CASE.csv with {', '.join(ANSWER_COLUMNS)} for each case"
+        )
+    for name, file in given.items():
+        if name not in names:
+            raise BenchmarkError(f"{file}: {name!r} is not a case; {nearest(name, names)}")
+    scored = [score_case(read_case(folder), given[folder.name]) for folder in known if folder.name in given]
+    return Score(name=answers.name, cases=tuple(scored), missing=tuple(sorted(names - set(given))))
+
+
+def score_case(case: PublishedCase, file: Path) -> CaseScore:
+    """Score the answers to one case. An answer stands until the next one; it is looked at in every round.
+
+    Raises:
+        BenchmarkError: the file cannot be used.
+    """
+    answers = _answers(file)
+    meter = Meter(case.truth, case.length_ms)
+    nothing = PeerStatement(price_wad=None)
+    place, t_ms, alarms = -1, 0, 0
+    status: Status | None = None
+    while t_ms <= case.length_ms:
+        while place + 1 < len(answers) and answers[place + 1][0] <= case.began_ms + t_ms:
+            place += 1
+        now = answers[place][1] if place >= 0 else nothing
+        meter.add(t_ms, now)
+        alarms += status is not None and now.status > status
+        status = now.status
+        following = answers[place + 1][0] - case.began_ms if place + 1 < len(answers) else FAR_MS
+        change_ms = min(following, case.truth.next_change_ms(t_ms) if case.truth else FAR_MS)
+        t_ms = max(t_ms + case.round_ms, -(-change_ms // case.round_ms) * case.round_ms)
+    return CaseScore(case=case, outcome=meter.outcome(), alarms=alarms)
+
+
+def _answers(file: Path) -> Sequence[tuple[int, PeerStatement]]:
+    out: list[tuple[int, PeerStatement]] = []
+    for line, (at_ms, (price, spread, word)) in enumerate(
+        rows_of(file, ["time"], ["price", "spread_bps"], ["state"]), start=2
+    ):
+        if word and word not in _WORDS:
+            raise BenchmarkError(f"{file}:{line}: {word!r} is not a state; write {', '.join(_WORDS)}, or nothing")
+        if price is not None and price < 0:
+            raise BenchmarkError(f"{file}:{line}: a price below 0")
+        bps = None if spread is None else spread // WAD
+        if bps is not None and not 0 <= bps <= _MOST_SPREAD:
+            raise BenchmarkError(f"{file}:{line}: a spread of {bps} bps")
+        status = _WORDS.get(word, Status.OK)
+        out.append((at_ms, PeerStatement(price_wad=price or None, spread_bps=bps, status=status)))
+    if not out:
+        raise BenchmarkError(f"{file} has no rows: write {', '.join(ANSWER_COLUMNS)}")
+    return out
