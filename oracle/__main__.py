@@ -30,6 +30,7 @@ import click
 
 from oracle.cli import (
     api_keys,
+    asking,
     catalog,
     diagnosis,
     earnings,
@@ -89,6 +90,7 @@ for _command in (
     *run.COMMANDS,
     *reloading.COMMANDS,
     *inspect.COMMANDS,
+    *asking.COMMANDS,
     *catalog.COMMANDS,
     *setup.COMMANDS,
     *seats.COMMANDS,

@@ -80,9 +80,7 @@ def trades(venue: str, number: int) -> tuple[Print, ...]:
     )
 
 
-def filled(
-    path: Path, resolved: ResolvedConfig, rounds: int, *, every: int = 20, prints: bool = False
-) -> list[Result]:
+def filled(path: Path, resolved: ResolvedConfig, rounds: int, *, every: int = 20, prints: bool = False) -> list[Result]:
     """Fold rounds and store them as a process does; what each brought."""
     database, spec = Database(path, DatabaseLimits(checkpoint_every=every)), resolved.specs[FEED]
     state, published, made = FeedState(), None, []
