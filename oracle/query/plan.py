@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from feeds.types import Kind
 from oracle.combine.methods.registry import METHODS
+from oracle.combine.methods.trade_window import TradeBlock
 from oracle.config.resolve import ResolvedConfig, reachable_groups, resolve_feed, subset
 from oracle.config.tables.feed_sections import FeedSection
 from oracle.config.tables.schema import ConfigError
@@ -14,6 +15,9 @@ from oracle.model.spec import FeedSpec
 from oracle.model.suggest import nearest
 from oracle.query.question import BAD_QUERY, TOO_COSTLY, PriceQuestion, QuestionRefused
 from oracle.query.sources import KnownSource, chosen
+
+_FADED = 20
+"""After so many half-lives a millionth of an exponential average is left of what was before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,10 @@ class QueryPlan:
         spec = self.spec
         method, bands = METHODS[spec.method], spec.bands
         window_s = spec.window_s + spec.tuning.shift_s if method.over_time is not None else 0
+        if isinstance(method.over_time, TradeBlock) and method.over_time.averaged:
+            window_s *= 2 * spec.tuning.points
+        elif method.over_time is not None and not method.of_trades:
+            window_s = max(window_s, _FADED * spec.tuning.half_life_s)
         recent_s = spec.tuning.recent_s if spec.outliers == "recent" else 0
         pools_s = max((s.average_s for s in spec.sources), default=0)
         dwell_s = max(bands.watch_dwell_s, bands.depeg_dwell_s, bands.leave_dwell_s, spec.halt_after_s)

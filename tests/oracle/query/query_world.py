@@ -51,7 +51,7 @@ def price_at(venue: str, number: int) -> Wad:
     """What each venue states in each round; a fixed walk, each venue beside the others, gemini far off now and then."""
     walk = 2_000 * WAD + (number * 7_919 % 101 - 50) * WAD // 1_000
     beside = (list(SYMBOLS).index(venue) - 1) * WAD // 500
-    off = 150 * WAD if venue == "gemini" and number % 9 == 4 else 0
+    off = 150 * WAD if venue == "gemini" and number % 9 == 4 and number >= 60 else 0
     return Wad(walk + beside + off)
 
 
@@ -72,10 +72,15 @@ def outcomes(spec: FeedSpec, number: int, *, prints: bool) -> list[Outcome]:
 
 
 def trades(venue: str, number: int) -> tuple[Print, ...]:
-    """Three trades of a venue in a round, of different volumes."""
+    """Three trades of a venue in a round, of different volumes, one of them far off now and then."""
     at_ms, price = T0 + number * INTERVAL_S * MS - 2_000, price_at(venue, number)
+    off = 90 * WAD if venue == "coinbase" and number % 10 == 3 else 0
     return tuple(
-        Print(at_ms=at_ms + i * 700, price_wad=Wad(price + i * 10**16), volume_wad=(1 + (number + i) % 4) * WAD)
+        Print(
+            at_ms=at_ms + i * 700,
+            price_wad=Wad(price + i * WAD // 100 + (off if i == 1 else 0)),
+            volume_wad=(1 + (number + i) % 4) * WAD,
+        )
         for i in range(3)
     )
 
