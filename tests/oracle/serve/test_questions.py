@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from oracle.node.relay import relaying
 from oracle.query.plan import QueryLimits
 from oracle.serve.front_door import tokens_of
 from oracle.serve.history import HistoryReaders
 from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.openapi.schemas import SCHEMAS
 from oracle.serve.questions import MOST_BYTES, Questions
+from tests.oracle.cli.command import run
 from tests.oracle.query.query_world import INTERVAL_S, S0, asked, filled, world
 from tests.oracle.round.round_world import SPECS
 from tests.oracle.serve.endpoint_client import OWN, Client, faults, served
@@ -36,8 +40,10 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @asynccontextmanager
-async def endpoint(database: Path | None, **options: Any) -> AsyncIterator[Client]:
-    readers = None if database is None else HistoryReaders(database, executor=in_threads)
+async def endpoint(
+    database: Path | None, *, executor: Callable[[int], Executor] | None = in_threads, **options: Any
+) -> AsyncIterator[Client]:
+    readers = None if database is None else HistoryReaders(database, executor=executor)
     answer = None if readers is None else Questions(world(), readers, QueryLimits(rounds=200, points=50)).answer
     async with asynccontextmanager(served)(MemoryService(SPECS), answer=answer, **options) as client:
         yield client
@@ -95,6 +101,25 @@ async def test_no_other_path_takes_a_body_and_this_one_nothing_but_post(database
 async def test_where_there_are_no_inputs_the_answer_is_not_here() -> None:
     async with endpoint(None) as client:
         assert (await client.error(PATH, "POST", json=PAIR))[:2] == (404, "not_here")
+
+
+async def test_a_node_names_those_who_can_answer() -> None:
+    elsewhere = relaying(None, "ask ops.example:8551", "local", SPECS)
+    async with endpoint(None, elsewhere=elsewhere) as client:
+        found = await client.error(PATH, "POST", json=PAIR)
+    assert found == (404, "not_here", "ask ops.example:8551")
+
+
+async def test_the_command_asks_a_process_whose_readers_are_processes(database: Path) -> None:
+    words = ("query", "ETH/USD", "--method", "twap_arithmetic", "--window", "60", "--json")
+    question = {"method": "twap_arithmetic", "window_s": 60}
+    async with endpoint(database, executor=None) as client:
+        done = await asyncio.to_thread(run, *words, "--url", client.server.url)
+        wrong = await asyncio.to_thread(run, "query", "ETH/USD", "--method", "medain", "--url", client.server.url)
+    assert json.loads(done.stdout) == await asyncio.to_thread(asked, database, world(), question)
+    assert (wrong.exit_code, "did you mean 'median'?" in wrong.output) == (2, True)
+    gone = await asyncio.to_thread(run, "query", "ETH/USD", "--url", client.server.url)
+    assert gone.exit_code == 1
 
 
 def test_a_question_costs_more_than_any_read() -> None:
