@@ -52,6 +52,7 @@ def query(
     """
     from oracle.query.answer import answer_lines
     from oracle.query.question import QuestionRefused, parsed
+    from oracle.runtime.logs import without_secrets
 
     base, slash, quote = pair.partition("/")
     if not slash or any(c.isspace() for c in pair):
@@ -65,7 +66,7 @@ def query(
     try:
         question = parsed(document)
         if as_block:
-            click.echo(_block(config_path, question), nl=False)
+            click.echo(without_secrets(_block(config_path, question)), nl=False)
             return
         answer = asyncio.run(_of_endpoint(url, document)) if url else _of_database(config_path, question)
     except QuestionRefused as e:

@@ -96,7 +96,8 @@ def planned(
     _check_trades(own, question)
     left = tuple(s for p, s in kinds if p.spec.kind is not Kind.MARKET or p.spec.name in names)
     asked = _section(section, question, left)
-    asked = _with_groups(asked, own, names)
+    if question.sources:
+        asked = _with_groups(asked, own, names)
     try:
         spec, _ = resolve_feed(resolved.config, own.feed, asked)
     except ConfigError as e:

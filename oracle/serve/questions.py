@@ -13,6 +13,7 @@ from oracle.config.resolve import ResolvedConfig
 from oracle.query.ask import ask
 from oracle.query.plan import QueryLimits
 from oracle.query.question import BAD_QUERY, NOT_KEPT, TOO_COSTLY, QuestionRefused, parsed
+from oracle.runtime.logs import without_secrets
 from oracle.serve.bounded_reads import busy
 from oracle.serve.error_codes import ErrorCode
 from oracle.serve.freshness import KEEP_NOT
@@ -34,18 +35,21 @@ class Questions:
         resolved: its config.
         readers: of its database, for questions alone: what they fold keeps no history waiting.
         limits: of what one may cost.
+
+    Attributes:
+        resolved: the config that is answered by.
     """
 
     def __init__(self, resolved: ResolvedConfig, readers: HistoryReaders, limits: QueryLimits | None = None) -> None:
-        self._resolved, self._readers, self._limits = resolved, readers, limits or QueryLimits()
+        self.resolved, self._readers, self._limits = resolved, readers, limits or QueryLimits()
         self._asked = 0
 
     def change(self, resolved: ResolvedConfig) -> Callable[[], None]:
         """Answer by this config from now on. Returns what takes it back."""
-        before, self._resolved = self._resolved, resolved
+        before, self.resolved = self.resolved, resolved
 
         def undo() -> None:
-            self._resolved = before
+            self.resolved = before
 
         return undo
 
@@ -59,7 +63,8 @@ class Questions:
             raise busy(f"{self._asked} questions are being answered")
         self._asked += 1
         try:
-            return Body.json(await ask(self._resolved, parsed(document), self._readers.read, self._limits))
+            found = await ask(self.resolved, parsed(document), self._readers.read, self._limits)
+            return Body.json(without_secrets(found))
         except QuestionRefused as e:
             raise HttpProblem(400, _CODES[e.code], e.message, e.hint) from None
         finally:
