@@ -61,8 +61,9 @@ def _limits(plan: QueryPlan, span: StoredSpan, times: FoldTimes, done: FoldProgr
             f"status is judged since {since}: what rules remember for longer, as slashes, drift, a learned normal deviation"
             " or a growth of the rate, begins there too"
         )
-        if since > times.from_s - plan.warm_up_s // 2 and done.folded:
-            short_s = max(0, since - (times.from_s - plan.warm_up_s))
+        begins_s = times.from_s - plan.warm_up_s
+        if span.first_s > begins_s:
+            short_s = min(span.first_s, times.from_s) - begins_s
             yield f"{short_s} s of the {plan.warm_up_s} s before the first price are missing, in which windows and dwells fill"
     if times.from_s < span.first_s:
         yield f"rounds before {span.first_s} are not kept with their inputs"
