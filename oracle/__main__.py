@@ -30,6 +30,7 @@ import click
 
 from oracle.cli import (
     api_keys,
+    asking,
     catalog,
     diagnosis,
     earnings,
@@ -90,6 +91,7 @@ for _command in (
     *run.COMMANDS,
     *reloading.COMMANDS,
     *inspect.COMMANDS,
+    *asking.COMMANDS,
     *scoring.COMMANDS,
     *catalog.COMMANDS,
     *setup.COMMANDS,

@@ -184,6 +184,7 @@ class App:
             now_ms=self.clock.now_ms,
             metrics=self._render_metrics,
             counts=self.metrics.http,
+            answer=self.components.questions.answer,
         )
 
     def _ingest(self, session: aiohttp.ClientSession) -> Ingest:

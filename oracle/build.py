@@ -39,8 +39,10 @@ from oracle.round.live import Live
 from oracle.round.rounds import Member, Rounds
 from oracle.runtime.clock import Clock
 from oracle.runtime.round_gate import HoldReporter
+from oracle.serve.bounded_reads import HistoryLimits
 from oracle.serve.history import HistoryReaders
 from oracle.serve.metrics import Metrics
+from oracle.serve.questions import Questions
 from oracle.serve.service import PriceService
 from oracle.sign.key_lock import sole_writer
 from oracle.sign.operator import Operator
@@ -51,6 +53,8 @@ from oracle.watch.duty import WatchDuty
 
 _LOOK_S = 5.0
 """So long a start may look whether the database is whole."""
+_QUERY_READERS = HistoryLimits(workers=1)
+"""Questions have a reader of their own: what they fold keeps no history waiting."""
 _log = structlog.get_logger("oracle.build")
 
 
@@ -84,6 +88,8 @@ class Components:
     make_target: TargetBuilder
     holds: HoldReporter
     readers: HistoryReaders
+    query_readers: HistoryReaders
+    questions: Questions
     service: PriceService
     opened: ExitStack
 
@@ -95,6 +101,7 @@ class Components:
         """Close everything, connections too."""
         await self.agreements.close()
         self.readers.close()
+        self.query_readers.close()
         if self.watch is not None:
             await self.watch.close()
         if self.keeper is not None:
@@ -193,7 +200,7 @@ def _build(
         config, clock, database, environ, operators=builder.made, agreements=agreements, network=network, links=links
     )
     holds = HoldReporter(config.oracle.round_interval_s, clock.monotonic_ms())
-    readers = HistoryReaders(path)
+    readers, query_readers = HistoryReaders(path), HistoryReaders(path, _QUERY_READERS)
     keyless = [m.name for m in members if m.signer is None and config.operators]
     operators = operator_watch(
         resolved, clock, database, operators=builder.made, agreements=agreements, network=network,
@@ -222,8 +229,8 @@ def _build(
     metrics.health.shown, service.found = health.shown, health.warnings
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
-        operators=tuple(builder.made), keyless=tuple(keyless), agreements=agreements, watch=watch, keeper=keeper, stake=stake, health=health, roots=roots, network=network, outcomes=outcomes, targets=by_name, links=links, make_target=targets, holds=holds, readers=readers, service=service,
-        opened=opened.pop_all(),
+        operators=tuple(builder.made), keyless=tuple(keyless), agreements=agreements, watch=watch, keeper=keeper, stake=stake, health=health, roots=roots, network=network, outcomes=outcomes, targets=by_name, links=links, make_target=targets, holds=holds, readers=readers, query_readers=query_readers,
+        questions=Questions(resolved, query_readers), service=service, opened=opened.pop_all(),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from oracle.serve.events import StreamLimits
 from oracle.serve.http_gauges import HttpGauges
 from oracle.serve.interface import PriceInterface
 from oracle.serve.public_limits import PublicLimits, VisitorLimits
+from oracle.serve.questions import Answer
 from oracle.serve.server import Server, serve
 
 
@@ -26,6 +27,7 @@ async def serve_as_configured(
     metrics: Callable[[], bytes],
     counts: HttpGauges | None = None,
     elsewhere: Middleware | None = None,
+    answer: Answer | None = None,
 ) -> Server:
     """Start the endpoint.
 
@@ -36,6 +38,7 @@ async def serve_as_configured(
         metrics: the exposition.
         counts: of requests; None: nobody counts.
         elsewhere: answers what is asked of others; None: nothing is.
+        answer: to questions of one's own; None: there are no inputs here.
 
     Raises:
         LrtOracleError: it cannot listen there.
@@ -48,7 +51,7 @@ async def serve_as_configured(
         return await serve(
             service, host=api.host, port=api.port, now_ms=now_ms, metrics=metrics, cors_origins=api.cors_origins,
             limits=StreamLimits(readers=api.max_streams), gate_limits=gate, public=public_limits(api),
-            interval_s=config.oracle.round_interval_s, counts=counts, elsewhere=elsewhere,
+            interval_s=config.oracle.round_interval_s, counts=counts, elsewhere=elsewhere, answer=answer,
         )  # fmt: skip
     except OSError as e:
         raise cannot_listen("api", api.host, api.port, e) from None

@@ -125,21 +125,6 @@ def _archived(config_path: Path, feed: str, since_ms: int) -> tuple[list[Record]
 
 
 @click.command()
-@click.argument("sql")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.pass_obj
-def query(config_path: Path, sql: str, as_json: bool) -> None:
-    """Ask the archive of the config a question in SQL; nothing is changed by it."""
-    from oracle.archive.command import queried
-
-    columns, rows = asyncio.run(queried(checked_config(config_path), sql))
-    document = {"columns": columns, "rows": rows}
-    print_result(
-        as_json, document, ["\t".join(columns), *("\t".join("" if v is None else str(v) for v in r) for r in rows)]
-    )
-
-
-@click.command()
 @click.argument("what", metavar="CASE|FILE|all")
 @click.option("--method", help="Use this method in the feed of the case.")
 @click.option(
@@ -286,4 +271,4 @@ def _combined_lines(document: dict[str, Any]) -> list[str]:
     return [*rows, *(f"  {r['source']:<18} {r['price'] or '':<24} rejected: {r['text']}" for r in document["rejected"])]
 
 
-COMMANDS = (explain, verify, history, query, replay, combine)
+COMMANDS = (explain, verify, history, replay, combine)

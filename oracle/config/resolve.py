@@ -63,15 +63,9 @@ def resolve(config: Config) -> ResolvedConfig:
         pair = _pair(name, f'feeds."{name}"', problems)
         if pair is None or feed.off:
             continue
-        problems += dead_token_problems(config.catalog, f'feeds."{name}"', pair)
-        plans = _source_plans(config, name, pair, feed, problems)
-        spec = spec_of(name, pair, feed, [p.spec for p in plans])
-        problems += _feed_problems(config, feed, spec)
-        problems += group_problems([p.dependence for p in plans])
+        spec, plans = _feed_parts(config, name, pair, feed, problems)
         sources += plans
         specs[name] = spec
-        if feed.sources and len(plans) == len(feed.sources):  # else it is not known how many groups there will be
-            problems += _quorum_problems(f'feeds."{name}"', feed, spec)
     if not problems:
         problems += one_group_problems(config, group_counts(specs))
     if not config.feeds:
@@ -83,6 +77,36 @@ def resolve(config: Config) -> ResolvedConfig:
         raise ConfigError(problems)
     pushed = tuple(n for n in order if not specs[n].is_cross and not config.feeds[n].reference_only)
     return ResolvedConfig(config=config, specs={n: specs[n] for n in order}, sources=tuple(sources), pushed=pushed)
+
+
+def resolve_feed(config: Config, name: str, feed: FeedSection) -> tuple[FeedSpec, tuple[SourcePlan, ...]]:
+    """What a feed of that section would be in this config, held against the rules for feeds.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    problems: list[Problem] = []
+    pair = _pair(name, f'feeds."{name}"', problems)
+    if pair is None:
+        raise ConfigError(problems)
+    spec, plans = _feed_parts(config, name, pair, feed, problems)
+    if problems:
+        raise ConfigError(problems)
+    return spec, tuple(plans)
+
+
+def _feed_parts(
+    config: Config, name: str, pair: Pair, feed: FeedSection, problems: list[Problem]
+) -> tuple[FeedSpec, list[SourcePlan]]:
+    """A feed with its sources; what is wrong with it alone is added to the problems."""
+    problems += dead_token_problems(config.catalog, f'feeds."{name}"', pair)
+    plans = _source_plans(config, name, pair, feed, problems)
+    spec = spec_of(name, pair, feed, [p.spec for p in plans])
+    problems += _feed_problems(config, feed, spec)
+    problems += group_problems([p.dependence for p in plans])
+    if feed.sources and len(plans) == len(feed.sources):  # else it is not known how many groups there will be
+        problems += _quorum_problems(f'feeds."{name}"', feed, spec)
+    return spec, plans
 
 
 def with_secrets(resolved: ResolvedConfig, environ: Mapping[str, str] | None = None) -> ResolvedConfig:

@@ -22,7 +22,7 @@ from feeds.secret_refs import hide, host_and_port
 from feeds.secret_values import filled
 from oracle.model.spec import FeedSpec
 from oracle.serve.error_codes import ErrorCode
-from oracle.serve.web import Handler, HttpProblem
+from oracle.serve.web import QUERY_PATH, Handler, HttpProblem
 
 TOLD_BY = "Lrt-Told-By"
 """Header of an answer that is an operator's word: whose."""
@@ -212,6 +212,9 @@ def relaying(relay: OperatorRelay | None, hint: str, target: str, specs: Mapping
         names = request.match_info
         feed = f"{names['base']}/{names['quote']}" if "base" in names else ""
         is_report = request.path.endswith("/report")
+        if request.path == QUERY_PATH:
+            text = "a question is answered from the inputs of rounds, and a node has none: its operators have"
+            raise HttpProblem(404, ErrorCode.NOT_HERE, text, hint)
         if not is_elsewhere(request.path, request.query_string) or (feed and feed not in specs):
             return await handler(request)
         asked = request.query

@@ -199,6 +199,7 @@ def _steps(
     yield parts.rounds.change(after.specs, list(_members(parts, after)), home_store(after), targets)
     yield parts.live.change(after.specs)
     yield parts.service.change(after.specs, risks_of(after))
+    yield parts.questions.change(after)
     if config.network is not None and parts.network is not None:
         peers = configured_peers(config.network)
         met, network = parts.network.place.peers, parts.network

@@ -10,6 +10,9 @@ class ErrorCode(StrEnum):
 
     BAD_PARAMETER = "bad_parameter"
     WINDOW_TOO_LONG = "window_too_long"
+    BAD_QUERY = "bad_query"
+    QUERY_TOO_COSTLY = "query_too_costly"
+    NOT_KEPT = "not_kept"
     UNKNOWN_FEED = "unknown_feed"
     UNKNOWN_ROUND = "unknown_round"
     UNKNOWN_PATH = "unknown_path"

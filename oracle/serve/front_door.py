@@ -14,20 +14,22 @@ from oracle.serve.error_codes import ErrorCode
 from oracle.serve.public_limits import Visitor
 from oracle.serve.ready_answers import ReadyAnswers
 from oracle.serve.visitors import Visitors
-from oracle.serve.web import HttpProblem
+from oracle.serve.web import QUERY_PATH, HttpProblem
 
 RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Dress = Callable[[web.BaseRequest, web.StreamResponse], Awaitable[None]]
 _STREAMS = ("/v1/stream", "/v1/rounds/stream")
 _LONG = ("/history", "/twap", "/explain", "/report", "/security", "/changes", "/pushes", "/sealed")
 """Ends of paths whose answers are read from the stored rounds, or made by asking others."""
-_LONG_TOKENS, _LIST_TOKENS = 10, 4
+_QUERY_TOKENS, _LONG_TOKENS, _LIST_TOKENS = 40, 10, 4
 _LISTS = ("/v1/prices", "/v1/feeds", "/v1/operators", "/v1/trends", "/metrics")
 
 
 def tokens_of(path: str) -> int:
     """What a request costs its address: 1, more where the answer is long, and more where it has to be read from disk."""
     path = path.partition("?")[0]
+    if path == QUERY_PATH:
+        return _QUERY_TOKENS
     if path.endswith(_LONG):
         return _LONG_TOKENS
     return _LIST_TOKENS if path in _LISTS else 1
@@ -111,7 +113,7 @@ class FrontDoor:
         if missing_s:
             self.limited["rate"] += 1
             limits = visitor.limits
-            text = f"more than {limits.per_s} requests a second after the first {limits.burst}; long answers count as {_LONG_TOKENS}"
+            text = f"more than {limits.per_s} requests a second after the first {limits.burst}; long answers count as {_LONG_TOKENS}, a question as {_QUERY_TOKENS}"
             raise _too_many(text, ceil(missing_s))
 
     async def _streamed(self, request: web.BaseRequest, visitor: Visitor, routes: RequestHandler) -> web.StreamResponse:

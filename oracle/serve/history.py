@@ -22,7 +22,6 @@ from typing import TypeVar
 from oracle.model.publication import Explanation
 from oracle.serve.bounded_reads import BoundedReads, HistoryLimits, busy
 from oracle.serve.explain import explanation
-from oracle.serve.interface import StoredRounds
 from oracle.storage.reading import DatabaseReader
 
 _NICE = 5
@@ -69,7 +68,7 @@ class HistoryReaders:
         """Reads refused because too many were waiting."""
         return self._reads.refused
 
-    async def read(self, read: Callable[[StoredRounds], T]) -> T:
+    async def read(self, read: Callable[[ReadOnlyDatabase], T]) -> T:
         """Have a worker read stored rounds.
 
         Args:
@@ -118,7 +117,7 @@ class _Opened(dict[str, ReadOnlyDatabase]):
 _LOCAL = threading.local()
 
 
-def _read_in_worker(path: str, read: Callable[[StoredRounds], T]) -> T:
+def _read_in_worker(path: str, read: Callable[[ReadOnlyDatabase], T]) -> T:
     if not hasattr(_LOCAL, "databases"):
         _LOCAL.databases = _Opened()
     databases: _Opened = _LOCAL.databases

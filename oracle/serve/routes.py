@@ -30,11 +30,12 @@ from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.operator_documents import operators_document
 from oracle.serve.past_answers import MOST_PAST, TREND_SPANS_S, Trends, changes_answer, pushes_answer
 from oracle.serve.price_cache import PriceCache
+from oracle.serve.questions import Answer, post_query
 from oracle.serve.readiness import health_document
 from oracle.serve.round_stream import RoundStream
 from oracle.serve.security_documents import security_document
 from oracle.serve.stake_documents import stake_parts
-from oracle.serve.web import Body, HttpProblem, Query, nearest_feeds
+from oracle.serve.web import QUERY_PATH, Body, HttpProblem, Query, nearest_feeds
 
 MAX_WINDOW_S = 7 * 86_400
 _SCRIPTS = (
@@ -67,6 +68,7 @@ class Routes:
         metrics: the exposition.
         cache: prices as bytes.
         fresh: how long answers may be kept.
+        answer: to questions; None: there are no inputs here.
     """
 
     def __init__(
@@ -79,10 +81,11 @@ class Routes:
         metrics: Callable[[], bytes],
         cache: PriceCache,
         fresh: Freshness,
+        answer: Answer | None = None,
     ) -> None:
         self._sealed = sealed
         self._service, self._hub, self._now_ms, self._metrics = service, hub, now_ms, metrics
-        self._cache, self._fresh = cache, fresh
+        self._cache, self._fresh, self._answer = cache, fresh, answer
         self._trends = Trends(service, now_ms)
         folder = Path(__file__).parent / "page"
         self._page = {name: Body((folder / name).read_bytes(), kind) for name, kind in _PAGE.items()}
@@ -104,6 +107,7 @@ class Routes:
             web.get(f"{feed}/explain", self._get_explain),
             web.get(f"{feed}/report", self._get_report),
             web.get(f"{feed}/security", self._get_security),
+            web.post(QUERY_PATH, self._post_query),
             web.get("/v1/trends", self._get_trends),
             web.get("/v1/operators", self._get_operators),
             web.get("/v1/rounds/{round}/sealed", self._get_sealed),
@@ -177,6 +181,10 @@ class Routes:
         spec, limit, targets = self._spec(request), _most(request), self._service.targets()
         read = partial(pushes_answer, feed=spec.feed, mode=spec.mode, targets=targets, limit=limit)
         return (await self._service.read_stored(read)).response(request, self._fresh.newest())
+
+    async def _post_query(self, request: web.Request) -> web.Response:
+        Query(request, ())
+        return await post_query(request, self._answer)
 
     async def _get_trends(self, request: web.Request) -> web.Response:
         span_s = int(Query(request, ("span_s",)).choice("span_s", TREND_SPANS_S))

@@ -20,6 +20,7 @@ from oracle.serve.http_gauges import HttpGauges
 from oracle.serve.interface import PriceInterface
 from oracle.serve.price_cache import PriceCache
 from oracle.serve.public_limits import PublicLimits
+from oracle.serve.questions import Answer
 from oracle.serve.ready_answers import ReadyAnswers
 from oracle.serve.request_log import RequestLog
 from oracle.serve.round_stream import RoundStream
@@ -87,6 +88,7 @@ async def serve(
     interval_s: int | None = None,
     counts: HttpGauges | None = None,
     elsewhere: Middleware | None = None,
+    answer: Answer | None = None,
 ) -> Server:
     """Start the endpoint.
 
@@ -103,6 +105,7 @@ async def serve(
         interval_s: between rounds; None: not known, and nobody keeps an answer for longer than a second.
         counts: of requests; None: nobody counts.
         elsewhere: answers what is asked of others; None: nothing is.
+        answer: to questions of one's own; None: there are no inputs here.
     """
     granted, streams = gate_limits or GateLimits(), limits or StreamLimits()
     most = connection_limit(granted.connections, open_file_limit())
@@ -120,7 +123,9 @@ async def serve(
     ready = ReadyAnswers(service, cache, fresh, now_ms, tuple(cors_origins))
     door = FrontDoor(gate, visitors, ready, dress)
     own = DoorGauges(door)
-    routes = Routes(service, hub, sealed, now_ms, metrics=lambda: metrics() + own.render(), cache=cache, fresh=fresh)
+    routes = Routes(
+        service, hub, sealed, now_ms, metrics=lambda: metrics() + own.render(), cache=cache, fresh=fresh, answer=answer
+    )
     counting = [counts.middleware()] if counts is not None else []
     inner = [] if elsewhere is None else [elsewhere]
     app = web.Application(

@@ -29,6 +29,7 @@ _HEADERS = {
 _LOG_BUDGET = LogBudget()
 ANY_ORIGIN = "*"
 KEY_HEADER = "X-API-Key"
+QUERY_PATH = "/v1/query"
 BEHIND_HEADER = "Lrt-Behind"
 """Header of an answer that depends on the newest round where that one is late: by how many seconds."""
 _NOT_FOUND, _NOT_ALLOWED = 404, 405
@@ -147,8 +148,8 @@ def nearest_feeds(name: str, known: Iterable[str]) -> str:
 
 @web.middleware
 async def error_documents(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a request with a body, and turn every failure into an error document."""
-    if request.can_read_body:
+    """Refuse a body where none is read, and turn every failure into an error document."""
+    if request.can_read_body and not (request.path == QUERY_PATH and request.method == hdrs.METH_POST):
         hint = "put everything into the path and the query"
         return HttpProblem(413, ErrorCode.BODY_REFUSED, "a request has no body here", hint).response()
     try:
@@ -175,9 +176,10 @@ def cors_preflight(origins: Sequence[str]) -> Middleware:
         is_preflight = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
         if not is_preflight or not (ANY_ORIGIN in origins or request.headers.get(hdrs.ORIGIN) in origins):
             return await handler(request)
+        is_query = request.path == QUERY_PATH
         allow = {
-            hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD",
-            hdrs.ACCESS_CONTROL_ALLOW_HEADERS: f"{hdrs.IF_NONE_MATCH}, {KEY_HEADER}",
+            hdrs.ACCESS_CONTROL_ALLOW_METHODS: hdrs.METH_POST if is_query else "GET, HEAD",
+            hdrs.ACCESS_CONTROL_ALLOW_HEADERS: f"{hdrs.CONTENT_TYPE if is_query else hdrs.IF_NONE_MATCH}, {KEY_HEADER}",
             hdrs.ACCESS_CONTROL_MAX_AGE: "600",
         }
         return web.Response(status=204, headers=allow)
@@ -218,10 +220,10 @@ def _plain(e: web.HTTPException, request: web.Request) -> HttpProblem:
             e.status, ErrorCode.UNKNOWN_PATH, f"there is nothing at {request.path}", "/openapi.json lists all paths"
         )
     if e.status == _NOT_ALLOWED:
-        allow = {"Allow": "GET, HEAD"}
-        return HttpProblem(
-            e.status, ErrorCode.METHOD_NOT_ALLOWED, f"{request.method} is not served", "everything here is GET", allow
-        )
+        is_query = request.path == QUERY_PATH
+        allow = {"Allow": hdrs.METH_POST if is_query else "GET, HEAD"}
+        hint = "a question is sent by POST" if is_query else f"everything here is GET, but for POST {QUERY_PATH}"
+        return HttpProblem(e.status, ErrorCode.METHOD_NOT_ALLOWED, f"{request.method} is not served", hint, allow)
     return HttpProblem(e.status, ErrorCode.REFUSED, e.reason)
 
 

@@ -68,12 +68,26 @@ class RoundRows:
         results = [stored_result(row[0], self.packs.plain(row[1])) for row in rows if row]
         return max(results, key=lambda r: r.round_time_s, default=None)
 
-    def results_since(self, operator: str, feed: str, first_s: int, last_s: int) -> list[tuple[bytes, Result]]:
-        """Stored bytes and results of one operator and feed, ascending, both ends included."""
+    def round_span(self, operator: str, feed: str) -> tuple[int, int] | None:
+        """The oldest and the newest round of an operator and feed that is stored with its inputs; None where none is."""
+        sql = "SELECT min(round_s), max(round_s) FROM rounds WHERE operator = ? AND feed = ?"
+        first, last = self.connection.execute(sql, (operator, feed)).fetchone()
+        return None if first is None else (int(first), int(last))
+
+    def rounds_between(self, operator: str, feed: str, first_s: int, last_s: int) -> int:
+        """How many rounds are stored of an operator and feed, both ends included; nothing of them is decoded."""
+        sql = "SELECT count(*) FROM rounds WHERE operator = ? AND feed = ? AND round_s BETWEEN ? AND ?"
+        return int(self.connection.execute(sql, (operator, feed, first_s, last_s)).fetchone()[0])
+
+    def results_since(
+        self, operator: str, feed: str, first_s: int, last_s: int, limit: int = -1
+    ) -> list[tuple[bytes, Result]]:
+        """Stored bytes and results of one operator and feed, ascending, both ends included; the first ``limit`` of them."""
         sql = (
-            "SELECT kind, body FROM rounds WHERE operator = ? AND feed = ? AND round_s BETWEEN ? AND ? ORDER BY round_s"
+            "SELECT kind, body FROM rounds WHERE operator = ? AND feed = ? AND round_s BETWEEN ? AND ?"
+            " ORDER BY round_s LIMIT ?"
         )
-        rows = self.connection.execute(sql, (operator, feed, first_s, last_s))
+        rows = self.connection.execute(sql, (operator, feed, first_s, last_s, limit))
         bodies = ((kind, self.packs.plain(body)) for kind, body in rows)
         return [(body, stored_result(kind, body)) for kind, body in bodies]
 

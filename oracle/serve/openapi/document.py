@@ -10,7 +10,7 @@ from oracle.serve.openapi.schemas import SCHEMAS
 _ERRORS = {
     "400": "a parameter is unknown, repeated or out of range",
     "404": "no such feed, round or path; the hint names the nearest feeds",
-    "405": "everything is GET",
+    "405": "everything is GET, but for a question",
     "413": "a request has no body",
     "503": "not yet: no record, no signed report, not ready; or too many long reads or connections (Retry-After)",
 }
@@ -40,6 +40,23 @@ def _get(summary: str, kind: str, *parameters: dict[str, Any], media: str = "app
     if kind == "Health":
         answers["503"] = {"description": "no; the reasons say why", "content": {media: {"schema": schema}}}
     return {"get": {"summary": summary, "parameters": list(parameters), "responses": dict(sorted(answers.items()))}}
+
+
+def _post(summary: str, asked: str, kind: str) -> dict[str, Any]:
+    described = _get(summary, kind)["get"]
+    answers = {k: v for k, v in described["responses"].items() if k != "304"}
+    problem = answers["400"]["content"]
+    answers |= {
+        "400": {
+            "description": "the question is wrong, costs too much, or asks of what is not kept",
+            "content": problem,
+        },
+        "408": {"description": "the question did not come in time", "content": problem},
+        "413": {"description": "the question is too long", "content": problem},
+        "415": {"description": "the question is no JSON", "content": problem},
+    }
+    body = {"required": True, "content": {"application/json": {"schema": ref(asked)}}}
+    return {"post": {**described, "requestBody": body, "responses": dict(sorted(answers.items()))}}
 
 
 _LIVE = _query(
@@ -88,6 +105,9 @@ DOCUMENT: dict[str, Any] = {
         f"{_PRICE_PATH}/explain": _get("every input of a round", "Explanation", *_FEED, _ROUND),
         f"{_PRICE_PATH}/report": _get("the signed report of one feed", "SignedReport", *_FEED, _TARGET),
         f"{_PRICE_PATH}/security": _get("who answers for a price with what, and what a lie costs", "Security", *_FEED),
+        "/v1/query": _post(
+            "a price by sources, method and time of one's own choice; never signed", "Query", "QueryAnswer"
+        ),
         "/v1/trends": _get("the course of all feeds at a glance", "Trends", _SPAN),
         "/v1/operators": _get("who agrees on the rounds, and who is missing", "Operators"),
         "/v1/rounds/{round}/sealed": _get("a sealed round with what proves it", "SealedRound", _SEALED, _OF_STORE),

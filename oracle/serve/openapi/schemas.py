@@ -8,6 +8,7 @@ from oracle.serve.openapi.health import HEALTH
 from oracle.serve.openapi.operators import OPERATORS, ROUND_EVENT, SEALED_ROUND
 from oracle.serve.openapi.past import CHANGES, FEED_CHANGES, FEED_PUSHES, TRENDS
 from oracle.serve.openapi.price import PRICE_ANSWER
+from oracle.serve.openapi.query import QUERY, QUERY_ANSWER, QUERY_POINT
 from oracle.serve.openapi.record import PRICE, ROLL_UP, ROUND, SEAL, SIGNED, TEXTS
 from oracle.serve.openapi.schema import Schema, flag, list_of, object_of, or_null, ref, text, whole
 from oracle.serve.openapi.security import SECURITY
@@ -59,6 +60,9 @@ SCHEMAS: dict[str, Schema] = {
     "FeedChanges": FEED_CHANGES,
     "FeedPushes": FEED_PUSHES,
     "Trends": TRENDS,
+    "Query": QUERY,
+    "QueryPoint": QUERY_POINT,
+    "QueryAnswer": QUERY_ANSWER,
     "Report": object_of(SIGNED),
     "SignedReport": object_of(
         {

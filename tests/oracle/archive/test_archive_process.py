@@ -181,11 +181,11 @@ async def test_the_command_line_reads_the_archive(here: Site, dsn: str, tmp_path
 
     code, text = await asyncio.to_thread(said, "history", "ETH/USD", "--minutes", "999999999", "--json")
     assert (code, text.count('"round":')) == (0, 2)
-    code, text = await asyncio.to_thread(said, "query", "SELECT feed, price FROM prices ORDER BY round_s")
+    code, text = await asyncio.to_thread(said, "archive-sql", "SELECT feed, price FROM prices ORDER BY round_s")
     assert (code, text.splitlines()) == (0, ["feed\tprice", *["ETH/USD\t2000.000000000000000000"] * 2])
-    code, text = await asyncio.to_thread(said, "query", "SELECT lo_from_bytea(0, 'kept?') > 0 AS made")
+    code, text = await asyncio.to_thread(said, "archive-sql", "SELECT lo_from_bytea(0, 'kept?') > 0 AS made")
     assert (code, "True" in text) == (0, True), text  # it may write even where tables may not be written
-    code, text = await asyncio.to_thread(said, "query", "SELECT count(*) AS kept FROM pg_largeobject_metadata")
+    code, text = await asyncio.to_thread(said, "archive-sql", "SELECT count(*) AS kept FROM pg_largeobject_metadata")
     assert (code, text.split()) == (0, ["kept", "0"]), "and nothing of it is kept"
-    code, text = await asyncio.to_thread(said, "query", "DELETE FROM prices")
+    code, text = await asyncio.to_thread(said, "archive-sql", "DELETE FROM prices")
     assert (code, "read-only" in text) == (1, True)

@@ -30,7 +30,7 @@ from tests.oracle.assemble.small_config import small_config
 pytestmark = pytest.mark.loopback
 NEW = "BTC/USD"
 STEPS = (
-    "observer.change", "rounds.change", "live.change", "service.change", "agreements.change", "loops.replace", "change",
+    "observer.change", "rounds.change", "live.change", "service.change", "components.questions.change", "agreements.change", "loops.replace", "change",
 )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def picture(app: App) -> list[object]:
     indicated = [r.feed for r in app.live.refresh((FEED, NEW), app.clock.now_ms())]
     return [
         indicated, faults,
-        app.resolved, dict(rounds.specs), list(rounds.specs),
+        app.resolved, app.components.questions.resolved, dict(rounds.specs), list(rounds.specs),
         [(m.name, dict(m.specs), {f: id(s) for f, s in m.states.items()}) for m in rounds.members],
         rounds.published(FEED), app.live.get(FEED), dict(app.service.specs()), app.service.record(FEED),
         [str(app.observer.observe(f, 1_000, 0)) for f in (FEED, NEW)],

@@ -1,0 +1,136 @@
+"""The answer: a price or a series with weights, rejected, spread, status and reasons; and what it does not claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from feeds.units import wad_text
+from oracle.combine.methods.registry import METHODS
+from oracle.config.resolve import reachable_groups
+from oracle.model.types import Rejected, Used
+from oracle.query.plan import QueryPlan
+from oracle.query.stored import FoldProgress, FoldTimes, QueryPoint, StoredSpan
+
+Document = dict[str, Any]
+
+
+def answer_document(
+    plan: QueryPlan,
+    span: StoredSpan,
+    times: FoldTimes,
+    points: Mapping[int, QueryPoint],
+    done: FoldProgress,
+) -> Document:
+    """The whole answer."""
+    spec = plan.spec
+    wanted = [times.to_s] if times.step_s is None else range(times.from_s, times.to_s + 1, times.step_s)
+    answers = [_point(at_s, points.get(at_s)) for at_s in wanted]
+    document: Document = {
+        "feed": spec.feed,
+        "base": spec.pair.base,
+        "quote": spec.pair.quote,
+        "mode": spec.mode.value,
+        "method": spec.method,
+        "filter": spec.outliers,
+        "window_s": spec.window_s if METHODS[spec.method].over_time is not None else None,
+        "sources": list(plan.sources),
+        "groups": list(reachable_groups(spec)),
+        "min_groups": spec.min_groups,
+        "from": times.from_s,
+        "to": times.to_s,
+        "step_s": times.step_s,
+        "signed": False,
+        "as_published": done.is_own and done.folded > 0,
+        "judged_since": done.judged_since_s,
+        "rounds": done.folded,
+        "limits": list(_limits(plan, span, times, done)),
+    }
+    return document | ({"points": answers} if times.step_s is not None else {"answer": answers[0]})
+
+
+def _limits(plan: QueryPlan, span: StoredSpan, times: FoldTimes, done: FoldProgress) -> Iterator[str]:
+    """What the answer does not claim, a sentence each."""
+    yield "nobody signed this, and no store takes it: it is this process's own computation"
+    operator, others = span.operators[0], len(span.operators) - 1
+    if others or plan.without:
+        yield f"it is made of the inputs of operator {operator} alone; what is published is what all operators agree on"
+    if not done.is_own:
+        since = done.judged_since_s or times.from_s
+        yield (
+            f"status is judged since {since}: what rules remember for longer, as slashes, drift, a learned normal deviation"
+            " or a growth of the rate, begins there too"
+        )
+        begins_s = times.from_s - plan.warm_up_s
+        if span.first_s > begins_s:
+            short_s = min(span.first_s, times.from_s) - begins_s
+            yield f"{short_s} s of the {plan.warm_up_s} s before the first price are missing, in which windows and dwells fill"
+    if times.from_s < span.first_s:
+        yield f"rounds before {span.first_s} are not kept with their inputs"
+    if done.other_specs and plan.is_own:
+        yield f"{done.other_specs} of {done.folded} rounds were made while the feed was configured otherwise; here they are judged as it is now"
+    if plan.question.wants_depth:
+        yield f"sources were chosen by their depth at {times.from_s}, and stay chosen"
+    if plan.spec.has_market and len(reachable_groups(plan.spec)) == 1:
+        yield "one group alone states the market: the status is at best watch"
+
+
+def _point(at_s: int, point: QueryPoint | None) -> Document:
+    if point is None:
+        return {"at": at_s, "round": None, "price": None, "why": "no round is stored at that time"}
+    report = point.report
+    return {
+        "at": at_s,
+        "round": point.round_s,
+        "price": _text(point.price_wad),
+        "market": _text(point.market.price_wad if point.market else 0),
+        "redemption": _text(point.redemption.price_wad if point.redemption else 0),
+        "deviation_bps": point.deviation_bps,
+        "spread_bps": report.spread_bps if report is not None and point.price_wad else None,
+        "status": point.status.word,
+        "reasons": [{"code": r.code.name, "text": r.text} for r in point.reasons],
+        "why": None if point.why is None else f"{point.why.code.name}: {point.why.text}",
+        "used": [_used(u) for a in (point.market, point.redemption) if a is not None for u in a.used],
+        "rejected": [_rejected(r) for r in point.rejected],
+    }
+
+
+def _used(used: Used) -> Document:
+    return {
+        "source": used.source,
+        "group": used.group,
+        "price": _text(used.price_wad),
+        "weight_bps": used.weight_bps,
+        "age_ms": used.age_ms,
+    }
+
+
+def _rejected(rejected: Rejected) -> Document:
+    return {"source": rejected.source, "code": rejected.code, "text": rejected.text, "price": _text(rejected.price_wad)}
+
+
+def _text(wad: int | None) -> str | None:
+    return wad_text(wad) if wad else None
+
+
+def answer_lines(document: Document) -> list[str]:
+    """An answer for people."""
+    by = f"{document['method']}, filter {document['filter'] or 'none'}, of {', '.join(document['sources']) or 'no market source'}"
+    rows = [f"{document['feed']} by {by}: not signed"]
+    for point in document.get("points") or [document["answer"]]:
+        rows += _point_lines(point, is_whole="points" not in document)
+    return [*rows, *(f"  limit: {text}" for text in document["limits"])]
+
+
+def _point_lines(point: Document, *, is_whole: bool) -> Iterator[str]:
+    if point["round"] is None:
+        yield f"{point['at']}  -  {point['why']}"
+        return
+    spread = "" if point["spread_bps"] is None else f" +- {point['spread_bps']} bps"
+    why = "; ".join([*([point["why"]] if point["why"] else ()), *(r["text"] for r in point["reasons"])])
+    yield f"{point['at']}  {point['price'] or '-':<22}{spread}  {point['status']}  {why}".rstrip()
+    if is_whole:
+        for u in point["used"]:
+            yield f"  {u['source']:<18} {u['price']:<22} weight {u['weight_bps'] / 100:.2f} %  {u['age_ms']} ms old  (group {u['group']})"
+        for r in point["rejected"]:
+            yield f"  {r['source']:<18} {r['price'] or '':<22} rejected: {r['code']}: {r['text']}"
