@@ -23,9 +23,9 @@ from oracle.model.suggest import nearest
 
 _TRACK_KEYS = frozenset({
     "name", "kind", "group", "price", "between", "depth", "share", "silent", "late", "broken", "half_spread_bps", "shifted_bps",
-    "average_s", "average_blocks", "convert", "pair", "max_age_s", "file", "time", "value", "share_column",
+    "average_s", "average_blocks", "convert", "pair", "max_age_s", "file", "time", "value", "share_column", "only",
 })  # fmt: skip
-_WITH_MORE = 3
+_PAIR, _WITH_MORE = 2, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,11 +129,16 @@ class CaseParser:
 
     def _recorded_series(self, entry: Mapping[str, Any], where: str) -> Series | None:
         """The recorded series of a track, if its file exists."""
+        only = entry.get("only")
+        if only is not None and not (isinstance(only, list) and len(only) == _PAIR):
+            self._add_problem(f"{where}.only", 'write the column and its text: only = ["file", "weETH"]')
+            return None
         if "file" not in entry or self.data is None or not (self.data / entry["file"]).is_file():
             return None
         time, value = entry.get("time", "timestamp"), entry.get("value", "price")
         try:
-            return read_series(self.data / entry["file"], time, value, entry.get("share_column"))
+            picked = None if only is None else (str(only[0]), str(only[1]))
+            return read_series(self.data / entry["file"], time, value, entry.get("share_column"), picked)
         except ValueError as e:
             self._add_problem(f"{where}.file", str(e))
             return None

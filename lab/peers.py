@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from feeds.types import Kind, Observation
@@ -32,15 +32,18 @@ class PeerStatement:
         return self.status is not Status.HALT
 
 
-class PeerRun:
-    """One design over a case. A source in another unit is converted by the design's own feed of that unit."""
+class PeerRuns:
+    """Designs over a case. A source in another unit is converted by the design's own feed of that unit."""
 
-    def __init__(self, case: Case, name: str) -> None:
+    def __init__(self, case: Case, names: Sequence[str]) -> None:
         self._case = case
-        self._runs: dict[str, Design] = {s.feed: DESIGNS[name]() for s in case.specs}
+        self._runs: dict[str, dict[str, Design]] = {n: {s.feed: DESIGNS[n]() for s in case.specs} for n in names}
+        self._converted = {s.feed for s in case.specs if any(source.convert for source in s.sources)}
 
-    def step(self, moment: Moment) -> PeerStatement:
-        """What a consumer reads after the next moment; over a stretch that is leapt over the design is asked in its last rounds."""
+    def step(self, moment: Moment) -> dict[str, PeerStatement]:
+        """What a consumer of each reads after the next moment; a stretch that is leapt over they are asked of in its last rounds."""
+        if not self._runs:
+            return {}
         if moment.rounds == 1:
             return self._round(moment)
         round_ms = self._case.round_ms
@@ -48,13 +51,19 @@ class PeerRun:
         rounds = range(first_ms, moment.last_ms + 1, round_ms)
         return [self._round(replace(moment, t_ms=t, outcomes=outcomes_at(self._case, t))) for t in rounds][-1]
 
-    def _round(self, moment: Moment) -> PeerStatement:
-        statements: dict[str, PeerStatement] = {}
-        for spec in self._case.specs:
-            design = self._runs[spec.feed]
-            price = design.step(moment.t_ms, quotes(self._case, spec, moment, statements))
-            statements[spec.feed] = PeerStatement(price_wad=price, spread_bps=design.spread_bps)
-        return statements[self._case.feed]
+    def _round(self, moment: Moment) -> dict[str, PeerStatement]:
+        case = self._case
+        same = {s.feed: quotes(case, s, moment, {}) for s in case.specs if s.feed not in self._converted}
+        out: dict[str, PeerStatement] = {}
+        for name, designs in self._runs.items():
+            statements: dict[str, PeerStatement] = {}
+            for spec in case.specs:
+                design = designs[spec.feed]
+                seen = same[spec.feed] if spec.feed in same else quotes(case, spec, moment, statements)
+                price = design.step(moment.t_ms, seen)
+                statements[spec.feed] = PeerStatement(price_wad=price, spread_bps=design.spread_bps)
+            out[name] = statements[case.feed]
+        return out
 
 
 def quotes(case: Case, spec: FeedSpec, moment: Moment, legs: Mapping[str, PeerStatement]) -> list[DesignQuote]:

@@ -16,7 +16,7 @@ from lab.designs.registry import DESIGNS
 from lab.figures import Figures
 from lab.judging import Judging, failures, refusal
 from lab.measure import OURS, Change, Meter, Outcome, change_between, own_statement
-from lab.peers import PeerRun, PeerStatement
+from lab.peers import PeerRuns, PeerStatement
 from lab.run import Moment, play
 from oracle.combine.methods.registry import METHODS
 from oracle.model.suggest import nearest
@@ -77,12 +77,12 @@ def replay(
             figures=Figures(case=case),
         )  # fmt: skip
     figures, judging, kept = Figures(case=case), Judging(case), _Kept(case)
-    peers = {name: PeerRun(case, name) for name in against}
+    peers = PeerRuns(case, against)
     meters = {name: Meter(case.truth, case.length_ms) for name in (OURS, *against)}
     found: list[Change] = []
     before: Moment | None = None
     for m in play(case, leap=leap):
-        statements = {OURS: own_statement(m), **{name: peer.step(m) for name, peer in peers.items()}}
+        statements = {OURS: own_statement(m), **peers.step(m)}
         for name, statement in statements.items():
             meters[name].add(m.t_ms, statement)
         figures.add(m)

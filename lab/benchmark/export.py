@@ -24,7 +24,7 @@ from lab.benchmark.layout import (
 )
 from lab.case import Case
 from lab.measure import OURS, own_statement
-from lab.peers import PeerRun, PeerStatement
+from lab.peers import PeerRuns, PeerStatement
 from lab.rows import RowPath
 from lab.run import outcomes_at, play
 from lab.source_series import SeriesPath
@@ -113,11 +113,12 @@ def _quotes(case: Case) -> Iterator[tuple[Any, ...]]:
 
 def write_answers(case: Case, names: Sequence[str], folder: Path) -> None:
     """Write what designs (and we, by our own name) answer to a case: FOLDER/DESIGN/CASE.csv, a row for each change."""
-    peers = {name: PeerRun(case, name) for name in names if name != OURS}
+    peers = PeerRuns(case, [name for name in names if name != OURS])
     answers: dict[str, list[tuple[int, PeerStatement]]] = {name: [] for name in names}
     for m in play(case):
+        statements = {OURS: own_statement(m), **peers.step(m)}
         for name in names:
-            statement = own_statement(m) if name == OURS else peers[name].step(m)
+            statement = statements[name]
             if not answers[name] or answers[name][-1][1] != statement:
                 answers[name].append((m.t_ms, statement))
     for name, rows in answers.items():

@@ -24,6 +24,7 @@ from lab.run import outcomes_at
 from tests.lab.command_line import document, run
 
 SOME = ("usdc-2023-03-11", "silent-socket-2025-04-13", "rebase-step", "wrseth-2025-11-04")
+SERIES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "series"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
@@ -99,6 +100,16 @@ def test_both_parts_have_honest_cases_and_attacks() -> None:
         assert len(own) >= 10
         assert any(c.honest for c in own)
         assert any(not c.honest for c in own)
+
+
+def test_there_are_fifty_cases_and_half_of_them_can_have_recorded_series() -> None:
+    found = benchmark_cases(SERIES if SERIES.is_dir() else None)
+    assert len(found) >= 50
+    texts = [(cases.CASES / f"{c.name}.toml").read_text() for c in found]
+    assert sum("\nfile = " in text for text in texts) >= 25
+    if SERIES.is_dir():
+        assert sum(c.recorded for c in found) >= 25
+    assert all("not shipped" in c.licence for c, text in zip(found, texts, strict=True) if "\nfile = " in text)
 
 
 ANSWER = "time,price,spread_bps,state\n1702652400,1.15,5,ok\n"

@@ -185,6 +185,7 @@ def test_a_wrong_case_is_refused_with_what_to_write(change: dict[str, Any], said
         ({"name": "a", "price": Decimal(1), "kind": "rate"}, "is not a kind"),
         ({"name": "a", "price": Decimal(1), "pair": "X"}, "is not a pair"),
         ({"name": "a", "price": Decimal(1), "dept": 1}, "did you mean 'depth'"),
+        ({"name": "a", "price": Decimal(1), "only": "x"}, "write the column and its text"),
         ({"name": "a", "price": Decimal(1), "broken": [[0, 5]]}, "[[from, to, seconds or code]]"),
         ({"name": "a", "price": Decimal(1), "broken": [[0, 5, "GONE"]]}, "is not an error code"),
     ],
