@@ -102,7 +102,7 @@ class _Maker:
         self._times = sorted({t for column in markets for t in column.times_ms})
         if len(self._times) < 2:  # noqa: PLR2004 - one row has no time between
             raise TableError(f"{file.name} has fewer than two rows with a price")
-        self._began = self._times[0] // MS * MS
+        self._began = -(-self._times[0] // MS) * MS  # the first round has the first row
         self._spacing_ms = usual_spacing_ms(self._times)
         self._notes = list(table.notes)
         _check_gaps(file.name, self._times)

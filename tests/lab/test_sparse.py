@@ -122,6 +122,14 @@ def test_every_row_is_looked_at(tmp_path: Path) -> None:
     assert (found.figures.worst.t_ms, found.figures.worst.bps) == (13_000, -5_000)
 
 
+def test_the_first_round_has_the_first_row_also_within_a_second(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text(f"time,price,redemption\n{BEGAN}.5,1,1\n{BEGAN + 10}.5,1,1\n{BEGAN + 20}.5,1,1\n")
+    found = replay(user_case(file), ())
+    assert [(m.t_ms, m.status, m.fresh) for m in found.moments][0] == (0, Status.OK, True)
+    assert found.figures.no_price_rounds == 0
+
+
 @pytest.mark.parametrize("spacing_s", [10, 60, 1_200, 86_400])
 def test_a_slash_is_reported_in_its_row_at_any_spacing(tmp_path: Path, spacing_s: int) -> None:
     found = played(tmp_path, ["1.05,1.05"] * 5 + ["0.945,0.945"] * 5, spacing_s)
