@@ -2,7 +2,8 @@
 
 Each source of a case stands for a beacon. A beacon set is the middle of its beacons, of an even number the mean of the middle two,
 with no least number. 0.5 % and 24 h are assumed: its feeds are offered with several thresholds, and this is the usual one of ratio
-feeds elsewhere. Source: airseeker-v2, ``src/deviation-check``.
+feeds elsewhere. A deviation may be measured against a reference instead of the value, which makes a feed near one finer; which feeds have one is not known, so
+it is left out. Source: airseeker-v2, ``src/deviation-check``.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Two is what its models of staking tokens ask for (larger assets: three to five). The circuit breaker against a reference is in its
 schema and in none of its shipped models, so it is left out; so is the mixing of exchange rates into a median of market prices.
+Freshness and expiry are set node by node; no age is too old here.
 Source: oracle-suite, ``config.hcl``, ``pkg/datapoint/graph``, ``config/relays.json``.
 """
 

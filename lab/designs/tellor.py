@@ -1,7 +1,8 @@
 """Tellor's reporter: the median of what answered, however little that is; reported when the price moved or the report is old.
 
 What a reporter reports at is its own choice (``max_price_change``, ``stale_timeout``): 0.5 % and 24 h are assumed. In its favour a
-report counts at once; its documents advise consumers to wait for disputes. Ages are ignored, as in the reporter.
+report counts at once; its documents advise consumers to wait for disputes. Ages are ignored, as in the reporter. That one source's
+zero stops a whole feed there is a defect of code, and not copied.
 Source: telliot-feeds, ``sources/price_aggregator.py``, ``reporters/customized``.
 """
 
