@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from feeds.errors import LrtOracleError
 from feeds.units import MS
 
 _DAY_MS = 86_400 * MS
@@ -40,7 +41,7 @@ DATES = "dates and times"
 _HINT = "write Unix seconds, or a date and time as 2022-05-12T06:44:00Z"
 
 
-class TableError(ValueError):
+class TableError(LrtOracleError, ValueError):
     """A file or a cell cannot be used: which, and what to write."""
 
 

@@ -21,6 +21,7 @@ import pytest
 from feeds.chains.abi import checksummed
 from oracle.serve.openapi.document import DOCUMENT
 from oracle.serve.openapi.schemas import SCHEMAS
+from oracle.serve.web import QUERY_PATH
 from oracle.sign.eip712 import Domain, recover, sealed_digest
 from oracle.storage.database import Database
 from tests.e2e.e2e_tools import PATIENCE_S
@@ -74,7 +75,7 @@ async def every_path(world: NodeWorld, plain: Lasting, relaying: Lasting) -> Non
         "/v1/prices/{base}/{quote}/changes": "", "/v1/prices/{base}/{quote}/history": "until",
         "/v1/prices/{base}/{quote}/twap": "end", "/v1/rounds/{round}/sealed": "round",
     }  # fmt: skip
-    others = {"/metrics", "/v1/stream", "/v1/rounds/stream"}
+    others = {"/metrics", "/v1/stream", "/v1/rounds/stream", QUERY_PATH}
     relayed = {f"/v1/prices/{{base}}/{{quote}}/{last}" for last in ("explain", "report", "pushes")}
     assert asked.keys() | others | relayed == DOCUMENT["paths"].keys(), "a new path: say here how a node answers it"
     round_s = await world.until_serving(plain, await world.until_serving(relaying) + 2) - 1
@@ -93,6 +94,11 @@ async def every_path(world: NodeWorld, plain: Lasting, relaying: Lasting) -> Non
         assert world.oracle.url.removeprefix("http://") in said["error"]["hint"]
         status, said, answer = await world.get(relaying.url + path)
         assert (status, answer.headers["Lrt-Told-By"]) == (200, world.oracle.url.removeprefix("http://")), path
+    for each in (plain, relaying):
+        async with world.session.post(each.url + QUERY_PATH, json={"base": "wdivETH", "quote": "ETH"}) as answer:
+            said = (await answer.json())["error"]
+            assert (answer.status, said["code"]) == (404, "not_here")
+            assert world.oracle.url.removeprefix("http://") in said["hint"]
     explained = [(await world.get(f"{p.url}{FEED}/explain?round={round_s}"))[1] for p in (world.oracle, relaying)]
     assert explained[0] == explained[1]
     for path, code in ((f"{FEED}?x=1", 400), (f"{FEED}/report?target=none", 400), ("/v1/prices/a/b/explain", 404)):
