@@ -70,7 +70,9 @@ def draw(played: Replay, file: Path) -> None:
     _format_times(distance)
     try:
         picture.savefig(file, dpi=120, metadata={"Date": None} if file.suffix == ".svg" else None)
-    except (OSError, ValueError) as e:
+    except OSError as e:
+        raise PlotError(f"{file}: {e.strerror or e}") from None
+    except ValueError as e:
         raise PlotError(f"{file}: {e}") from None
 
 

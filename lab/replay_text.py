@@ -69,7 +69,7 @@ def _figure_lines(played: Replay) -> list[str]:
         rows.append(f"  time in each status: {lasted}")
     if f.worst is not None:
         at = _time(case.began_ms + f.worst.t_ms)
-        rows.append(f"  furthest from redemption: {f.worst.bps / 100:+.2f} % at {at}")
+        rows.append(f"  furthest from redemption, of rounds with a price: {f.worst.bps / 100:+.2f} % at {at}")
     if f.first_alarm is not None and not unknown:
         alarm = f.first_alarm
         rows.append(f"  first alarm: {alarm.status.word} at {_time(case.began_ms + alarm.t_ms)}{_delay_text(played)}")

@@ -28,6 +28,7 @@ from lab.settings import with_settings
 from lab.source_series import Path, SeriesPath, SourceSeries
 from lab.table import Column, Table, header_of, read_table
 from lab.times import TableError
+from oracle.combine.methods.registry import METHODS
 from oracle.config.tables.schema import ConfigError
 from oracle.model.spec import FeedSpec, SourceSpec
 
@@ -88,8 +89,10 @@ def user_case(file: File, options: DataOptions | None = None) -> Case:
         names = column_map(options.columns, header_of(file))
         return _Maker(file, pair, names, read_table(file, names.time, names.read, options.only), options).case()
     except ConfigError as e:
-        raise UserDataError("; ".join(f"--set {p.key}: {p.text}" for p in e.problems)) from None
-    except (ValueError, OSError) as e:
+        raise UserDataError("; ".join(f"--set {p.key.removeprefix('feed.')}: {p.text}" for p in e.problems)) from None
+    except OSError as e:
+        raise UserDataError(f"{file}: {e.strerror or e}") from None
+    except ValueError as e:
         raise UserDataError(str(e)) from None
 
 
@@ -118,6 +121,8 @@ class _Maker:
         between, round_ms, stretch = options.between, options.round_s * MS, 1
         if not 1 <= options.round_s <= MOST_ROUND_S:
             raise TableError(f"rounds of {options.round_s} s: write --round from 1 to {MOST_ROUND_S}")
+        if options.stretch and (options.round_s != ROUND_S or options.between is not Between.HOLD):
+            raise TableError("--stretch makes a round of each row: leave --round and --between out")
         length_ms = self._times[-1] - self._began
         row_rounds = sorted({-(-(t - self._began) // MS) * MS for t in self._times})
         unknown = ""
@@ -138,6 +143,8 @@ class _Maker:
             self._notes.append(
                 "no level was judged: no redemption is given, write --columns redemption=COLUMN or a number"
             )
+        if any("volume" in own for own in self._names.sources.values()) and not METHODS[spec.method].of_trades:
+            self._notes.append(f"volume is not used: the method {spec.method} is not of trades")
         return Case(
             name=self._file.stem,
             title=f"{self._file.name}: one's own data",

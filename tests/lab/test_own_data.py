@@ -85,7 +85,7 @@ def test_the_first_line_says_what_is_assumed_and_the_rest_what_it_came_to(tmp_pa
     assert "  20 rows, usually 3600 s apart, times in Unix seconds" in lines
     assert "  columns: time=time,price.price=price,redemption=redemption" in lines
     assert any(line.startswith("  time in each status: ok 9 h 30 s, watch ") for line in lines)
-    assert "  furthest from redemption: -3.00 % at 2023-11-15 07:13:20" in lines
+    assert "  furthest from redemption, of rounds with a price: -3.00 % at 2023-11-15 07:13:20" in lines
     assert any(
         "first alarm: watch at 2023-11-15 07:13:50, 30 s after" in line and "up to 1 h before its row" in line
         for line in lines
@@ -135,6 +135,11 @@ def test_options_of_ones_own_data_are_refused_beside_a_case_and_wrong_ones_say_w
         ((str(file), "--set", "mode"), "write --set KEY=VALUE"),
         ((str(file), "--only", "symbol"), "write --only COLUMN=TEXT"),
         ((str(file), "--columns", "time=ts,price=one", "--rounds", "x.txt"), "rounds are written as .csv or .parquet"),
+        (
+            (str(file), "--columns", "time=ts,price=one", "--stretch", "--round", "30"),
+            "leave --round and --between out",
+        ),
+        ((str(tmp_path / "no.csv"),), "no.csv: No such file or directory"),
         (("all", "--rounds", "x.csv"), "--rounds is of one case"),
     ):
         done = run("replay", *args)

@@ -175,6 +175,8 @@ def test_bid_ask_depth_share_and_volume_are_the_sources_own(tmp_path: Path) -> N
     assert quote == (999 * 10**15, 1001 * 10**15, 500 * 10**18, 8_000)
     assert [(p.at_ms, p.volume_wad) for p in first.prints] == [(BEGAN * 1_000, 7 * 10**18)]
     assert crossed.error.code == "CROSSED"
+    assert case.own is not None
+    assert "volume is not used: the method median is not of trades" in case.own.notes
     assert "IMBALANCE" in replay(case, ()).figures.reasons
 
 
@@ -193,8 +195,8 @@ def test_a_truth_gives_error_delay_and_liquidations(tmp_path: Path) -> None:
         ("1,1,95", {"columns": "price=price,share=share,depth=5"}, "a share of 95 is more than the whole: write 0.95 for 95 %"),
         ("1,1,0.95", {"columns": "price=price,share=share"}, "is weighted by its depth, and there is none: write depth.price="),
         ("1,1,", {"columns": "price=share"}, "has fewer than two rows with a price"),
-        ("1,1,1", {"settings": {"bands.watch_dwel_s": 5}, "columns": "depth=5"}, "--set feed.bands.watch_dwel_s: unknown key; did you mean"),
-        ("1,1,1", {"settings": {"mode": "mn"}, "columns": "depth=5"}, "--set feed.mode"),
+        ("1,1,1", {"settings": {"bands.watch_dwel_s": 5}, "columns": "depth=5"}, "--set bands.watch_dwel_s: unknown key; did you mean"),
+        ("1,1,1", {"settings": {"mode": "mn"}, "columns": "depth=5"}, "--set mode"),
         ("1,1,1", {"round_s": 0, "columns": "price=price,depth=5"}, "write --round from 1 to 60"),
     ],
 )  # fmt: skip
