@@ -82,10 +82,14 @@ def designs_table(rows: Sequence[SummaryRow]) -> str:
     """The worst of each design over all cases."""
 
     def cell(worst: Worst | None) -> str:
-        return "-" if worst is None else f"{bps_text(worst.value)} ({worst.case})"
+        if worst is None or not worst.value:
+            return "-" if worst is None else bps_text(0)
+        return f"{bps_text(worst.value)} ({worst.case})"
 
     def delay(row: SummaryRow) -> str:
-        return "-" if row.delay is None else f"{row.delay.value // 1_000} s ({row.delay.case})"
+        if row.delay is None or not row.delay.value:
+            return "-" if row.delay is None else "0 s"
+        return f"{row.delay.value // 1_000} s ({row.delay.case})"
 
     head = (
         "| design | cases | worst error | cases over 1 % | outside its spread | the same while ok | longest delay | missed "

@@ -17,7 +17,7 @@ from lab.replay_text import bps_text
 from oracle.config.tables.schema import ConfigError
 from oracle.model.suggest import nearest
 
-_FORM = "{:<17} {:<9} {:>5} {:>10} {:>4} {:>9} {:>9} {:>8} {:>6} {:>5} {:>5} {:>7} {:>9}"
+_FORM = "{:<17} {:<9} {:>5} {:>10} {:>4} {:>9} {:>9} {:>8} {:>6} {:>5} {:>5} {:>7} {:>9} {:>6} {:>6}"
 USAGE_ERRORS = (BenchmarkError, ConfigError)
 
 
@@ -70,20 +70,9 @@ def scored(folder: Path, answers: Sequence[Path]) -> tuple[dict[str, Any], list[
 def score_lines(found: Sequence[Score]) -> list[str]:
     """A line for each oracle and part."""
     heads = (
-        "oracle",
-        "part",
-        "cases",
-        "error",
-        ">1%",
-        "outside",
-        "while ok",
-        "delay",
-        "missed",
-        "wrong",
-        "under",
-        "drained",
-        "alarms/yr",
-    )
+        "oracle", "part", "cases", "error", ">1%", "outside", "while ok", "delay", "missed", "wrong", "under", "drained", "alarms/yr", "open",
+        "spread",
+    )  # fmt: skip
     rows = [_FORM.format(*heads)]
     for s in found:
         for part in (*PARTS, None):
@@ -91,6 +80,7 @@ def score_lines(found: Sequence[Score]) -> list[str]:
             alarms, years = s.false_alarms(part)
             rate = f"{alarms / years:.2f}" if years else "-"
             error, excess, ok_excess = (bps_text(w.value if w else None) for w in (r.error, r.excess, r.ok_excess))
+            open_share, spread = s.published(part)
             delay = "-" if r.delay is None else f"{r.delay.value // 1_000} s"
             rows.append(
                 _FORM.format(
@@ -107,6 +97,8 @@ def score_lines(found: Sequence[Score]) -> list[str]:
                     r.under_water,
                     r.drained,
                     rate,
+                    f"{open_share:.0%}",
+                    "-" if spread is None else f"{spread:.0f}",
                 )
             )
         if s.missing:

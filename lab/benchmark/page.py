@@ -38,16 +38,18 @@ def main() -> None:
 
 
 def alarms_table(found: Sequence[Score]) -> str:
-    """False alarms of the oracles that state one: on honest data, a feed and year."""
-    rows = ["| oracle | honest feed-years | false alarms | a feed and year |", "|---|---|---|---|"]
+    """False alarms of the oracles that have states, on honest data, a feed and year; and how much was published at all."""
+    rows = [
+        "| oracle | honest feed-years | false alarms | a feed and year | published, share of all time | mean spread stated |",
+        "|---|---|---|---|---|---|",
+    ]
     for s in found:
         alarms, years = s.false_alarms()
-        states = any(c.alarms for c in s.cases)
-        rate = f"{alarms / years:.2f}" if years else "-"
+        share, spread = s.published()
+        states = any(c.alarms for c in s.cases) and years
+        told = f"{alarms} | {alarms / years:.2f}" if states else "has no states | -"
         rows.append(
-            f"| {s.name} | {years:.2f} | {alarms} | {rate} |"
-            if states
-            else f"| {s.name} | {years:.2f} | states none | - |"
+            f"| {s.name} | {years:.2f} | {told} | {share:.1%} | {'none' if spread is None else f'{spread:.0f} bps'} |"
         )
     return "\n".join(rows)
 

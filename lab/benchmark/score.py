@@ -23,11 +23,17 @@ _MOST_SPREAD = 10**12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseScore:
-    """One case: what it came to, and how often the state got worse, which in an honest case is a false alarm."""
+    """One case: what it came to, and how often the state got worse, which in an honest case is a false alarm.
+
+    ``open_ms``: for how long a price was published (there was one, and the state was not halt); ``spread_bps_ms``: the spreads stated with
+    it, each times how long it stood; None where none was stated.
+    """
 
     case: PublishedCase
     outcome: Outcome
     alarms: int
+    open_ms: int
+    spread_bps_ms: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +54,15 @@ class Score:
         honest = [s for s in self.cases if s.case.honest and part in (None, s.case.part)]
         return sum(s.alarms for s in honest), sum(s.case.length_ms for s in honest) / _YEAR_MS
 
+    def published(self, part: str | None = None) -> tuple[float, float | None]:
+        """The share of the cases' time in which a price was published, and the mean spread stated with it in bps, None: none was."""
+        own = [s for s in self.cases if part in (None, s.case.part)]
+        whole, open_ms = sum(s.case.length_ms for s in own), sum(s.open_ms for s in own)
+        stated = [s for s in own if s.spread_bps_ms is not None]
+        with_spread = sum(s.open_ms for s in stated)
+        mean = sum(s.spread_bps_ms or 0 for s in stated) / with_spread if with_spread else None
+        return (open_ms / whole if whole else 0.0, mean)
+
     def document(self) -> dict[str, Any]:
         """As JSON."""
         alarms, years = self.false_alarms()
@@ -56,7 +71,13 @@ class Score:
             "missing": list(self.missing),
             "honest": {"alarms": alarms, "feed_years": round(years, 4)},
             "cases": {
-                s.case.name: {"part": s.case.part, "alarms": s.alarms, **s.outcome.document()} for s in self.cases
+                s.case.name: {
+                    "part": s.case.part,
+                    "alarms": s.alarms,
+                    "published_share": round(s.open_ms / s.case.length_ms, 6),
+                    **s.outcome.document(),
+                }
+                for s in self.cases
             },
         }
 
@@ -92,7 +113,8 @@ def score_case(case: PublishedCase, file: Path) -> CaseScore:
     answers = _answers(file)
     meter = Meter(case.truth, case.length_ms)
     nothing = PeerStatement(price_wad=None)
-    place, t_ms, alarms = -1, 0, 0
+    place, t_ms, alarms, open_ms = -1, 0, 0, 0
+    spread: int | None = None
     status: Status | None = None
     while t_ms <= case.length_ms:
         while place + 1 < len(answers) and answers[place + 1][0] <= case.began_ms + t_ms:
@@ -103,8 +125,14 @@ def score_case(case: PublishedCase, file: Path) -> CaseScore:
         status = now.status
         following = answers[place + 1][0] - case.began_ms if place + 1 < len(answers) else FAR_MS
         change_ms = min(following, case.truth.next_change_ms(t_ms) if case.truth else FAR_MS)
-        t_ms = max(t_ms + case.round_ms, -(-change_ms // case.round_ms) * case.round_ms)
-    return CaseScore(case=case, outcome=meter.outcome(), alarms=alarms)
+        after_ms = max(t_ms + case.round_ms, -(-change_ms // case.round_ms) * case.round_ms)
+        if now.price_wad and now.is_open:
+            lasted_ms = min(after_ms, case.length_ms) - t_ms
+            open_ms += lasted_ms
+            if now.spread_bps is not None:
+                spread = (spread or 0) + now.spread_bps * lasted_ms
+        t_ms = after_ms
+    return CaseScore(case=case, outcome=meter.outcome(), alarms=alarms, open_ms=open_ms, spread_bps_ms=spread)
 
 
 def _answers(file: Path) -> Sequence[tuple[int, PeerStatement]]:

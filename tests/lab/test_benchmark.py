@@ -15,7 +15,7 @@ from lab.benchmark import layout
 from lab.benchmark.command import benchmark_cases
 from lab.benchmark.export import export, write_answers
 from lab.benchmark.layout import BenchmarkError
-from lab.benchmark.score import score, score_case
+from lab.benchmark.score import Score, score, score_case
 from lab.case import PARTS
 from lab.designs.registry import DESIGNS
 from lab.measure import OURS
@@ -177,6 +177,25 @@ def test_answers_that_are_missing_are_named_and_a_constant_is_scored_as_one(worl
     assert "constant: no answer to rebase-step" in lines
     done = run("benchmark", "answers", str(tmp_path), "--design", "pith")
     assert (done.exit_code, "did you mean 'pyth'" in done.output) == (2, True)
+
+
+def test_who_never_publishes_or_states_a_spread_of_everything_is_seen(world: Path, tmp_path: Path) -> None:
+    case = layout.read_case(world / "cases" / "usdc-2023-03-11")
+    began, half = case.began_ms // MS, case.began_ms // MS + case.length_ms // MS // 2
+    file = tmp_path / "x.csv"
+    for text, share, spread in (
+        (f"time,price,spread_bps,state\n{began},1,5,halt\n", 0.0, None),
+        (f"time,price,spread_bps,state\n{began},1,10000,ok\n", 1.0, 10_000),
+        (f"time,price,spread_bps,state\n{began},1,10,ok\n{half},1,30,ok\n", 1.0, 20),
+        (f"time,price\n{half},1\n", 0.5, None),
+    ):
+        file.write_text(text)
+        found = Score(name="x", cases=(score_case(case, file),), missing=())
+        assert found.published() == (
+            pytest.approx(share, abs=1e-3),
+            None if spread is None else pytest.approx(spread, abs=0.1),
+        )
+        assert found.document()["cases"]["usdc-2023-03-11"]["published_share"] == pytest.approx(share, abs=1e-3)
 
 
 def test_the_page_shows_every_case_with_its_licence_and_every_design_in_both_parts() -> None:
