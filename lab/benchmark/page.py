@@ -40,7 +40,7 @@ def main() -> None:
 def alarms_table(found: Sequence[Score]) -> str:
     """False alarms of the oracles that have states, on honest data, a feed and year; and how much was published at all."""
     rows = [
-        "| oracle | honest feed-years | false alarms | a feed and year | published, share of all time | mean spread stated |",
+        "| oracle | honest feed-years | false alarms | a feed and year | published, share of the time | usual spread stated |",
         "|---|---|---|---|---|---|",
     ]
     for s in found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean, median
 from typing import Any
 
 from feeds.units import WAD
@@ -55,13 +56,11 @@ class Score:
         return sum(s.alarms for s in honest), sum(s.case.length_ms for s in honest) / _YEAR_MS
 
     def published(self, part: str | None = None) -> tuple[float, float | None]:
-        """The share of the cases' time in which a price was published, and the mean spread stated with it in bps, None: none was."""
+        """Each case alike: the mean share of its time in which a price was published, and the median of the mean spreads (bps); None: none."""
         own = [s for s in self.cases if part in (None, s.case.part)]
-        whole, open_ms = sum(s.case.length_ms for s in own), sum(s.open_ms for s in own)
-        stated = [s for s in own if s.spread_bps_ms is not None]
-        with_spread = sum(s.open_ms for s in stated)
-        mean = sum(s.spread_bps_ms or 0 for s in stated) / with_spread if with_spread else None
-        return (open_ms / whole if whole else 0.0, mean)
+        shares = [s.open_ms / s.case.length_ms for s in own]
+        spreads = [s.spread_bps_ms / s.open_ms for s in own if s.spread_bps_ms is not None and s.open_ms]
+        return (mean(shares) if shares else 0.0, median(spreads) if spreads else None)
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
