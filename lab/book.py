@@ -7,7 +7,6 @@ borrow 94.5 % of the price that the oracle publishes. While the status is halt n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from feeds.units import BPS
@@ -63,16 +62,3 @@ class LendingBook:
     def harm(self) -> Harm:
         """What became of it."""
         return Harm(wrong=self._wrong, under_water=self._under_water, drained=self._drained)
-
-
-def harm(prices: Sequence[tuple[int | None, bool]], truths: Sequence[int]) -> Harm:
-    """Play the book.
-
-    Args:
-        prices: at each moment the published price (wad, None for none) and whether the lender acts on it.
-        truths: what the collateral is worth at each moment, wad.
-    """
-    book = LendingBook(truths[0], min(truths))
-    for (price, is_open), truth in zip(prices, truths, strict=True):
-        book.add(price, truth, is_open=is_open)
-    return book.harm()

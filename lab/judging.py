@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from feeds.units import wad_text
 from lab.case import Case
 from lab.expect import ExpectedStatus
-from lab.measure import Meter, change_between, own_statement
+from lab.measure import change_between
 from lab.run import Moment
 from oracle.config.resolve import resolve
 from oracle.config.sections import parse
@@ -16,15 +16,9 @@ from oracle.config.tables.schema import ConfigError
 _PLACES = 6
 
 
-def failures(case: Case, moments: Iterable[Moment]) -> list[str]:
-    """Expectations of the case that do not hold. A case about a config has no moments: it must be refused."""
-    if case.config:
-        return list(_refusal(case))
-    judging, meter = Judging(case), Meter(case.truth, case.length_ms)
-    for m in moments:
-        judging.add(m)
-        meter.add(m.t_ms, own_statement(m))
-    return judging.failures(meter.outcome().error_bps)
+def config_failures(case: Case) -> list[str]:
+    """Expectations of a case about a config that do not hold: it has no moments, it must be refused."""
+    return list(_refusal(case))
 
 
 class Judging:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 
 from feeds.units import BPS
 from lab.book import Harm, LendingBook
@@ -138,11 +136,6 @@ def own_statement(m: Moment) -> PeerStatement:
     return PeerStatement(
         price_wad=m.price_wad or None, spread_bps=m.spread_bps, status=m.status if m.price_wad else Status.HALT
     )
-
-
-def changes(moments: Iterable[Moment]) -> tuple[Change, ...]:
-    """Every change of our status."""
-    return tuple(change for a, b in pairwise(moments) if (change := change_between(a, b)) is not None)
 
 
 def change_between(before: Moment, after: Moment) -> Change | None:

@@ -14,7 +14,7 @@ from lab import case as cases
 from lab.case import Case, OwnData
 from lab.designs.registry import DESIGNS
 from lab.figures import Figures
-from lab.judging import Judging, failures, refusal
+from lab.judging import Judging, config_failures, refusal
 from lab.measure import OURS, Change, Meter, Outcome, change_between, own_statement
 from lab.peers import PeerRuns, PeerStatement
 from lab.run import Moment, play
@@ -73,7 +73,7 @@ def replay(
             raise ReplayError(f"{name!r} is not a design; {nearest(name, DESIGNS)}")
     if case.config:
         return Replay(
-            case=case, moments=(), failures=tuple(failures(case, ())), refused=tuple(refusal(case)), changes=(), designs={},
+            case=case, moments=(), failures=tuple(config_failures(case)), refused=tuple(refusal(case)), changes=(), designs={},
             figures=Figures(case=case),
         )  # fmt: skip
     figures, judging, kept = Figures(case=case), Judging(case), _Kept(case)

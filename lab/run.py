@@ -85,11 +85,6 @@ class FeedMemory:
     view: ConsumerView = field(default_factory=ConsumerView)
 
 
-def run(case: Case) -> tuple[Moment, ...]:
-    """All rounds of a case, each played, in order; those of the warm-up are played and left out."""
-    return tuple(play(case, leap=False))
-
-
 def play(case: Case, *, leap: bool = True) -> Iterator[Moment]:
     """The rounds of a case, in order; those of the warm-up are played and left out.
 

@@ -130,7 +130,7 @@ def _archived(config_path: Path, feed: str, since_ms: int) -> tuple[list[Record]
 @click.option(
     "--against", default="all", show_default=True, help="Other designs beside ours, comma separated; all or none."
 )
-@click.option("--plot", "picture", type=click.Path(path_type=Path), help="Draw one case: .png or .svg.")
+@click.option("--plot", "picture", type=click.Path(path_type=Path), help="Draw one case: .png, .svg or .pdf.")
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

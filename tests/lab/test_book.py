@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from feeds.units import WAD
-from lab.book import harm
+from tests.lab.lab_tools import harm
 
 
 def open_(*prices: float | None) -> list[tuple[int | None, bool]]:

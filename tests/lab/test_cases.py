@@ -15,14 +15,14 @@ from feeds.units import BPS, MS, WAD
 from lab import case as cases
 from lab.case_parser import stretched
 from lab.expect import Expected, ExpectedStatus
-from lab.judging import failures
-from lab.measure import changes
-from lab.run import play, play_round, run
+from lab.judging import config_failures
+from lab.run import play, play_round
 from oracle.config.tables.schema import ConfigError
 from oracle.model.state import FeedState
 from oracle.model.status import Status
 from oracle.model.types import FeedRound
 from oracle.round.step import Judged, step
+from tests.lab.lab_tools import changes, failures, run
 
 SERIES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "series"
 MATRIX = {
@@ -143,12 +143,12 @@ def test_every_expectation_can_fail(what: dict[str, Any], said: str) -> None:
 
 def test_a_config_that_would_run_fails_its_case() -> None:
     case = cases.load(cases.CASES / "cbeth-as-usd-2026-02-15.toml")
-    assert failures(case, ()) == []
+    assert config_failures(case) == []
     other = replace(case, expected=Expected(refused="never heard of it"))
-    assert "was expected" in failures(other, ())[0]
+    assert "was expected" in config_failures(other)[0]
     source = {**case.config["feeds"]["cbETH/USD"]["sources"][0], "symbol": "CBETH-USD", "pair": "cbETH/USD"}
     right = {"feeds": {"cbETH/USD": {**case.config["feeds"]["cbETH/USD"], "sources": [source]}}}
-    assert failures(replace(case, config={**case.config, **right}), ()) == [
+    assert config_failures(replace(case, config={**case.config, **right})) == [
         "the config was accepted, a refusal was expected"
     ]
 
