@@ -30,6 +30,7 @@ from lab.table import Column, Table, header_of, read_table
 from lab.times import TableError
 from oracle.combine.methods.registry import METHODS
 from oracle.config.tables.schema import ConfigError
+from oracle.judge.rules.fast_move import STANDS_WINDOWS
 from oracle.model.spec import FeedSpec, SourceSpec
 
 _KINDS = {"redemption": Kind.REDEMPTION, "supply": Kind.SUPPLY, "backing": Kind.BACKING}
@@ -37,8 +38,6 @@ _LASTING_S = 30 * 86_400
 """So long what a chain says stands without a new row."""
 _SECOND = ", again"
 _MOST_GAP_MS = 400 * 86_400 * MS
-_FAST_WINDOWS = 6
-"""A deviation from before the window of a fast move stands for so many of them."""
 _WORD = {
     Between.HOLD: "between two rows the market is taken to have stood (hold)",
     Between.INTERPOLATE: "between two rows the market is taken to have moved in a straight line (interpolate)",
@@ -136,7 +135,7 @@ class _Maker:
                 " write --between hold or interpolate to assume something"
             )
             round_ms = max(length_ms, MS)
-        elif self._spacing_ms > _FAST_WINDOWS * spec.rules.moved_s * MS and spec.rules.moved_bps:
+        elif self._spacing_ms > STANDS_WINDOWS * spec.rules.moved_s * MS and spec.rules.moved_bps:
             spec = replace(spec, rules=replace(spec.rules, moved_bps=0))
             self._notes.append(f"fast moves are not looked for: rows are {self._spacing_ms // MS} s apart")
         if not spec.has_redemption:

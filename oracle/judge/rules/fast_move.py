@@ -10,7 +10,7 @@ from oracle.model.status import Reason, Status, Why
 
 MOST_DEVIATIONS = 32
 KEPT_A_WINDOW = 16
-_STANDS_WINDOWS = 6
+STANDS_WINDOWS = 6
 """A deviation from before the window stands at its beginning for so many windows: an hour by default."""
 
 
@@ -48,5 +48,5 @@ def next_deviations(spec: FeedSpec, memory: Memory, deviation: int, now_ms: int)
 def _in_window(deviations: tuple[tuple[int, int], ...], now_ms: int, window_ms: int) -> tuple[tuple[int, int], ...]:
     """Those of the window, and the newest before it while that stands."""
     inside = tuple(d for d in deviations if d[0] >= now_ms - window_ms)
-    before = [d for d in deviations if now_ms - _STANDS_WINDOWS * window_ms <= d[0] < now_ms - window_ms]
+    before = [d for d in deviations if now_ms - STANDS_WINDOWS * window_ms <= d[0] < now_ms - window_ms]
     return (*before[-1:], *inside)
