@@ -34,8 +34,12 @@ _OK = 200
 @click.option("--filter", "outliers", help="Filter of outliers, or none; default: the feed's.")
 @click.option("--window", "window_s", type=int, help="Seconds, of a method over time.")
 @click.option("--from", "from_s", type=ROUND, help="Unix seconds; default: as --to.")
-@click.option("--to", "to_s", type=ROUND, help="Unix seconds; default: the newest round.")
+@click.option("--to", "to_s", type=ROUND, help="Unix seconds; default: now with --url, else the newest stored round.")
 @click.option("--step", "step_s", type=int, help="A price each so many seconds; default: one, at --to.")
+@click.option(
+    "--live/--stored", "live", default=None,
+    help="Of this moment (with --url, the default if no time is asked), or of the newest stored round.",
+)
 @click.option("--url", help="Ask the endpoint of a running process there instead of the database of the config.")
 @click.option(
     "--as-feed", "as_block", is_flag=True, help="Print the config block that gives the same price, and ask nothing."
@@ -46,7 +50,9 @@ def query(
     config_path: Path, /, *, pair: str, sources: tuple[str, ...], outliers: str | None, url: str | None, as_block: bool,
     as_json: bool, **plain: Any,
 ) -> None:  # fmt: skip
-    """Ask for a price by sources, method and time of your own choice, out of stored rounds; it is judged as any and never signed.
+    """Ask for a price by sources, method and time of your own choice; it is judged as any and never signed.
+
+    With --url the running process answers, of this moment if no time is asked; else the database does, of its stored rounds.
 
     Exit status: 0 there is a price, 3 the question brings none.
     """

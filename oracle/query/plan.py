@@ -40,6 +40,7 @@ class QueryPlan:
         spec: what it means to the core.
         is_own: whether that is the feed's own spec, so that the answer is what was published.
         sources: the market sources that are used.
+        interval_s: between two rounds.
         without: sources, groups and venues that the operator whose rounds are read does not use.
     """
 
@@ -48,6 +49,7 @@ class QueryPlan:
     spec: FeedSpec
     is_own: bool
     sources: tuple[str, ...]
+    interval_s: int
     without: tuple[str, ...] = ()
 
     @property
@@ -108,6 +110,7 @@ def planned(
         spec=subset(spec, without),
         is_own=spec == own,
         sources=tuple(n for n in names if n not in without),
+        interval_s=resolved.config.oracle.round_interval_s,
         without=tuple(without),
     )
 
