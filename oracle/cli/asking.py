@@ -33,6 +33,7 @@ _OK = 200
 @click.option("--method", help="How sources become one price; default: the feed's.")
 @click.option("--filter", "outliers", help="Filter of outliers, or none; default: the feed's.")
 @click.option("--window", "window_s", type=int, help="Seconds, of a method over time.")
+@click.option("--dust", help="Leave out trades of fewer base units, of a method of trades.")
 @click.option("--from", "from_s", type=ROUND, help="Unix seconds; default: as --to.")
 @click.option("--to", "to_s", type=ROUND, help="Unix seconds; default: now with --url, else the newest stored round.")
 @click.option("--step", "step_s", type=int, help="A price each so many seconds; default: one, at --to.")
@@ -107,9 +108,9 @@ def _of_database(config_path: Path, question: PriceQuestion) -> dict[str, Any]:
     from oracle.query.plan import QueryLimits, planned
 
     resolved = checked_config(config_path)
-    planned(resolved, question)  # what is wrong with the words is said without a database
+    feed = planned(resolved, question).spec.feed  # what is wrong with the words is said without a database
     limits = QueryLimits(rounds=_MOST_ROUNDS, points=_MOST_POINTS, cpu_ms=_MOST_CPU_MS)
-    database = open_database(config_path, question.feed_name)
+    database = open_database(config_path, feed)
     return asyncio.run(ask(resolved, question, DirectRounds(database), limits))
 
 

@@ -119,7 +119,8 @@ def _point(at_s: int, point: QueryPoint | None) -> Document:
         "reasons": [{"code": r.code.name, "text": r.text} for r in point.reasons],
         "why": None if point.why is None else f"{point.why.code.name}: {point.why.text}",
         "used": [_used(u) for a in (point.market, point.redemption) if a is not None for u in a.used],
-        "rejected": [_rejected(r, point.ages_ms.get(r.source)) for r in point.rejected],
+        "rejected": [_rejected(r) for r in point.rejected],
+        "inputs": [{"source": i.source, "kind": i.kind.value, "age_ms": i.age_ms, "fault": i.fault} for i in point.inputs],
         "legs": [_leg(leg, point.at_ms) for leg in point.legs],
     }
 
@@ -134,14 +135,8 @@ def _used(used: Used) -> Document:
     }
 
 
-def _rejected(rejected: Rejected, age_ms: int | None) -> Document:
-    return {
-        "source": rejected.source,
-        "code": rejected.code,
-        "text": rejected.text,
-        "price": _text(rejected.price_wad),
-        "age_ms": age_ms,
-    }
+def _rejected(rejected: Rejected) -> Document:
+    return {"source": rejected.source, "code": rejected.code, "text": rejected.text, "price": _text(rejected.price_wad)}
 
 
 def _leg(leg: Leg, at_ms: int) -> Document:
@@ -180,8 +175,12 @@ def _point_lines(point: Document, *, is_whole: bool) -> Iterator[str]:
         for u in point["used"]:
             yield f"  {u['source']:<18} {u['price']:<22} weight {u['weight_bps'] / 100:.2f} %  {u['age_ms']} ms old  (group {u['group']})"
         for r in point["rejected"]:
-            age = "" if r["age_ms"] is None else f"{r['age_ms']} ms old  "
-            yield f"  {r['source']:<18} {r['price'] or '':<22} {age}rejected: {r['code']}: {r['text']}"
+            yield f"  {r['source']:<18} {r['price'] or '':<22} rejected: {r['code']}: {r['text']}"
+        told = {x["source"] for x in (*point["used"], *point["rejected"])}
+        for i in point["inputs"]:
+            if i["source"] not in told:
+                said = i["fault"] or f"{i['age_ms']} ms old"
+                yield f"  {i['source']:<18} {said}  ({i['kind']})"
         for leg in point["legs"]:
             age = "no price" if leg["price"] is None else f"{leg['price']:<22} {leg['age_ms']} ms old"
             yield f"  {leg['feed']:<18} {age}  {leg['status']}  (converted by)"

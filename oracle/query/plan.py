@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from feeds.types import Kind
+from feeds.units import wad_text
 from oracle.combine.methods.registry import METHODS
 from oracle.combine.methods.trade_window import TradeBlock
 from oracle.config.resolve import ResolvedConfig, reachable_groups, resolve_feed, subset
@@ -15,6 +16,7 @@ from oracle.model.spec import FeedSpec
 from oracle.model.suggest import nearest
 from oracle.query.question import BAD_QUERY, TOO_COSTLY, PriceQuestion, QuestionRefused
 from oracle.query.sources import KnownSource, chosen
+from oracle.query.tokens import symbol_of
 
 _FADED = 20
 """After so many half-lives a millionth of an exponential average is left of what was before."""
@@ -86,6 +88,7 @@ def planned(
     Raises:
         QuestionRefused: it cannot be answered, why, and what to ask instead.
     """
+    question = _by_symbols(resolved, question)
     own = _feed_of(resolved, question)
     section = resolved.config.feeds[own.feed]
     plans = [p for p in resolved.sources if p.feed == own.feed]
@@ -115,6 +118,12 @@ def planned(
     )
 
 
+def _by_symbols(resolved: ResolvedConfig, question: PriceQuestion) -> PriceQuestion:
+    """The question with symbols in place of contracts."""
+    base, quote = (symbol_of(resolved.config.catalog, t) for t in (question.base, question.quote))
+    return replace(question, base=base, quote=quote)
+
+
 def _feed_of(resolved: ResolvedConfig, question: PriceQuestion) -> FeedSpec:
     """The feed whose inputs are taken."""
     name, pair = question.feed_name, f"{question.base}/{question.quote}"
@@ -137,6 +146,14 @@ def _check_trades(own: FeedSpec, question: PriceQuestion) -> None:
         text = f"{question.method} is made of trades, and the rounds of {own.feed} keep none, for its own method is {own.method}"
         fit = ", ".join(sorted(n for n, m in METHODS.items() if not m.of_trades))
         raise QuestionRefused(BAD_QUERY, text, f"ask a feed whose method is of trades, or by one of {fit}")
+    if question.dust is None:
+        return
+    if asked is not None and not asked.of_trades:
+        text = f"dust leaves out trades, and {question.method or own.method} is made of quotes"
+        raise QuestionRefused(BAD_QUERY, text, "leave dust out, or ask by a method of trades")
+    if question.dust < own.tuning.dust:
+        text = f"trades of less than {wad_text(own.tuning.dust)} are not kept of {own.feed}"
+        raise QuestionRefused(BAD_QUERY, text, "write that or more")
 
 
 def _section(section: FeedSection, question: PriceQuestion, left: tuple[object, ...]) -> FeedSection:
@@ -146,6 +163,8 @@ def _section(section: FeedSection, question: PriceQuestion, left: tuple[object, 
         "window_s": question.window_s,
     }
     written = {k: v for k, v in changes.items() if v is not None}
+    if question.dust is not None:
+        section = replace(section, tuning=replace(section.tuning, dust=question.dust))
     return replace(section, **written, sources=left)  # type: ignore[arg-type]
 
 
@@ -169,7 +188,9 @@ def _faults(error: ConfigError, feed: str) -> Iterator[str]:
         yield str(problem).removeprefix(f'feeds."{feed}"').removeprefix(".")
 
 
-def check_cost(rounds: int, from_s: int, to_s: int, step_s: int | None, limits: QueryLimits) -> None:
+def check_cost(
+    rounds: int, from_s: int, to_s: int, step_s: int | None, limits: QueryLimits, warm_up_s: int = 0
+) -> None:
     """Refuse what would take too long, before anything of it is read.
 
     Raises:
@@ -184,6 +205,7 @@ def check_cost(rounds: int, from_s: int, to_s: int, step_s: int | None, limits: 
             f"write step_s = {least} or more, or ask a shorter time",
         )
     if rounds > limits.rounds:
-        span_s = (to_s - from_s) * limits.rounds // rounds
-        text = f"{rounds} rounds would be folded, the warm-up among them, and {limits.rounds} is the most"
-        raise QuestionRefused(TOO_COSTLY, text, f"ask a time of about {span_s} s, or offline with lrt-oracle query")
+        span_s = (to_s - from_s + warm_up_s) * limits.rounds // rounds - warm_up_s
+        text = f"{rounds} rounds would be folded, those of the {warm_up_s} s before among them, and {limits.rounds} is the most"
+        asks = f"ask a time of about {span_s} s" if span_s > 0 else "ask a shorter window_s"
+        raise QuestionRefused(TOO_COSTLY, text, f"{asks}, or offline with lrt-oracle query")

@@ -50,13 +50,14 @@ class SourceSelector:
 class PriceQuestion:
     """What is asked. What is left out is as the feed has it."""
 
-    base: str = field(metadata=required("the token"))
-    quote: str = field(metadata=required("its unit"))
+    base: str = field(metadata=required("the token, or its contract as `ethereum:0x...`"))
+    quote: str = field(metadata=required("its unit, likewise"))
     feed: str | None = key(None, "the feed of that pair whose inputs and judge are taken, where there are several")
     sources: tuple[SourceSelector, ...] = ()
     method: str | None = key(None, "how sources become one price")
     filter: str | None = key(None, "filter of outliers, or `none`")
     window_s: int | None = key(None, "of a method over time", least=1, most=_DAY_S)
+    dust: int | None = key(None, "trades of fewer base units are left out, of a method of trades", least=0, wad=True)
     from_s: int | None = key(None, "Unix seconds; by default `to_s`", least=1, most=_MOST_S)
     to_s: int | None = key(None, "Unix seconds; by default now", least=1, most=_MOST_S)
     step_s: int | None = key(None, "a price each so many seconds from `from_s` on; without it one, at `to_s`", least=1)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import thread_time_ns
 
-from feeds.types import Observation, Outcome
+from feeds.types import Failure, Kind, Outcome
 from feeds.units import MS, Wad
 from oracle.model.canonical_json import digest
 from oracle.model.spec import RULES_VERSION, FeedSpec
@@ -65,10 +65,20 @@ class FoldProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueryInput:
+    """What a source said. ``age_ms``: of its observation; None where there is none, for ``fault``."""
+
+    source: str
+    kind: Kind
+    age_ms: int | None
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueryPoint:
     """The newest round of one step, or a moment (``round_s`` None). ``price_wad``: 0 where it brought none; ``why`` then says why not.
 
-    ``ages_ms``: of each source that stated anything. ``legs``: the feeds that it was converted by.
+    ``inputs``: of all its sources. ``legs``: the feeds that they were converted by.
     """
 
     round_s: int | None
@@ -81,7 +91,7 @@ class QueryPoint:
     market: Aggregate | None
     redemption: Aggregate | None
     rejected: tuple[Rejected, ...]
-    ages_ms: Mapping[str, int]
+    inputs: tuple[QueryInput, ...]
     legs: tuple[Leg, ...]
     why: Reason | None = None
 
@@ -224,12 +234,13 @@ def _point(
     spec: FeedSpec, done: Judged | Result, said: Sequence[Outcome], known: Mapping[str, Leg], at_ms: int,
     round_s: int | None,
 ) -> QueryPoint:  # fmt: skip
-    ages = {o.source: max(0, at_ms - o.observed_at_ms) for o in said if isinstance(o, Observation)}
+    outcomes = {o.source: o for o in said}
+    inputs = tuple(_input(outcomes[s.name], s.kind, at_ms) for s in spec.sources if s.name in outcomes)
     legs = tuple(_legs(spec, known).values())
     if isinstance(done, Abstained):
         return QueryPoint(
             round_s=round_s, at_ms=at_ms, price_wad=Wad(0), report=done.kept, status=done.status, deviation_bps=None,
-            reasons=done.reasons, market=None, redemption=None, rejected=done.rejected, ages_ms=ages, legs=legs,
+            reasons=done.reasons, market=None, redemption=None, rejected=done.rejected, inputs=inputs, legs=legs,
             why=Reason(code=done.why, text=done.text),
         )  # fmt: skip
     is_fresh = not done.report.repeats_prices
@@ -238,5 +249,11 @@ def _point(
     return QueryPoint(
         round_s=round_s, at_ms=at_ms, price_wad=price, report=done.report, status=done.verdict.status,
         deviation_bps=done.verdict.deviation_bps, reasons=done.verdict.reasons, market=done.market,
-        redemption=done.redemption, rejected=tuple(r for a in parts for r in a.rejected), ages_ms=ages, legs=legs,
+        redemption=done.redemption, rejected=tuple(r for a in parts for r in a.rejected), inputs=inputs, legs=legs,
     )  # fmt: skip
+
+
+def _input(outcome: Outcome, kind: Kind, at_ms: int) -> QueryInput:
+    if isinstance(outcome, Failure):
+        return QueryInput(source=outcome.source, kind=kind, age_ms=None, fault=str(outcome.error))
+    return QueryInput(source=outcome.source, kind=kind, age_ms=max(0, at_ms - outcome.observed_at_ms), fault=None)

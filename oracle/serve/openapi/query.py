@@ -18,19 +18,20 @@ _SELECTOR = object_of(
 )
 QUERY = object_of(
     {
-        "base": text("the token"),
-        "quote": text("its unit"),
+        "base": text("the token, or its contract: ethereum:0x..."),
+        "quote": text("its unit, likewise"),
         "feed": text("the feed of that pair whose inputs and judge are taken; BASE/QUOTE by default"),
         "sources": list_of(_SELECTOR),
         "method": text("how sources become one price; the feed's by default"),
         "filter": text("of outliers, or none; the feed's by default"),
         "window_s": whole("of a method over time"),
+        "dust": text("decimal: trades of fewer base units are left out, of a method of trades"),
         "from_s": whole("Unix seconds; to_s by default"),
         "to_s": whole("Unix seconds; now by default"),
         "step_s": whole("a price each so many seconds; one, at to_s, by default"),
         "live": flag("true: of this moment, the default if no time is asked; false: of the newest stored round"),
     },
-    optional=("feed", "sources", "method", "filter", "window_s", "from_s", "to_s", "step_s", "live"),
+    optional=("feed", "sources", "method", "filter", "window_s", "dust", "from_s", "to_s", "step_s", "live"),
 )
 _USED = object_of(
     {
@@ -47,7 +48,14 @@ _REJECTED = object_of(
         "code": text("why"),
         "text": text("why, as a sentence"),
         "price": text("that it stated", nullable=True),
+    }
+)
+_INPUT = object_of(
+    {
+        "source": text("name"),
+        "kind": text("what it states: market, redemption, reference, supply, backing or open"),
         "age_ms": whole("of its observation; null: it has none", nullable=True),
+        "fault": text("why it has none", nullable=True),
     }
 )
 _LEG = object_of(
@@ -67,6 +75,7 @@ _FOLDED = {
     "reasons": list_of(REASON),
     "used": list_of(_USED),
     "rejected": list_of(_REJECTED),
+    "inputs": list_of(_INPUT),
     "legs": list_of(_LEG),
 }
 QUERY_POINT: Schema = object_of(
