@@ -84,7 +84,7 @@ async def ask(
     elif question.wants_depth:
         depths = await read(partial(depths_at, feed=feed, at_s=times.from_s))
     without = next((o.without for o in resolved.config.operators if o.name == operator), ())
-    plan = planned(resolved, question, without=without, depths=depths)
+    plan = planned(resolved, question, operator=operator, without=without, depths=depths)
     start = await read(
         partial(
             start_of,
@@ -95,7 +95,9 @@ async def ask(
             warm_up_s=plan.warm_up_s,
         )
     )
-    check_cost(start.rounds, times.from_s, times.to_s, question.step_s, most, plan.warm_up_s)
+    check_cost(
+        start.rounds, start.asked, from_s=times.from_s, to_s=times.to_s, step_s=question.step_s, limits=most
+    )
     folding = partial(_folded, read, partial(fold, operator=operator, spec=plan.spec, at_once=most.at_once), most)
     begun = FoldProgress(next_s=start.first_s, state=start.state, is_own=start.is_own)
     points, done = await folding(times, begun, start.rounds)

@@ -74,6 +74,7 @@ def planned(
     resolved: ResolvedConfig,
     question: PriceQuestion,
     *,
+    operator: str = "",
     without: Sequence[str] = (),
     depths: Mapping[str, int] | None = None,
 ) -> QueryPlan:
@@ -82,7 +83,8 @@ def planned(
     Args:
         resolved: the checked config.
         question: what is asked.
-        without: what the operator does not use whose rounds are read.
+        operator: whose rounds are read; "": not known yet.
+        without: what it does not use.
         depths: of the market sources at the question's beginning; None: not known yet, and nothing is left out for it.
 
     Raises:
@@ -96,8 +98,8 @@ def planned(
     known = [KnownSource.of(p, s) for p, s in kinds if p.spec.kind is Kind.MARKET]
     names = chosen(known, question.sources, depths)
     if question.sources and (absent := [k.name for k in known if k.name in names and {k.name, k.group} & set(without)]):
-        text = f"the operator whose rounds are read does not use {', '.join(absent)}"
-        raise QuestionRefused(BAD_QUERY, text, "leave it out, or ask another operator")
+        text = f"the answer is of the inputs of operator {operator}, and operator {operator} does not use {', '.join(absent)}"
+        raise QuestionRefused(BAD_QUERY, text, "leave it out, or ask another operator's endpoint")
     _check_trades(own, question)
     left = tuple(s for p, s in kinds if p.spec.kind is not Kind.MARKET or p.spec.name in names)
     asked = _section(section, question, left)
@@ -189,9 +191,17 @@ def _faults(error: ConfigError, feed: str) -> Iterator[str]:
 
 
 def check_cost(
-    rounds: int, from_s: int, to_s: int, step_s: int | None, limits: QueryLimits, warm_up_s: int = 0
+    rounds: int, asked: int, *, from_s: int, to_s: int, step_s: int | None, limits: QueryLimits
 ) -> None:
     """Refuse what would take too long, before anything of it is read.
+
+    Args:
+        rounds: that would be folded.
+        asked: those among them of the time that is asked of; the others are the warm-up.
+        from_s: its beginning.
+        to_s: its end.
+        step_s: between two prices.
+        limits: of cost.
 
     Raises:
         QuestionRefused: with what to ask instead.
@@ -205,7 +215,8 @@ def check_cost(
             f"write step_s = {least} or more, or ask a shorter time",
         )
     if rounds > limits.rounds:
-        span_s = (to_s - from_s + warm_up_s) * limits.rounds // rounds - warm_up_s
-        text = f"{rounds} rounds would be folded, those of the {warm_up_s} s before among them, and {limits.rounds} is the most"
-        asks = f"ask a time of about {span_s} s" if span_s > 0 else "ask a shorter window_s"
+        left = limits.rounds - (rounds - asked)
+        text = f"{rounds} rounds would be folded, {rounds - asked} of them as a warm-up, and {limits.rounds} is the most"
+        span_s = (to_s - from_s) * left // asked if left > 0 and asked else 0
+        asks = f"ask a time of about {span_s} s" if span_s else "ask a window_s or a method that looks back less far"
         raise QuestionRefused(TOO_COSTLY, text, f"{asks}, or offline with lrt-oracle query")

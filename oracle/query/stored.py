@@ -33,10 +33,14 @@ class StoredSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldStart:
-    """Where a fold begins. ``is_own``: at a checkpoint of the same spec, so that it comes to what was published."""
+    """Where a fold begins. ``is_own``: at a checkpoint of the same spec, so that it comes to what was published.
+
+    ``rounds``: that are folded; ``asked``: those of them that are not the warm-up.
+    """
 
     first_s: int
     rounds: int
+    asked: int
     state: FeedState
     is_own: bool
 
@@ -155,7 +159,8 @@ def start_of(
         if first is not None and _made_by(first, digest(spec)):
             (since_s, state), at_checkpoint = known, True
     rounds = stored.rounds_between(operator, feed, since_s, times.to_s)
-    return FoldStart(first_s=since_s, rounds=rounds, state=state, is_own=at_checkpoint)
+    asked = stored.rounds_between(operator, feed, max(since_s, times.from_s), times.to_s)
+    return FoldStart(first_s=since_s, rounds=rounds, asked=asked, state=state, is_own=at_checkpoint)
 
 
 def fold(

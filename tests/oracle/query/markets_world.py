@@ -33,7 +33,9 @@ OF_TRADES = {"window_s": 120, "max_age_s": 30}
 _LAG_MS, _SPACING_MS = 500, 3_100
 
 
-def table(path: Path | str = "x.db", operators: Sequence[str] = ()) -> dict[str, Any]:
+def table(
+    path: Path | str = "x.db", operators: Sequence[str] = (), without: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
     """Ether and the coin that it is also quoted in, a staked token on exchanges, a restaked one in pools, two stable coins."""
 
     def source(venue: str, symbol: str, **more: str) -> dict[str, str]:
@@ -58,12 +60,10 @@ def table(path: Path | str = "x.db", operators: Sequence[str] = ()) -> dict[str,
         "feeds": sections,
     }
     if operators:
-        made["operators"] = [{"name": n, "keyfile": f"{n}.json"} for n in operators]
+        made["operators"] = [
+            {"name": n, "keyfile": f"{n}.json", "journal": f"{n}.journal", "without": list((without or {}).get(n, ()))} for n in operators
+        ]
     return made
-
-
-def world(path: Path | str = "x.db") -> ResolvedConfig:
-    return resolve(parse(table(path)))
 
 
 LEVELS = {
@@ -107,19 +107,20 @@ class Markets:
     Args:
         path: of its database.
         without: what each operator here does not use, by name.
-        resolved: its config.
+        limits: of its database.
 
     Attributes:
+        resolved: its config.
         silent: sources that say nothing.
         asked_after: after which times trades of each feed were wanted for a moment.
     """
 
     def __init__(
-        self, path: Path, without: Mapping[str, Sequence[str]] | None = None, resolved: ResolvedConfig | None = None
+        self, path: Path, without: Mapping[str, Sequence[str]] | None = None, limits: DatabaseLimits | None = None
     ) -> None:
-        self.path, self.resolved = path, resolved or world(path)
+        self.path, self.resolved = path, resolve(parse(table(path, tuple(without or ()), without)))
         operators = without or {"a": ()}
-        self.database = Database(path, DatabaseLimits(checkpoint_every=20))
+        self.database = Database(path, limits or DatabaseLimits(checkpoint_every=20))
         specs = self.resolved.specs
         members = [
             Member(n, {f: subset(s, w) for f, s in specs.items()}, {f: FeedState() for f in specs})
