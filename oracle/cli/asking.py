@@ -38,7 +38,9 @@ _OK = 200
 @click.option("--to", "to_s", type=ROUND, help="Unix seconds; default: now with --url, else the newest stored round.")
 @click.option("--step", "step_s", type=int, help="A price each so many seconds; default: one, at --to.")
 @click.option(
-    "--live/--stored", "live", default=None,
+    "--live/--stored",
+    "live",
+    default=None,
     help="Of this moment (with --url, the default if no time is asked), or of the newest stored round.",
 )
 @click.option("--url", help="Ask the endpoint of a running process there instead of the database of the config.")

@@ -120,7 +120,9 @@ def _point(at_s: int, point: QueryPoint | None) -> Document:
         "why": None if point.why is None else f"{point.why.code.name}: {point.why.text}",
         "used": [_used(u) for a in (point.market, point.redemption) if a is not None for u in a.used],
         "rejected": [_rejected(r) for r in point.rejected],
-        "inputs": [{"source": i.source, "kind": i.kind.value, "age_ms": i.age_ms, "fault": i.fault} for i in point.inputs],
+        "inputs": [
+            {"source": i.source, "kind": i.kind.value, "age_ms": i.age_ms, "fault": i.fault} for i in point.inputs
+        ],
         "legs": [_leg(leg, point.at_ms) for leg in point.legs],
     }
 

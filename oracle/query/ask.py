@@ -95,9 +95,7 @@ async def ask(
             warm_up_s=plan.warm_up_s,
         )
     )
-    check_cost(
-        start.rounds, start.asked, from_s=times.from_s, to_s=times.to_s, step_s=question.step_s, limits=most
-    )
+    check_cost(start.rounds, start.asked, from_s=times.from_s, to_s=times.to_s, step_s=question.step_s, limits=most)
     folding = partial(_folded, read, partial(fold, operator=operator, spec=plan.spec, at_once=most.at_once), most)
     begun = FoldProgress(next_s=start.first_s, state=start.state, is_own=start.is_own)
     points, done = await folding(times, begun, start.rounds)

@@ -190,9 +190,7 @@ def _faults(error: ConfigError, feed: str) -> Iterator[str]:
         yield str(problem).removeprefix(f'feeds."{feed}"').removeprefix(".")
 
 
-def check_cost(
-    rounds: int, asked: int, *, from_s: int, to_s: int, step_s: int | None, limits: QueryLimits
-) -> None:
+def check_cost(rounds: int, asked: int, *, from_s: int, to_s: int, step_s: int | None, limits: QueryLimits) -> None:
     """Refuse what would take too long, before anything of it is read.
 
     Args:
@@ -216,7 +214,9 @@ def check_cost(
         )
     if rounds > limits.rounds:
         left = limits.rounds - (rounds - asked)
-        text = f"{rounds} rounds would be folded, {rounds - asked} of them as a warm-up, and {limits.rounds} is the most"
+        text = (
+            f"{rounds} rounds would be folded, {rounds - asked} of them as a warm-up, and {limits.rounds} is the most"
+        )
         span_s = (to_s - from_s) * left // asked if left > 0 and asked else 0
         asks = f"ask a time of about {span_s} s" if span_s else "ask a window_s or a method that looks back less far"
         raise QuestionRefused(TOO_COSTLY, text, f"{asks}, or offline with lrt-oracle query")

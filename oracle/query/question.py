@@ -61,7 +61,9 @@ class PriceQuestion:
     from_s: int | None = key(None, "Unix seconds; by default `to_s`", least=1, most=_MOST_S)
     to_s: int | None = key(None, "Unix seconds; by default now", least=1, most=_MOST_S)
     step_s: int | None = key(None, "a price each so many seconds from `from_s` on; without it one, at `to_s`", least=1)
-    live: bool | None = key(None, "one price of this moment, of what a running process holds; by default if no time is asked")
+    live: bool | None = key(
+        None, "one price of this moment, of what a running process holds; by default if no time is asked"
+    )
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What is wrong with the keys together: the key, and what to write."""

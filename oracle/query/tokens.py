@@ -21,7 +21,9 @@ def symbol_of(catalog: Catalog, written: str) -> str:
         return written
     shown = repr(written[:_SHOWN])
     if chain not in catalog.chains:
-        raise QuestionRefused(BAD_QUERY, f"{shown}: {chain[:_SHOWN]!r} is no chain", nearest(chain[:_SHOWN], catalog.chains))
+        raise QuestionRefused(
+            BAD_QUERY, f"{shown}: {chain[:_SHOWN]!r} is no chain", nearest(chain[:_SHOWN], catalog.chains)
+        )
     try:
         place = address(where)
     except ValueError as e:
@@ -29,4 +31,6 @@ def symbol_of(catalog: Catalog, written: str) -> str:
     for known in (*catalog.tokens.values(), *catalog.units.values()):
         if (text := known.address.get(chain)) is not None and address(text) == place:
             return known.symbol
-    raise QuestionRefused(BAD_QUERY, f"{shown} is no token of the catalogue", "write its symbol, as a feed of the config has it")
+    raise QuestionRefused(
+        BAD_QUERY, f"{shown} is no token of the catalogue", "write its symbol, as a feed of the config has it"
+    )

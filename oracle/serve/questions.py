@@ -21,7 +21,7 @@ from oracle.serve.history import HistoryReaders
 from oracle.serve.web import Body, HttpProblem
 
 MOST_BYTES = 16_384
-_BODY_S = 5.0
+BODY_S = 5.0
 _AT_ONCE = 4
 _CODES = {BAD_QUERY: ErrorCode.BAD_QUERY, TOO_COSTLY: ErrorCode.QUERY_TOO_COSTLY, NOT_KEPT: ErrorCode.NOT_KEPT}
 
@@ -105,13 +105,13 @@ async def _body(request: web.Request) -> bytes:
     """The whole body, within bytes and time."""
     read = bytearray()
     try:
-        async with asyncio.timeout(_BODY_S):
+        async with asyncio.timeout(BODY_S):
             async for part in request.content.iter_any():
                 read += part
                 if len(read) > MOST_BYTES:
                     text = f"a question has at most {MOST_BYTES} bytes"
                     raise HttpProblem(413, ErrorCode.BODY_REFUSED, text, "name fewer sources")
     except TimeoutError:
-        text = f"the question did not come within {_BODY_S:g} s"
+        text = f"the question did not come within {BODY_S:g} s"
         raise HttpProblem(408, ErrorCode.BODY_REFUSED, text, "send it at once") from None
     return bytes(read)

@@ -61,7 +61,8 @@ def table(
     }
     if operators:
         made["operators"] = [
-            {"name": n, "keyfile": f"{n}.json", "journal": f"{n}.journal", "without": list((without or {}).get(n, ()))} for n in operators
+            {"name": n, "keyfile": f"{n}.json", "journal": f"{n}.journal", "without": list((without or {}).get(n, ()))}
+            for n in operators
         ]
     return made
 

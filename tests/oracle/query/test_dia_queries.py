@@ -62,7 +62,11 @@ class Tape:
 
     def block(self, end_s: int, size_s: int, venues: Sequence[str]) -> list[Traded]:
         """The trades of the last seconds before a time, in their order; without venues those of all."""
-        told = [t for t in self._told if (not venues or t.market in venues) and t.at_ms <= end_s * MS < t.at_ms + size_s * MS]
+        told = [
+            t
+            for t in self._told
+            if (not venues or t.market in venues) and t.at_ms <= end_s * MS < t.at_ms + size_s * MS
+        ]
         return sorted(told, key=lambda t: (t.at_ms, t.market))
 
 
@@ -189,7 +193,9 @@ def test_a_restaked_token_is_priced_by_pools_that_are_named_by_their_address(pro
         found = process.asked(f"{WEETH}/ETH", to_s=TO, method="median", sources=[{"pool": address}])
         assert found["sources"] == [f"uniswap_v3 WETH/weETH {fee}"]
         assert found["answer"]["price"] == wad_text(stated[found["sources"][0]])
-    both = process.asked("weETH/ETH", to_s=TO, method="median", filter="none", sources=[{"pool": p} for p in POOLS.values()])
+    both = process.asked(
+        "weETH/ETH", to_s=TO, method="median", filter="none", sources=[{"pool": p} for p in POOLS.values()]
+    )
     assert both["answer"]["price"] == wad_text(median([stated[f"uniswap_v3 WETH/weETH {fee}"] for fee in POOLS]))
     assert both["answer"]["redemption"] == wad_text(stated["rate"])
 

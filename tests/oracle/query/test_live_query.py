@@ -123,7 +123,9 @@ def test_what_a_live_answer_does_not_remember_is_said(tmp_path: Path, process: M
     late = process.asked("USDT/USD", process.moments(later_ms=100_000), method="twap_arithmetic")
     gap = f"no round is stored between {process.round_s} and {process.round_s + 100}"
     assert any(gap in text for text in late["limits"])
-    assert not any("no round is stored" in t for t in process.asked("USDT/USD", process.moments(later_ms=900))["limits"])
+    assert not any(
+        "no round is stored" in t for t in process.asked("USDT/USD", process.moments(later_ms=900))["limits"]
+    )
 
 
 def test_of_stored_rounds_an_answer_says_so_and_live_is_refused_where_there_is_no_process(process: Markets) -> None:

@@ -139,7 +139,9 @@ def test_cost_is_counted_before_anything_is_folded(stored: Any) -> None:
 def test_the_reader_s_seconds_are_bounded_part_by_part(stored: Any) -> None:
     """With no millisecond allowed the first part is read, and nothing after it."""
     path, resolved, _ = stored
-    with pytest.raises(QuestionRefused, match=r"7 of \d\d rounds took \d+ ms, and -1 is the most: ask a shorter time") as e:
+    with pytest.raises(
+        QuestionRefused, match=r"7 of \d\d rounds took \d+ ms, and -1 is the most: ask a shorter time"
+    ) as e:
         asked(path, resolved, SERIES, QueryLimits(at_once=7, cpu_ms=-1))
     assert e.value.code == TOO_COSTLY
 

@@ -50,10 +50,15 @@ def test_a_source_in_another_unit_is_converted_by_the_leg_of_each_round(process:
 def test_the_block_of_a_converted_question_gives_the_same_price_from_the_same_inputs(
     process: Markets, pair: str
 ) -> None:
-    question = {"method": "dia_vwap", "sources": [{"venue": v} for v in ("binance", "coinbase", "bybit", "kraken")[::-1]]}
+    question = {
+        "method": "dia_vwap",
+        "sources": [{"venue": v} for v in ("binance", "coinbase", "bybit", "kraken")[::-1]],
+    }
     question["sources"] = [s for s in question["sources"] if s["venue"] in str(process.resolved.specs[pair].sources)]
     base, _, quote = pair.partition("/")
-    block = tomllib.loads(as_feed(planned(process.resolved, parsed({"base": base, "quote": quote, **question}))))["feeds"]
+    block = tomllib.loads(as_feed(planned(process.resolved, parsed({"base": base, "quote": quote, **question}))))[
+        "feeds"
+    ]
     whole = table(process.path, ("b", "a"))
     both = resolve(parse({**whole, "feeds": whole["feeds"] | block}))
     assert f"{pair}#asked" in both.specs
