@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MOST_ROUNDS, _MOST_POINTS, _MOST_CPU_MS = 2_000_000, 200_000, 3_600_000
 """Of a command, which keeps nobody waiting but who has started it."""
 _MOST_BYTES = 64 << 20
-_OK = 200
+_OK, _PATH = 200, "/v1/query"
 
 
 @click.command()
@@ -90,6 +90,10 @@ def _selector(text: str) -> dict[str, str]:
     parts = [part.partition("=") for part in text.split(",")]
     if not all(key and mark and value for key, mark, value in parts):
         raise Exit(f"--source {text!r}: write KEY=VALUE[,KEY=VALUE], as venue=kraken", ExitCode.USAGE)
+    keys = [key.strip() for key, _, _ in parts]
+    for twice in sorted({k for k in keys if keys.count(k) > 1}):
+        why = f"{twice} is written twice, and all of it must be true of a source: write --source again for another one"
+        raise Exit(f"--source {text!r}: {why}", ExitCode.USAGE)
     return {key.strip(): value.strip() for key, _, value in parts}
 
 
@@ -120,7 +124,9 @@ async def _of_endpoint(url: str, document: dict[str, Any]) -> dict[str, Any]:
     """The answer of a running process."""
     import aiohttp
 
-    where = f"{url.rstrip('/')}/v1/query"
+    if not url.startswith(("http://", "https://")):
+        raise Exit(f"--url {url!r}: write http:// or https:// before it", ExitCode.USAGE)
+    where = f"{url.rstrip('/').removesuffix(_PATH)}{_PATH}"
     try:
         async with aiohttp.ClientSession() as session, session.post(where, json=document) as answer:
             body = await answer.content.read(_MOST_BYTES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from feeds.units import wad_text
@@ -10,23 +11,29 @@ from oracle.combine.methods.registry import METHODS
 from oracle.config.resolve import reachable_groups
 from oracle.model.types import Leg, Rejected, Used
 from oracle.query.plan import QueryPlan
-from oracle.query.stored import FoldProgress, FoldTimes, QueryPoint, StoredSpan
+from oracle.query.stored import FoldProgress, FoldTimes, QueryPoint
 
 Document = dict[str, Any]
-
-
 _MANY = 3
 """Rounds that are missing one after the other are said from so many intervals on, as where an endpoint is behind."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whose:
+    """The operator whose inputs are read, "" for none; whether it is the only one here; its first round that is kept."""
+
+    operator: str
+    alone: bool
+    first_s: int | None
+
+
 def answer_document(
     plan: QueryPlan,
-    span: StoredSpan | None,
+    whose: Whose,
     times: FoldTimes,
     points: Mapping[int, QueryPoint],
     done: FoldProgress,
     *,
-    operator: str,
     is_live: bool,
 ) -> Document:
     """The whole answer."""
@@ -50,30 +57,28 @@ def answer_document(
         "live": is_live,
         "computed_at_ms": points[times.to_s].at_ms if is_live else None,
         "signed": False,
-        "operator": operator or None,
+        "operator": whose.operator or None,
         "as_published": done.is_own and done.folded > 0 and not is_live,
         "judged_since": done.judged_since_s,
         "judged_until": done.newest_s,
         "rounds": done.folded,
-        "limits": list(_limits(plan, span, times, done, operator=operator, is_live=is_live)),
+        "limits": list(_limits(plan, whose, times, done, is_live=is_live)),
     }
     return document | ({"points": answers} if times.step_s is not None else {"answer": answers[0]})
 
 
-def _limits(
-    plan: QueryPlan, span: StoredSpan | None, times: FoldTimes, done: FoldProgress, *, operator: str, is_live: bool
-) -> Iterator[str]:
+def _limits(plan: QueryPlan, whose: Whose, times: FoldTimes, done: FoldProgress, *, is_live: bool) -> Iterator[str]:
     """What the answer does not claim, a sentence each."""
     yield "nobody signed this, and no store takes it: it is this process's own computation"
     if is_live:
         yield "it is of one moment and of no round: the next observation may change it, and the next round come to another price"
     elif plan.question.is_of_now:
         yield f"it is of round {times.to_s}, the newest that is stored, and not of this moment: ask a running process for that, with --url"
-    if plan.without or (span is not None and len(span.operators) > 1):
-        yield f"it is made of the inputs of operator {operator} alone; what is published is what all operators agree on"
-    yield from _of_memory(plan, span, times, done, is_live=is_live)
-    if span is not None and times.from_s < span.first_s:
-        yield f"rounds before {span.first_s} are not kept with their inputs"
+    if plan.without or not whose.alone:
+        yield f"it is made of the inputs of operator {whose.operator} alone; what is published is what all operators agree on"
+    yield from _of_memory(plan, whose, times, done, is_live=is_live)
+    if whose.first_s is not None and times.from_s < whose.first_s:
+        yield f"rounds before {whose.first_s} are not kept with their inputs"
     if done.other_specs and plan.is_own:
         yield f"{done.other_specs} of {done.folded} rounds were made while the feed was configured otherwise; here they are judged as it is now"
     if plan.question.wants_depth:
@@ -82,9 +87,7 @@ def _limits(
         yield "one group alone states the market: the status is at best watch"
 
 
-def _of_memory(
-    plan: QueryPlan, span: StoredSpan | None, times: FoldTimes, done: FoldProgress, *, is_live: bool
-) -> Iterator[str]:
+def _of_memory(plan: QueryPlan, whose: Whose, times: FoldTimes, done: FoldProgress, *, is_live: bool) -> Iterator[str]:
     """What the rounds before have left, and what they have not."""
     if is_live and not done.folded:
         yield "no round of the time before is stored: windows are empty, and what must last to count, as a depeg, cannot have lasted yet"
@@ -96,7 +99,7 @@ def _of_memory(
         )
         begins_s = times.from_s - plan.warm_up_s
         short_s = min(since, times.from_s) - begins_s
-        if short_s > plan.interval_s or (span is not None and span.first_s > begins_s):
+        if short_s > plan.interval_s or (whose.first_s is not None and whose.first_s > begins_s):
             yield f"{short_s} s of the {plan.warm_up_s} s before the first price are missing, in which windows and dwells fill"
     if done.gap_s >= _MANY * plan.interval_s:
         until_s = done.gap_from_s + done.gap_s

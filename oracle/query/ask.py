@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
 
 from feeds.units import MS
 from oracle.config.resolve import ResolvedConfig
-from oracle.query.answer import Document, answer_document
-from oracle.query.plan import QueryLimits, check_cost, planned
+from oracle.query.answer import Document, Whose, answer_document
+from oracle.query.plan import QueryLimits, QueryPlan, check_cost, planned
 from oracle.query.question import BAD_QUERY, NOT_KEPT, TOO_COSTLY, PriceQuestion, QuestionRefused
 from oracle.query.sources import depths_of
 from oracle.query.stored import (
@@ -74,17 +74,17 @@ async def ask(
         text = "live is what a running process holds now, and this is a database alone"
         raise QuestionRefused(BAD_QUERY, text, "ask the process with --url, or leave live out")
     feed, now = plan.spec.feed, moments if question.is_of_now else None
-    names = tuple(o.name for o in resolved.config.operators)
-    span = await read(partial(survey, feed=feed, operators=names))
+    without = {o.name: o.without for o in resolved.config.operators}
+    spans = await read(partial(survey, feed=feed, operators=tuple(without)))
+    span = _read_span(plan, spans, without)
     times = _stored_times(question, feed, span) if now is None else _moment_times(now)
-    operator = span.operators[0] if span is not None else next(iter(names), "")
+    operator = span.operator if span is not None else next(iter(without), "")
     depths = None
     if question.wants_depth and now is not None:
         depths = depths_of(now.inputs(feed, 0).outcomes)
     elif question.wants_depth:
         depths = await read(partial(depths_at, feed=feed, at_s=times.from_s))
-    without = next((o.without for o in resolved.config.operators if o.name == operator), ())
-    plan = planned(resolved, question, operator=operator, without=without, depths=depths)
+    plan = planned(resolved, question, operator=operator, without=without.get(operator, ()), depths=depths)
     start = await read(
         partial(
             start_of,
@@ -107,7 +107,14 @@ async def ask(
         part = await read(partial(fold_moment, spec=plan.spec, progress=done, now=inputs))
         points, done = dict(part.points), part.progress
         times = FoldTimes(from_s=inputs.now_ms // MS, to_s=inputs.now_ms // MS)
-    return answer_document(plan, span, times, points, done, operator=operator, is_live=now is not None)
+    whose = Whose(operator=operator, alone=len(spans) <= 1, first_s=span.first_s if span is not None else None)
+    return answer_document(plan, whose, times, points, done, is_live=now is not None)
+
+
+def _read_span(plan: QueryPlan, spans: Sequence[StoredSpan], without: Mapping[str, Sequence[str]]) -> StoredSpan | None:
+    """The rounds that are read: of those who make rounds now the first one's who uses all sources that were chosen."""
+    newest = [s for s in spans if s.newest_s == spans[0].newest_s]
+    return next((s for s in newest if plan.is_whole(without.get(s.operator, ()))), newest[0] if newest else None)
 
 
 def _moment_times(now: LiveMoments) -> FoldTimes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from feeds.types import Kind
 from feeds.units import wad_text
+from oracle.combine.methods.ema import CurveEma, PythEma
 from oracle.combine.methods.registry import METHODS
 from oracle.combine.methods.trade_window import TradeBlock
 from oracle.config.resolve import ResolvedConfig, reachable_groups, resolve_feed, subset
@@ -54,6 +55,11 @@ class QueryPlan:
     interval_s: int
     without: tuple[str, ...] = ()
 
+    def is_whole(self, without: Sequence[str]) -> bool:
+        """Whether none of the sources that were chosen is among those that an operator does not use."""
+        chosen_ones = [s for s in self.spec.sources if s.name in self.sources]
+        return not self.question.sources or not any({s.name, s.group} & set(without) for s in chosen_ones)
+
     @property
     def warm_up_s(self) -> int:
         """How long before the first price the fold begins, so that windows are full and no dwell is cut short."""
@@ -62,7 +68,7 @@ class QueryPlan:
         window_s = spec.window_s + spec.tuning.shift_s if method.over_time is not None else 0
         if isinstance(method.over_time, TradeBlock) and method.over_time.averaged:
             window_s *= 2 * spec.tuning.points
-        elif method.over_time is not None and not method.of_trades:
+        elif isinstance(method.over_time, CurveEma | PythEma):
             window_s = max(window_s, _FADED * spec.tuning.half_life_s)
         recent_s = spec.tuning.recent_s if spec.outliers == "recent" else 0
         pools_s = max((s.average_s for s in spec.sources), default=0)

@@ -12,6 +12,7 @@ from oracle.model.keys import key, required
 
 _MOST_S = (1 << 32) - 1
 _DAY_S = 86_400
+_ROOT = "query"
 MOST_SELECTORS = 64
 
 
@@ -99,7 +100,7 @@ def parsed(document: Any) -> PriceQuestion:
         QuestionRefused: with every fault, each with its key and what to write.
     """
     problems: list[Problem] = []
-    made = build(PriceQuestion, document, "query", problems)
+    made = build(PriceQuestion, document, _ROOT, problems)
     if made is None or problems:
-        raise QuestionRefused(BAD_QUERY, "; ".join(str(p) for p in problems))
+        raise QuestionRefused(BAD_QUERY, "; ".join(str(p).removeprefix(f"{_ROOT}.") for p in problems))
     return made

@@ -24,9 +24,9 @@ _NS_PER_MS = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSpan:
-    """What is kept of a feed. ``operators``: those that have rounds here, the one that is read first."""
+    """What is kept of a feed of one operator."""
 
-    operators: tuple[str, ...]
+    operator: str
     first_s: int
     newest_s: int
 
@@ -125,22 +125,22 @@ class FoldTimes:
         return at_s if number >= 0 and at_s <= self.to_s else None
 
 
-def survey(stored: RoundRows, *, feed: str, operators: Sequence[str] = ()) -> StoredSpan | None:
-    """What is kept of a feed; None where nothing is.
+def survey(stored: RoundRows, *, feed: str, operators: Sequence[str] = ()) -> tuple[StoredSpan, ...]:
+    """What is kept of a feed, of each operator that has rounds here.
 
     Args:
         stored: the rounds.
         feed: its id.
-        operators: in the order of the config. The one with the newest round is read, of several the first of these: one that
+        operators: in the order of the config. Those with the newest round come first, of several in this order: one that
             makes no rounds any more is not asked for the price of now.
     """
-    spans = {name: span for name in stored.operators(feed) if (span := stored.round_span(name, feed)) is not None}
-    if not spans:
-        return None
     place = {name: number for number, name in enumerate(operators)}
-    ranked = sorted(spans, key=lambda name: (-spans[name][1], place.get(name, len(place)), name))
-    first_s, newest_s = spans[ranked[0]]
-    return StoredSpan(operators=tuple(ranked), first_s=first_s, newest_s=newest_s)
+    spans = [
+        StoredSpan(operator=name, first_s=span[0], newest_s=span[1])
+        for name in stored.operators(feed)
+        if (span := stored.round_span(name, feed)) is not None
+    ]
+    return tuple(sorted(spans, key=lambda s: (-s.newest_s, place.get(s.operator, len(place)), s.operator)))
 
 
 def depths_at(stored: RoundRows, *, feed: str, at_s: int) -> dict[str, int]:

@@ -28,9 +28,10 @@ def symbol_of(catalog: Catalog, written: str) -> str:
         place = address(where)
     except ValueError as e:
         raise QuestionRefused(BAD_QUERY, f"{shown} is no chain:address: {e}") from None
-    for known in (*catalog.tokens.values(), *catalog.units.values()):
-        if (text := known.address.get(chain)) is not None and address(text) == place:
-            return known.symbol
+    known = {s: k.address for s, k in catalog.tokens.items()} | {s: k.address for s, k in catalog.units.items()}
+    for symbol, places in known.items():
+        if chain in places and address(places[chain]) == place:
+            return symbol
     raise QuestionRefused(
         BAD_QUERY, f"{shown} is no token of the catalogue", "write its symbol, as a feed of the config has it"
     )

@@ -73,7 +73,7 @@ def test_time_goes_on_for_the_judge_between_the_newest_round_and_the_moment(tmp_
     process = markets(tmp_path, 10)
     process.silent = {"binance", "okx"}
     process.play(10, 4)
-    question = {"method": "median"}
+    question: dict[str, Any] = {"method": "median"}
     assert process.asked("USDC/USDT", **question)["answer"]["status"] == "ok"
     found = process.asked("USDC/USDT", process.moments(later_ms=9_000), **question)["answer"]
     assert (found["status"], found["price"]) == ("ok", None)
@@ -106,7 +106,7 @@ def test_a_trade_counts_once_also_if_rounds_are_made_while_the_question_is_answe
 
 def test_sources_are_chosen_by_their_depth_of_now(process: Markets) -> None:
     """That of coinbase becomes less with the time."""
-    deep = {"sources": [{"min_depth": "58"}], "method": "dia_vwap"}
+    deep: dict[str, Any] = {"sources": [{"min_depth": "58"}], "method": "dia_vwap"}
     assert "coinbase" in process.asked("ETH/USD", from_s=S0, to_s=process.round_s, **deep)["sources"]
     now = process.asked("ETH/USD", process.moments(later_ms=300), **deep)["sources"]
     assert now == ["kraken", "gemini", "binance"]

@@ -79,8 +79,13 @@ def test_of_several_operators_the_first_of_the_config_is_read_and_named(process:
     other = resolve(parse(table(process.path, operators=("a", "b"), without={"a": ["coinbase"]})))
     left = process.asked("ETH/USD", resolved=other)
     assert (left["operator"], left["sources"]) == ("a", ["kraken", "gemini", "binance"])
+    for moments in (None, process.moments(later_ms=3_000)):
+        by_name = process.asked("ETH/USD", moments, resolved=other, sources=[{"name": "coinbase"}])
+        assert (by_name["operator"], by_name["sources"]) == ("b", ["coinbase"]), "of those who use what is chosen"
+        assert [u["source"] for u in by_name["answer"]["used"]] == ["coinbase"]
+    none = resolve(parse(table(process.path, ("a", "b"), {"a": ["coinbase"], "b": ["kraken"]})))
     with pytest.raises(QuestionRefused, match=r"operator a does not use coinbase: leave it out"):
-        process.asked("ETH/USD", resolved=other, sources=[{"name": "coinbase"}])
+        process.asked("ETH/USD", resolved=none, sources=[{"name": "coinbase"}, {"name": "kraken"}])
 
 
 def test_an_operator_that_makes_no_rounds_any_more_is_not_asked_for_the_newest(tmp_path: Path) -> None:
