@@ -32,7 +32,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Markets:
 
 
 def test_a_source_in_another_unit_is_converted_by_the_leg_of_each_round(process: Markets) -> None:
-    found = process.asked("ETH/USD", method="median", filter="none", sources=[{"venue": "binance"}], **{"to_s": END})
+    found = process.asked("ETH/USD", method="median", filter="none", sources=[{"venue": "binance"}], to_s=END)
     (source,) = (s for s in process.resolved.specs["ETH/USD"].sources if s.name == "binance")
     dollar = process.asked("USDT/USD", to_s=END)["answer"]["price"]
     (leg,) = found["answer"]["legs"]
