@@ -93,7 +93,7 @@ def test_an_operator_that_makes_no_rounds_any_more_is_not_asked_for_the_newest(t
     Markets(tmp_path / "o.db", {"a": ()}).play(0, 3)
     after = Markets(tmp_path / "o.db", {"b": ()})
     after.play(3, 3)
-    found = after.asked("USDT/USD")
+    found = after.asked("USDT/USD", resolved=resolve(parse(table(after.path, ("a", "b")))))
     assert (found["operator"], found["answer"]["round"]) == ("b", S0 + 5 * INTERVAL_S)
 
 

@@ -177,10 +177,11 @@ async def test_a_question_that_does_not_come_is_given_up(database: Path, monkeyp
         reader, writer = await asyncio.open_connection("127.0.0.1", URL(client.server.url).port)
         head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 40\r\n\r\n"
         writer.write(head.encode() + b'{"base"')
-        answer = await reader.readuntil(b"}}")
+        async with asyncio.timeout(60):
+            answer = await reader.readuntil(b"}}")
+            assert await reader.read() == b"", "what comes later is no request"
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b"the question did not come within 0.2 s" in answer
-        assert await reader.read() == b"", "what comes later is no request"
         writer.close()
         assert (await client.get(PATH, "POST", json=PAIR))[0] == 200
 
