@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
+
 from feeds.types import Observation, Quote, Tick, TradeTick, VenueTrade
-from feeds.units import MS, WAD, Wad
+from feeds.units import MS, WAD, Wad, wad_text
 from oracle.app import App
 from oracle.audit.recompute import verify
 from oracle.build import build
 from oracle.config.resolve import resolve
 from oracle.config.sections import parse
+from oracle.runtime.clock import Clock
 from tests.oracle.oracle_build import T0
 
 FEED = "ETH/USD"
@@ -49,5 +52,27 @@ async def test_each_trade_is_in_one_round_and_its_rounds_recompute(tmp_path: Pat
         checks = list(verify(app.database, FEED, T0 // MS + 40))
         assert checks
         assert all(check.ok for check in checks), checks
+    finally:
+        await components.close()
+
+
+async def test_a_live_question_is_answered_of_what_the_process_holds_now_each_trade_once(tmp_path: Path) -> None:
+    """Through the process as it is built: its tables, its rounds, its readers in another process."""
+    sources = [{"type": v, "symbol": s} for v, s in SYMBOLS.items()]
+    feed = {"sources": sources, "method": "dia_vwapir", "window_s": 600}
+    config = resolve(parse({"oracle": {"database": str(tmp_path / "o.db")}, "feeds": {FEED: feed}}))
+    components = build(config, environ={}, clock=Clock(lambda: T0 + 34_000, lambda: 0))
+    try:
+        app = App(components)
+        for k in (1, 2):
+            hear(app, k, T0 + k * 10_000)
+            await app.round(T0 // MS + k * 10)
+        hear(app, 3, T0 + 33_000)
+        question = {"base": "ETH", "quote": "USD", "method": "dia_vwap", "sources": [{"venue": "kraken"}]}
+        found = orjson.loads((await components.questions.answer(question)).payload)
+        assert (found["live"], found["computed_at_ms"], found["rounds"]) == (True, T0 + 34_000, 2)
+        (used,) = found["answer"]["used"]
+        assert (used["source"], used["age_ms"]) == ("kraken", 1_000)
+        assert found["answer"]["price"] == wad_text((4 * 2_000 + 0 + 1 + 2 + 3) * WAD // 4)
     finally:
         await components.close()
