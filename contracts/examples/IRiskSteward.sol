@@ -60,8 +60,10 @@ interface IRiskSteward {
     event Disarmed(address indexed asset, uint256 indexed rule, uint256 seen, uint32 round);
     /// @notice The guardian put off what was armed: it does not act before `until`.
     event PutOff(address indexed asset, uint256 indexed rule, uint256 until);
-    /// @notice A rule acted. `ltvBefore` 0: it did not change it. `froze` false: it did not freeze, or others had.
-    event Acted(address indexed asset, uint256 indexed rule, uint256 ltvBefore, bool froze);
+    /// @notice A rule acts: `Changed` says what all that act in this poke change.
+    event Acted(address indexed asset, uint256 indexed rule);
+    /// @notice What a poke changed in Aave. `ltvBefore` 0: it was 0, or no rule asked for it. `froze` false: the same.
+    event Changed(address indexed asset, uint256 ltvBefore, bool froze);
     /// @notice The feed is ok again, so that a rule that acted may act anew. What it did stays until it is restored.
     event Ended(address indexed asset, uint256 indexed rule);
     /// @notice From here on pokes see ok: anybody may restore after the market's calmS, if nothing else is seen until then.

@@ -95,17 +95,13 @@ contract RiskSteward is IRiskSteward {
 
     /// @notice Hold the rules of an asset against its newest record: arm, disarm, act. Anybody may, as often as they like.
     /// @return changed whether it did anything: a keeper asks by a call first
-    function poke(address asset) public returns (bool changed) {
+    function poke(address asset) external returns (bool changed) {
         Market storage market = markets[asset];
         (uint256 seen, uint32 round) = _seen(market, asset);
-        Rule[] storage rules_ = rules[asset];
-        for (uint256 i; i < rules_.length; ++i) changed = _poke(market, rules_[i], asset, i, seen, round) || changed;
-        bool calm = seen & CALM != 0 && (market.termsBefore != 0 || market.froze);
-        if (calm != (market.calmSince != 0)) {
-            changed = true;
-            (market.calmSince, market.calmRound) = calm ? (uint40(block.timestamp), round) : (0, 0);
-            if (calm) emit Calm(asset, block.timestamp);
-        }
+        bool zeroLtv;
+        bool freeze;
+        (changed, zeroLtv, freeze) = _follow(market, asset, seen, round);
+        if (zeroLtv || freeze) _act(market, asset, zeroLtv, freeze);
     }
 
     /// @notice Put off a rule that is armed by `putOffS`. Its clock runs on. It may be put off anew only as long again after that:
@@ -123,9 +119,9 @@ contract RiskSteward is IRiskSteward {
     /// @notice Restore what the steward changed, exactly: the guardian once the feed is ok, anybody after calmS of it. Refused for
     ///         all of it if anybody else has changed any of it meanwhile.
     function restore(address asset) external {
-        poke(asset);
         Market storage market = markets[asset];
         (uint256 seen, uint32 round) = _seen(market, asset);
+        _follow(market, asset, seen, round); // no rule acts on ok, and on all else this reverts
         (uint48 before, bool froze) = (market.termsBefore, market.froze);
         if (before == 0 && !froze) revert NothingToRestore(asset);
         bool twice = market.calmS != 0 && round != market.calmRound; // two records say it, not one
@@ -133,9 +129,9 @@ contract RiskSteward is IRiskSteward {
         if (seen & CALM == 0 || !(anybody || msg.sender == guardian)) revert NotCalm(asset);
         if (!_stands(market, pool.getConfiguration(asset))) revert ChangedSince(asset);
         _forget(market);
+        emit Restored(asset, before & LTV, froze);
         if (froze) configurator.setReserveFreeze(asset, false);
         if (before != 0) _setLtv(asset, before & LTV, before);
-        emit Restored(asset, before & LTV, froze);
     }
 
     /// @notice The rules of an asset, with where they stand.
@@ -143,45 +139,66 @@ contract RiskSteward is IRiskSteward {
         return rules[asset];
     }
 
-    /// @dev Before a delay is over the rule must be met by a second record too. In a silence nothing is met but silence, and
-    ///      nothing else is disarmed: what nobody sees neither goes on nor ends.
-    function _poke(Market storage market, Rule storage rule, address asset, uint256 i, uint256 seen, uint32 round)
+    /// @dev Move every rule and the calm on; what there is to do is left to the caller.
+    function _follow(Market storage market, address asset, uint256 seen, uint32 round)
         private
-        returns (bool changed)
+        returns (bool changed, bool zeroLtv, bool freeze)
+    {
+        Rule[] storage rules_ = rules[asset];
+        for (uint256 i; i < rules_.length; ++i) {
+            Rule storage rule = rules_[i];
+            (bool moved, bool acts) = _move(rule, asset, i, seen, round);
+            changed = changed || moved;
+            zeroLtv = zeroLtv || (acts && rule.zeroLtv);
+            freeze = freeze || (acts && rule.freeze);
+        }
+        bool calm = seen & CALM != 0 && (market.termsBefore != 0 || market.froze);
+        if (calm != (market.calmSince != 0)) {
+            changed = true;
+            (market.calmSince, market.calmRound) = calm ? (uint40(block.timestamp), round) : (0, 0);
+            if (calm) emit Calm(asset, block.timestamp);
+        }
+    }
+
+    /// @dev Once a delay is over a second record must meet the rule too. In a silence nothing is met but silence, and nothing
+    ///      else is disarmed: what nobody sees neither goes on nor ends.
+    function _move(Rule storage rule, address asset, uint256 i, uint256 seen, uint32 round)
+        private
+        returns (bool moved, bool acts)
     {
         if (rule.done) {
-            if (seen & CALM == 0) return false;
+            if (seen & CALM == 0) return (false, false);
             (rule.done, rule.since) = (false, 0);
             emit Ended(asset, i);
-            return true;
+            return (true, false);
         }
         if (rule.when & seen == 0) {
-            if (rule.since == 0 || seen == SILENT) return false;
+            if (rule.since == 0 || seen == SILENT) return (false, false);
             rule.since = 0;
             emit Disarmed(asset, i, seen, round);
-            return true;
+            return (true, false);
         }
         bool another = round != rule.round;
         if (rule.since == 0 || (seen == SILENT && another)) {
-            (rule.since, rule.round, changed, another) = (uint40(block.timestamp), round, true, false);
+            (rule.since, rule.round, moved, another) = (uint40(block.timestamp), round, true, false);
             emit Armed(asset, i, seen, round, block.timestamp + rule.delayS);
         }
         bool early = block.timestamp < uint256(rule.since) + rule.delayS || block.timestamp < rule.putOffUntil;
-        if (early || !(another || seen == SILENT || rule.delayS == 0)) return changed;
+        if (early || !(another || seen == SILENT || rule.delayS == 0)) return (moved, false);
         rule.done = true;
-        _act(market, rule, asset, i);
-        return true;
+        emit Acted(asset, i);
+        return (true, true);
     }
 
     /// @dev Only what is not so already. Loan-to-value first: later versions of Aave keep one for themselves while they freeze.
-    function _act(Market storage market, Rule storage rule, address asset, uint256 i) private {
+    function _act(Market storage market, address asset, bool zeroLtv, bool freeze) private {
         uint256 data = pool.getConfiguration(asset);
         if (!_stands(market, data)) _forget(market);
-        uint256 ltv = rule.zeroLtv ? data & LTV : 0;
-        bool freezes = rule.freeze && data & FROZEN == 0;
+        uint256 ltv = zeroLtv ? data & LTV : 0;
+        bool freezes = freeze && data & FROZEN == 0;
         if (ltv != 0) market.termsBefore = uint48(data);
         if (freezes) market.froze = true;
-        emit Acted(asset, i, ltv, freezes);
+        emit Changed(asset, ltv, freezes);
         if (ltv != 0) _setLtv(asset, 0, data);
         if (freezes) configurator.setReserveFreeze(asset, true);
     }

@@ -111,7 +111,9 @@ class StewardModel:
         return ""
 
     def restore(self, now_s: int, *, guardian: bool) -> str:
-        """A refusal undoes the poke too, which is then as if it had not been."""
+        """A refusal undoes the poke too, which is then as if it had not been; what such a poke would change is not restored."""
+        if self.before is None and not self.froze:
+            return "NothingToRestore"
         before = deepcopy(vars(self))
         self.poke(now_s)
         error = self._refusal(now_s, guardian)
@@ -124,8 +126,6 @@ class StewardModel:
         return ""
 
     def _refusal(self, now_s: int, guardian: bool) -> str:
-        if self.before is None and not self.froze:
-            return "NothingToRestore"
         poke = self.seen(now_s)
         long = self.calm and now_s >= self.calm[0].at_s + CALM_S and poke.round_s != self.calm[0].round_s
         if not poke.calm or not (guardian or long):

@@ -66,7 +66,7 @@ def test_a_rule_that_acts_stops_loans_and_liquidates_nobody(world: StewardWorld)
     one.says(WATCH, BACKING)
     assert one.borrow(BORROWER, WAD) == ""
     before, healths = one.word(), [one.health(w) for w in (BORROWER, THIEF)]
-    assert one.names(one.poke()) == ["Armed", "Acted"], "a delay of 0: one poke arms and acts"
+    assert one.names(one.poke()) == ["Armed", "Acted", "Changed"], "a delay of 0: one poke arms and acts"
     assert one.word() == before & ~0xFFFF | 1 << 57, "loan-to-value and the freeze, of the whole word"
     assert [one.health(w) for w in (BORROWER, THIEF)] == healths, "to the unit: thresholds stay"
     for who in (BORROWER, THIEF):
@@ -111,7 +111,7 @@ def test_a_delay_is_over_when_a_second_record_says_so(world: StewardWorld) -> No
     (armed,) = world.poke()
     world.says(WATCH, BACKING, after_s=armed.data[2] - world.evm.now - 1)
     assert world.poke() == [], "a second too early"
-    assert world.names(world.poke(1)) == ["Acted"]
+    assert world.names(world.poke(1)) == ["Acted", "Changed"]
     assert world.stands == (0, True)
 
 
@@ -130,7 +130,7 @@ def test_a_status_that_flaps_begins_each_delay_anew(world: StewardWorld) -> None
     world.poke()
     world.says(OK, after_s=HOUR_S // 2)
     world.says(HALT, LIQUIDITY, after_s=HOUR_S // 2)
-    assert world.names(world.poke()) == ["Acted"], "a keeper pokes at each change"
+    assert world.names(world.poke()) == ["Acted", "Changed"], "a keeper pokes at each change"
 
 
 def test_a_silence_meets_its_own_rule_and_holds_the_others(world: StewardWorld) -> None:
@@ -144,12 +144,11 @@ def test_a_silence_meets_its_own_rule_and_holds_the_others(world: StewardWorld) 
     world.says(OK, after_s=HOUR_S)
     assert [t.name for t in world.poke(MAX_AGE_S + 1)] == ["Armed"], "of another silence, whose clock begins anew"
     assert world.poke(6 * HOUR_S - 1) == []
-    assert [(t.name, t.topics[1]) for t in world.poke(1)] == [("Acted", 1)]
+    assert [(t.name, t.topics[1:]) for t in world.poke(1)] == [("Acted", (1,)), ("Changed", ())]
     assert (world.stands, world.restore()) == ((0, True), "NotCalm"), "a silence is not ok"
     world.says(WATCH, BACKING)
-    assert [(t.name, t.topics[1]) for t in world.poke()] == [("Acted", 0)], (
-        "armed before both silences, and signed again"
-    )
+    acted, _ = world.poke()
+    assert (acted.name, acted.topics[1]) == ("Acted", 0), "armed before both silences, and signed again"
 
 
 # ------------------------------------------------------------------------------------------------------ the guardian
@@ -171,7 +170,7 @@ def test_the_guardian_puts_off_for_a_bounded_time(world: StewardWorld) -> None:
     assert world.names(world.poke()) == ["Armed"]
     world.says(WATCH, BACKING, after_s=until - world.evm.now - 1)
     assert (world.poke(), world.put_off()) == ([], "PutOffBefore")
-    assert world.names(world.poke(1)) == ["Acted"], "of its own: the guardian is asked nothing"
+    assert world.names(world.poke(1)) == ["Acted", "Changed"], "of its own: the guardian is asked nothing"
     assert (world.put_off(), world.restore()) == ("NotArmed", "NotCalm")
     world.says(OK)
     world.poke()
@@ -263,12 +262,12 @@ def test_what_others_had_stopped_before_stays_stopped(world: StewardWorld) -> No
     world.governs("setReserveFreeze", True)
     before = world.word()
     world.says(WATCH, BACKING)
-    assert [t.data for t in world.poke()[1:]] == [(LTV, 0)]
+    assert [t.data for t in world.poke()[2:]] == [(LTV, 0)]
     world.says(OK)
     assert (world.restore(), world.word()) == ("", before)
     world.governs("configureReserveAsCollateral", 0, THRESHOLD, BONUS)
     world.says(WATCH, BACKING)
-    assert [t.data for t in world.poke()[1:]] == [(0, 0)]
+    assert [t.data for t in world.poke()[2:]] == [(0, 0)]
     world.says(OK)
     assert world.restore() == "NothingToRestore"
 
@@ -285,7 +284,9 @@ def test_a_new_incident_acts_anew_on_what_stands_then(world: StewardWorld) -> No
     world.says(OK)
     assert world.names(world.poke()) == ["Ended", "Calm"]
     world.says(DEPEG, BACKING)
-    assert [(t.name, t.topics[1]) for t in world.poke()] == [("Armed", 0), ("Acted", 0), ("Armed", 1), ("Acted", 1)]
+    told = world.poke()
+    assert world.names(told) == [*("Armed", "Acted") * 2, "Changed"]
+    assert told[-1].data == (5_000, 1), "both rules at once"
     assert world.stands == (0, True)
     world.says(OK)
     assert (world.restore(), world.word()) == ("", changed)
@@ -304,7 +305,7 @@ def test_the_steward_needs_the_risk_admin_s_role_and_no_other(world: StewardWorl
     assert evm.call(world.steward, "poke", world.token)[0] != ""
     evm.ok(world.roles, "removeEmergencyAdmin", world.steward)
     evm.ok(world.roles, "addRiskAdmin", world.steward)
-    assert world.names(world.poke()) == ["Armed", "Acted"] * 2
+    assert world.names(world.poke()) == [*["Armed", "Acted"] * 2, "Changed"]
     assert world.stands == (0, True)
 
 

@@ -63,7 +63,7 @@ def borrowed(*, guarded: bool) -> tuple[int, list[str]]:
     )
     world.says(WATCH, BACKING, after_s=at(SIGNED_S), lands_s=LANDS_S - SIGNED_S)
     if guarded:
-        assert world.names(world.poke(at(POKED_S))) == ["Armed", "Acted"]
+        assert world.names(world.poke(at(POKED_S))) == ["Armed", "Acted", "Changed"]
     loan = RELEASED * RATE // WAD * LTV // 10_000 // len(LOANS_S) - WAD
     answers = []
     for loan_s in LOANS_S:
