@@ -66,7 +66,7 @@ interface IRiskSteward {
     event Changed(address indexed asset, uint256 ltvBefore, bool froze);
     /// @notice The feed is ok again, so that a rule that acted may act anew. What it did stays until it is restored.
     event Ended(address indexed asset, uint256 indexed rule);
-    /// @notice From here on pokes see ok: anybody may restore after the market's calmS, if nothing else is seen until then.
+    /// @notice From here on pokes see ok: anybody may restore after the market's calmS. `since` 0: a poke saw something else.
     event Calm(address indexed asset, uint256 since);
     /// @notice What the steward had changed stands as before. `ltv` 0: it was not changed. `unfroze` false: nor was that.
     event Restored(address indexed asset, uint256 ltv, bool unfroze);

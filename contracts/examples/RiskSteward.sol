@@ -156,7 +156,7 @@ contract RiskSteward is IRiskSteward {
         if (calm != (market.calmSince != 0)) {
             changed = true;
             (market.calmSince, market.calmRound) = calm ? (uint40(block.timestamp), round) : (0, 0);
-            if (calm) emit Calm(asset, block.timestamp);
+            emit Calm(asset, market.calmSince);
         }
     }
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
-from eth_abi import decode
+from eth_abi import decode, encode
 from eth_utils.crypto import keccak
 
 import contracts
+from demo.bench.gas_tools import called
 from demo.world import npm
 from demo.world.aave import VARIABLE_RATE, AaveMarket, Reserve, deploy_aave_market
 from oracle.sign.eip712 import Domain, address_of, batch_bytes
@@ -132,12 +133,17 @@ class StewardWorld:
     def says(self, state: int, reason: int = 0, *, after_s: int = 0, lands_s: int = 0) -> None:
         """So many seconds later a round of this status is signed by two of three; it lands at once, or so much later."""
         self.evm.jump(max(1, after_s))
+        batch, signatures = self.signed(state, reason)
+        self.evm.jump(lands_s)
+        self.evm.ok(self.store, "push", batch, signatures)
+
+    def signed(self, state: int, reason: int) -> tuple[bytes, bytes]:
+        """A round of now, by two of three."""
         item = Item(0, market=RATE, redemption=RATE, status=state | reason << 4)
         body = item.packed() + Item(1, market=ETHER, redemption=0).packed()
         batch = batch_bytes(1, self.evm.now, body)
         digest = word_digest(self.domain, 0, batch)
-        self.evm.jump(lands_s)
-        self.evm.ok(self.store, "push", batch, b"".join(bytes([k]) + signature(k, digest) for k in (0, 1)))
+        return batch, b"".join(bytes([k]) + signature(k, digest) for k in (0, 1))
 
     # --- the steward
 
@@ -149,8 +155,18 @@ class StewardWorld:
         self.evm.jump(after_s)
         changed = self.evm.ok(self.steward, "poke", self.token, sender=STRANGER)
         told = self.told()
-        assert changed == bool(told) or [t.name for t in told] == [], "a poke that changes nothing tells nothing"
+        assert changed == bool(told), "a keeper that asks first learns whether there is anything to do"
         return told
+
+    def push_and_poke(self, state: int, reason: int) -> list[Told]:
+        """A round and a poke in one transaction, by Multicall3; what the steward tells."""
+        at = str(self.evm.evm.deploy(OWNER, bytes.fromhex(npm.multicall3()[2:])))
+        kind = "aggregate3((address,bool,bytes)[])"
+        calls = [(self.store, False, called("push(bytes,bytes)", *self.signed(state, reason)))]
+        calls.append((self.steward, False, called("poke(address)", self.token)))
+        error, _ = self.evm.send(at, keccak(text=kind)[:4] + encode(["(address,bool,bytes)[]"], [calls]), STRANGER)
+        assert error == ""
+        return self.told()
 
     def told(self) -> list[Told]:
         """The steward's events of the last call."""

@@ -84,6 +84,16 @@ def test_rseth_is_stopped_before_its_loans_and_without_the_steward_they_go_throu
     assert POKED_S < LOANS_S[0] < PAUSED_S == LOANS_S[-1]
 
 
+def test_a_round_and_a_poke_fit_into_one_transaction() -> None:
+    """Who sees the record on its way has no block in which to borrow."""
+    world = StewardWorld()
+    world.rules(Rule(UNBACKED))
+    assert world.supply(THIEF, world.token, RELEASED) == ""
+    world.evm.jump(SIGNED_S)
+    assert world.names(world.push_and_poke(WATCH, BACKING)) == ["Armed", "Acted", "Changed"]
+    assert world.borrow(THIEF, 1) == NO_LTV
+
+
 # ---------------------------------------------------------------------------------------------------------------- gas
 
 
