@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from feeds.catalog.rails import Rail
 from feeds.catalog.rate_graph import RateStep, chains_of
 from feeds.catalog.records import EXPECTED_DECIMALS, Rate, Redemption, Token, Unit
 from feeds.chains.abi import address, calldata, checksummed
@@ -19,7 +20,7 @@ from oracle.check.catalog.questions import Asking, Question, refused, together
 from oracle.check.contracts import text_of
 from oracle.check.values import PART_BPS, bounds_of
 from oracle.config.tables.catalog import Catalog
-from oracle.config.tables.shorthand_facts import backing_of, flags_of
+from oracle.config.tables.shorthand_facts import backing_of, flags_of, rails_of
 from oracle.config.tables.shorthand_rates import step_text
 
 _SHOWN = 6
@@ -45,6 +46,11 @@ def token_questions(catalog: Catalog, chain: str, token: Token) -> Iterator[Ques
     if token.backing is not None and token.backing.chain == chain:
         for source in backing_of(token, str):
             yield _of_source(source, address(token.backing.contract), partial(_amount, source["name"]))
+    every = {c: c for c in token.address}
+    for rail in token.rail:
+        if rail.chain == chain:
+            lock = next(s for s in rails_of(token, chain, every) if s["rail"] == rail.name)
+            yield _of_source(lock, address(lock["contract"]), partial(_locked, lock["name"], rail))
 
 
 def unit_questions(catalog: Catalog, chain: str, unit: Unit) -> Iterator[Question]:
@@ -141,6 +147,14 @@ def _flag(token: Token, name: str, read: Read) -> Asking:
         told = f"says that holders cannot redeem now: {e.detail}"
         return (changed(name, told) if token.redemption is Redemption.OPEN else fine(name, told),)
     return (fine(name, "says that holders can redeem"),)
+
+
+def _locked(name: str, rail: Rail, read: Read) -> Asking:
+    """What a lock box holds: a rail whose lock box is empty is a wrong address, or worse."""
+    quote = yield from read
+    if not quote.price_wad:
+        return (dead(name, f"{rail.lock} holds none: what exists beyond {rail.bridge} has nothing locked for it"),)
+    return (fine(name, f"{wad_text(quote.price_wad, 0)} tokens"),)
 
 
 def _amount(name: str, read: Read) -> Asking:
