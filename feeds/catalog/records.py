@@ -243,7 +243,7 @@ class Token(Lifetime):
 
     def __post_init__(self) -> None:
         self.check_lifetime()
-        check_rails(self.symbol, self.rail, self.address)
+        check_rails(self.symbol, self.rail)
         if not _SYMBOL.fullmatch(self.symbol):
             raise ValueError(f"symbol {self.symbol!r}: write 1 to 16 letters, digits or . + _ -")
         for text in self.address.values():

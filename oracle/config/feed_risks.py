@@ -97,10 +97,13 @@ class _Feed:
         """Whether both sides of the token's bridges are read; of a token without a copy that is recorded nothing is known."""
         token, read = self.token, rails_of(self.spec)
         known = {} if token is None else {r.name: r for r in token.rail}
-        partial = [name for name in read if name in known and known[name].partial]
         if read:
+            names = {p.spec.name for p in self.plans}
+            left = {n: [c for c in known[n].beyond if f"{n} on {c}" not in names] for n in read if n in known}
+            more = [n for n in read if n in known and known[n].partial]
             text = f"what is locked is compared with what exists beyond: {', '.join(read)}"
-            text += f"; {', '.join(partial)} leads to further chains that are not counted" if partial else ""
+            text += "".join(f"; {n} on {', '.join(chains)} is not counted" for n, chains in left.items() if chains)
+            text += f"; {', '.join(more)} leads to further chains that are not counted" if more else ""
             return self._fact(RiskCode.RAILS_UNWATCHED, raised=False, text=text, source=self._key("sources"))
         home = None if token is None else home_of(token)
         copies = [] if token is None else [c for c in token.address if c != home]

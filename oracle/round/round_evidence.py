@@ -86,7 +86,7 @@ def _sum(names: Sequence[str], observed: Mapping[str, Observation]) -> int | Non
 
 def _needs_no_dwell(leg: Leg) -> Status:
     """The status that waits for no dwell: a fact about the share token is one about the rebasing token too."""
-    return Status.WATCH if leg.reasons[0].code in {Why.SLASH, Why.UNBACKED, Why.UNBACKED_RAIL} else Status.OK
+    return Status.WATCH if leg.reasons[0].code in {Why.SLASH, Why.UNBACKED} else Status.OK
 
 
 def group_prices(spec: FeedSpec, eligible: EligibleInputs, now_ms: int) -> tuple[Wad, ...]:

@@ -30,7 +30,7 @@ def config(folder: Path, urls: dict[str, str], contracts: dict[str, str], port: 
 
     def read(name: str, kind: str, chain: str, function: str, *args: str, **more: Any) -> dict[str, Any]:
         return {
-            "name": name, "type": "rate_call", "kind": kind, "chain": chain, "max_age_s": 60, "contract": contracts[chain],
+            "name": name, "type": "rate_call" if kind == "redemption" else "amount_call", "kind": kind, "chain": chain, "max_age_s": 60, "contract": contracts[chain],
             "function": function, "args": list(args), "scale": 18, **more,
         }  # fmt: skip
 
@@ -93,7 +93,7 @@ async def test_an_emptied_lock_box_reaches_the_judge_and_the_risk_block(tmp_path
                 record = app.service.record(FEED)
                 assert record is not None
                 assert record.report.status is Status.OK
-                await at_home.send(roles.user, weth, "transfer", roles.pusher.address, LOCKED * 99 // 100)
+                await at_home.send(roles.user, weth, "transfer", roles.pusher.address, LOCKED)
                 await at_home.settle()
                 await until(lambda: status_of(app) is Status.DEPEG, "the theft in the record")
                 stolen = app.service.record(FEED)
@@ -101,7 +101,7 @@ async def test_an_emptied_lock_box_reaches_the_judge_and_the_risk_block(tmp_path
                 assert stolen.report.why is Why.BACKING
                 assert stolen.report.redemption_wad == WAD * 105 // 100, "the rate saw nothing"
                 risk = await risk_block(port)
-                assert risk["live"]["backing"][0]["coverage_bps"] == 100
+                assert risk["live"]["backing"][0]["coverage_bps"] == 0
                 assert [f["raised"] for f in risk["live"]["facts"] if f["code"] == "RAIL_UNBACKED_NOW"] == [True]
             finally:
                 stop.set()

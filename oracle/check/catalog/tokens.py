@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,7 @@ from oracle.config.tables.shorthand_facts import backing_of, flags_of, rails_of
 from oracle.config.tables.shorthand_rates import step_text
 
 _SHOWN = 6
-_PLACE = frozenset({"name", "type", "kind", "chain", "max_age_s"})
+_PLACE = frozenset({"name", "type", "kind", "chain", "max_age_s", "rail"})
 """Keys of a source that are not its adapter's."""
 
 
@@ -47,10 +48,11 @@ def token_questions(catalog: Catalog, chain: str, token: Token) -> Iterator[Ques
         for source in backing_of(token, str):
             yield _of_source(source, address(token.backing.contract), partial(_amount, source["name"]))
     every = {c: c for c in token.address}
-    for rail in token.rail:
+    for lock in (s for s in rails_of(token, chain, every) if s["kind"] == "backing"):
+        rail = next(r for r in token.rail if r.name == lock["rail"])
         if rail.chain == chain:
-            lock = next(s for s in rails_of(token, chain, every) if s["rail"] == rail.name)
-            yield _of_source(lock, address(lock["contract"]), partial(_locked, lock["name"], rail))
+            asked = _of_source(lock, address(lock["contract"]), partial(_locked, lock["name"], rail))
+            yield replace(asked, contracts=(*asked.contracts, address(rail.lock)))
 
 
 def unit_questions(catalog: Catalog, chain: str, unit: Unit) -> Iterator[Question]:
@@ -153,7 +155,11 @@ def _locked(name: str, rail: Rail, read: Read) -> Asking:
     """What a lock box holds: a rail whose lock box is empty is a wrong address, or worse."""
     quote = yield from read
     if not quote.price_wad:
-        return (dead(name, f"{rail.lock} holds none: what exists beyond {rail.bridge} has nothing locked for it"),)
+        return (
+            changed(
+                name, f"{rail.lock} holds none: a wrong address, or nothing is locked for what is beyond {rail.bridge}"
+            ),
+        )
     return (fine(name, f"{wad_text(quote.price_wad, 0)} tokens"),)
 
 

@@ -88,8 +88,8 @@ def rails_of(token: Token, chain: str, configured: Mapping[str, str]) -> list[di
     """
     made: list[dict[str, Any]] = []
     for rail in token.rail:
-        beyond = [c for c in rail.beyond if c in configured]
-        if chain not in (rail.chain, *rail.beyond) or rail.chain not in configured or not beyond:
+        beyond = [c for c in rail.beyond if c in configured and c in token.address]
+        if chain not in (rail.chain, *rail.beyond) or rail.chain not in {*configured} & {*token.address} or not beyond:
             continue
         lock = _amount("backing", configured[rail.chain], token.address[rail.chain], "balanceOf(address)")
         made.append(lock | {"name": f"{rail.name} lock box", "args": [rail.lock]})
@@ -110,14 +110,17 @@ def no_rails(token: Token, chain: str, configured: Mapping[str, str]) -> str:
             f"no lock box is recorded of {token.symbol} on {chain}: write both sides as sources of kind supply and backing"
             " with rail = NAME"
         )
-    lacking = dict.fromkeys(c for r in known for c in (r.chain, *r.beyond) if c not in configured)
-    return f"is read on both sides of a bridge: add [chains.NAME] of one of {', '.join(lacking)}"
+    sides = dict.fromkeys(c for r in known for c in (r.chain, *r.beyond))
+    if lacking := [c for c in sides if c not in configured]:
+        return f"is read on both sides of a bridge: add [chains.NAME] of one of {', '.join(lacking)}"
+    placeless = ", ".join(c for c in sides if c not in token.address)
+    return f"is read on both sides of a bridge, and {token.symbol} has no address on {placeless}: write it in its block"
 
 
 def _amount(kind: str, chain: str, contract: str, function: str) -> dict[str, Any]:
     return {
         "name": kind,
-        "type": "rate_call",
+        "type": "amount_call",
         "kind": kind,
         "chain": chain,
         "max_age_s": _READ_AGE_S,

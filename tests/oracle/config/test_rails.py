@@ -19,7 +19,7 @@ from oracle.model.risk import RiskCode, RiskFact
 from oracle.model.spec import rails_of
 
 LOCK, ADDRESS = "0x85d456B2DfF1fd8245387C0BfB64Dfb700e98Ef3", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
-IDS = {"main": 1, "l2": 8453, "arb": 42161}
+IDS = {"main": 1, "l2": 8453, "arb": 42161, "op": 10}
 
 
 def config(feed: str, *names: str, chains: tuple[str, ...] = ("main", "l2"), **keys: Any) -> Any:
@@ -88,7 +88,7 @@ def test_half_a_rail_is_refused(kinds: tuple[str, ...], says: str) -> None:
     own = [
         {
             "name": k,
-            "type": "rate_call",
+            "type": "rate_call" if k == "redemption" else "amount_call",
             "kind": k,
             "rail": "own",
             "chain": "main",
@@ -102,10 +102,26 @@ def test_half_a_rail_is_refused(kinds: tuple[str, ...], says: str) -> None:
     assert says in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "type_", "says"),
+    [
+        ("backing", "rate_call", "rate_call refuses 0, and an emptied lock box is one: write amount_call"),
+        ("supply", "rate_call", "rate_call refuses 0"),
+        ("redemption", "amount_call", 'an amount_call counts tokens: write kind = "supply" or "backing"'),
+    ],
+)
+def test_tokens_are_counted_by_what_can_say_none(kind: str, type_: str, says: str) -> None:
+    own = {"name": "x", "type": type_, "kind": kind, "chain": "main", "contract": ADDRESS, "function": "x()"}
+    with pytest.raises(ConfigError) as refused:
+        resolve(parse(config("wstETH/ETH", "rate", sources=[own])))
+    assert says in str(refused.value)
+
+
 def test_a_lender_is_told_whether_bridges_are_watched() -> None:
     """A yes is the risk; a token of which no copy is recorded is unknown, never a no."""
     watched = risk(RiskCode.RAILS_UNWATCHED, config("rsETH/ETH", "rate", "rails"))
     assert watched.raised is False
+    assert "layerzero on arbitrum, optimism is not counted" in watched.text
     assert "layerzero leads to further chains that are not counted" in watched.text
     unwatched = risk(RiskCode.RAILS_UNWATCHED, config("rsETH/ETH", "rate"))
     assert unwatched.raised is True
@@ -134,14 +150,25 @@ def test_every_recorded_rail_has_its_addresses_and_where_it_was_published() -> N
     [
         ({"lock": ADDRESS.lower()}, "not checksummed"), ({"beyond": ()}, "write in beyond the chains"),
         ({"beyond": ("ethereum",)}, "write in beyond the chains"), ({"name": "A rail"}, "lower-case letters"),
-        ({"beyond": ("linea",)}, "rsETH has no address on linea: write address.linea"),
     ],
 )  # fmt: skip
 def test_a_wrong_record_says_what_is_wrong(changes: dict[str, Any], says: str) -> None:
     good = Rail(name="a", bridge="a bridge", chain="ethereum", lock=ADDRESS, beyond=("base",))
-    places = shipped().tokens["rsETH"].address
     with pytest.raises(ValueError, match=says):
-        check_rails("rsETH", [replace(good, **changes)], places)
-    check_rails("rsETH", [good], places)
+        replace(good, **changes)
+    check_rails("rsETH", [good])
     with pytest.raises(ValueError, match="two rails are called 'a'"):
-        check_rails("rsETH", [good, good], places)
+        check_rails("rsETH", [good, good])
+
+
+def test_a_copy_without_an_address_is_not_counted_and_the_others_are() -> None:
+    """As where an own catalogue says that the copy there is gone."""
+    gone = {"token": [{"symbol": "rsETH", "extends": True, "address": {"arbitrum": ""}}]}
+    both = ("main", "l2", "arb")
+    made = parse({**gone, **config("rsETH/ETH", "rails", chains=both)}).feeds["rsETH/ETH"]
+    assert [s.name for s in made.sources] == ["layerzero lock box", "layerzero on base"]
+    with pytest.raises(ConfigError, match="rsETH has no address on arbitrum, optimism, base: write it in its block"):
+        parse({
+            "token": [{"symbol": "rsETH", "extends": True, "address": dict.fromkeys(("arbitrum", "base", "optimism"), "")}],
+            **config("rsETH/ETH", "rails", chains=("main", "l2", "arb", "op")),
+        })  # fmt: skip

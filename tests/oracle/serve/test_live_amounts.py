@@ -8,18 +8,20 @@ from typing import Any
 
 import pytest
 
-from feeds.types import Kind, Outcome
+from feeds.types import Kind, Observation, Outcome
 from feeds.units import MS, WAD
 from oracle.model.risk import FeedRisk, LiveRisk, LiveRiskCode, RiskFact
 from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState
-from oracle.model.types import FoldedFeed
+from oracle.model.types import FeedRound, FoldedFeed
+from oracle.node.known_risks import known_risks
 from oracle.round.step import step
 from oracle.serve.live_risk import live_risks
 from oracle.serve.openapi.risk import PRICE_RISK
 from oracle.serve.risk_documents import price_risk_document
 from tests.oracle.oracle_build import T0, failed, outcomes, seen, source, spec
 from tests.oracle.serve.endpoint_client import faults
+from tests.oracle.storage.stored_rounds import record_of
 
 LOCK = source("lock", kind=Kind.BACKING, group="chain:main", rail="bridge")
 FAR = source("far", kind=Kind.SUPPLY, group="chain:l2", rail="bridge")
@@ -83,23 +85,28 @@ def test_of_two_operators_the_one_that_saw_the_least_cover_counts() -> None:
         live = risk(*seen_by)
         assert shown(live)["backing"][1]["coverage_bps"] == 20
         assert rail_fact(live).raised is True
-        blind = risk(*[reads(lock=1_000), reads(lock=None)][::order])
-        assert shown(blind)["backing"][1]["coverage_bps"] is None, "what one of them does not know is not known"
+        for unread in ("lock", "far"):
+            blind = risk(*[reads(lock=1_000), reads(**{unread: None})][::order])
+            assert shown(blind)["backing"][1]["coverage_bps"] is None, "what one of them does not know is not known"
         assert shown(risk(*[reads(lock=2), reads(lock=None)][::order]))["backing"][1]["coverage_bps"] == 20
 
 
 def test_how_much_of_the_depth_lies_in_one_place() -> None:
     deep = {"coinbase": 700, "kraken": 200}
-    said = [
-        replace(o, depth_wad=deep[o.source] * WAD) if o.source in deep else o  # type: ignore[arg-type, type-var]
-        for o in reads()
-    ]
-    (depth,) = shown(risk(said))["depth"]
+
+    def told(*, modelled: bool = False) -> list[Outcome]:
+        return [
+            replace(o, depth_wad=deep[o.source] * WAD, depth_modelled=modelled)
+            if isinstance(o, Observation) and o.source in deep
+            else o
+            for o in reads()
+        ]
+
+    (depth,) = shown(risk(told()))["depth"]
     assert depth == {
         "of": FEED.feed, "largest": "coinbase", "share_bps": 7_777, "depth": "900.000000000000000000", "unknown": ["binance"],
     }  # fmt: skip
-    guessed = [replace(o, depth_modelled=True) if o.source in deep else o for o in said]  # type: ignore[type-var]
-    assert shown(risk(guessed))["depth"] == [], "a guess from the day's volume is no depth"
+    assert shown(risk(told(modelled=True)))["depth"] == [], "a guess from the day's volume is no depth"
 
 
 def test_the_last_slash_is_remembered_with_its_size() -> None:
@@ -111,6 +118,19 @@ def test_the_last_slash_is_remembered_with_its_size() -> None:
     folded = FoldedFeed(operator="a", spec=spec(), before=FeedState(), after=state, result=result)
     live = live_risks(T0 // MS + 1, [folded], {spec().feed: spec()}, {}, {})[spec().feed]
     assert shown(live)["slashes"] == [{"of": spec().feed, "round": T0 // MS + 1, "ppb": 9_523_809}]
+
+
+def test_a_node_that_has_the_record_alone_is_told_by_its_reason() -> None:
+    result, _ = step(FEED, FeedState(), reads(lock=2), {}, T0)
+    assert isinstance(result, FeedRound)
+    told = known_risks(T0 // MS, [record_of(result)], {FEED.feed: FEED}, {FEED.feed: FeedRisk()})[FEED.feed]
+    assert rail_fact(told).raised is True
+    assert "2.00 are locked for 1000.00" in rail_fact(told).text
+    assert told.backing == (), "numbers are in no record"
+    calm, _ = step(FEED, FeedState(), reads(), {}, T0)
+    assert isinstance(calm, FeedRound)
+    quiet = known_risks(T0 // MS, [record_of(calm)], {FEED.feed: FEED}, {FEED.feed: FeedRisk()})[FEED.feed]
+    assert rail_fact(quiet).raised is None, "no reason is no proof"
 
 
 def test_a_product_has_those_of_its_legs_once() -> None:
