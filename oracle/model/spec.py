@@ -79,7 +79,11 @@ class Bands:
         )
     )
     normal_bps: int = key(
-        0, "the token's usual deviation from redemption, negative for a discount", shown="0, or the catalogue's"
+        0,
+        "the token's usual deviation from redemption, negative for a discount",
+        least=-5_000,
+        most=5_000,
+        shown="0, or the catalogue's",
     )
     watch_dwell_s: int = key(30, "how long the deviation must last before watch", least=0)
     depeg_dwell_s: int = key(60, "how long the deviation must last before depeg", least=0)
