@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from oracle.judge.evidence import AppliesTo, Finding, JudgeRule, RuleInput
-from oracle.judge.rules import backing, cusum, fast_move, level, market, rate, stuck
+from oracle.judge.rules import backing, cusum, fast_move, level, market, rails, rate, stuck
 
 RULES: tuple[JudgeRule, ...] = (
     level.WITHOUT_PRICE,
     level.OF_LEG,
     level.LEVEL,
     backing.UNBACKED,
+    rails.UNBACKED_RAIL,
     rate.SLASH,
     rate.GROWTH,
     rate.DERIVATION,
