@@ -8,11 +8,11 @@ from oracle.judge.evidence import AppliesTo, Finding, JudgeRule, RuleInput
 from oracle.judge.rules import backing, cusum, fast_move, level, market, rails, rate, stuck
 
 RULES: tuple[JudgeRule, ...] = (
+    backing.UNBACKED,  # a count of tokens before any price: on chain the first reason alone is told
+    rails.UNBACKED_RAIL,
     level.WITHOUT_PRICE,
     level.OF_LEG,
     level.LEVEL,
-    backing.UNBACKED,
-    rails.UNBACKED_RAIL,
     rate.SLASH,
     rate.GROWTH,
     rate.DERIVATION,

@@ -108,6 +108,17 @@ def test_a_small_rail_is_no_depeg_of_the_whole_token(home_supply: int | None, st
     assert statuses(played(said, feed))[-1] is status
 
 
+def test_a_count_of_tokens_is_told_before_a_price() -> None:
+    """On chain the first reason alone is told: a contract that acts on backing must see it though the market is off as well."""
+    off = [told(at(s), lock=1_000, price="1.04") for s in range(6)]
+    made = played([*off, told(at(6), lock=2, price="1.04")])
+    before, after = made[5], made[6]
+    assert isinstance(before, FeedRound)
+    assert isinstance(after, FeedRound)
+    assert (before.report.status, before.report.why) == (Status.WATCH, Why.DISCOUNT)
+    assert (after.report.status, after.report.why) == (Status.WATCH, Why.BACKING)
+
+
 @pytest.mark.parametrize(("lock", "status"), [(990, Status.OK), (989, Status.WATCH), (5_000, Status.OK)])
 def test_the_limit_is_a_share_of_what_exists_beyond(lock: int, status: Status) -> None:
     assert statuses(played([told(T0, lock=lock)])) == [status]
