@@ -116,9 +116,7 @@ class StewardWorld:
         )
         chain, owner = cast(Any, QuickChain(self.evm)), cast(Any, SimpleNamespace(address=OWNER))
         market: AaveMarket = asyncio.run(deploy_aave_market(chain, owner, reserves))
-        self.pool, self.configurator, self.data = (
-            one.address for one in (market.pool, market.configurator, market.data)
-        )
+        self.pool, self.configurator = market.pool.address, market.configurator.address
         self.roles = self.evm.know(
             self.evm.ok(market.provider.address, "getACLManager"), npm.aave("protocol/configuration", "ACLManager")
         )
