@@ -54,6 +54,7 @@ def export(case: Case, folder: Path) -> None:
         "began": case.began_ms // MS,
         "length_s": case.length_ms // MS,
         "round_s": case.round_ms // MS,
+        "warm_up_s": case.warm_up_ms // MS,
         "truth_between": between,
         "attacks": [attack_document(a, case.began_ms) for a in case.attacks],
     }

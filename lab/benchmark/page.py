@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from feeds.units import MS
 from lab.attack import BOUNDS_BPS, Cheapest, cost_units
 from lab.benchmark.command import answered, benchmark_cases, exported
 from lab.benchmark.score import Score, score
@@ -57,7 +58,7 @@ def alarms_table(found: Sequence[Score]) -> str:
 
 
 def costs_table(found: Sequence[Score]) -> str:
-    """What it cost to move what each oracle published, in each case of attacks and by each bound."""
+    """What it cost to move what each oracle published, in each case of attacks and by each bound; for how long unsaid; with which sources."""
     names = list(found[0].costs()) if found else []
     heads = [f"{name.removeprefix('attack-')}, {bound / 100:g} %" for name in names for bound in BOUNDS_BPS]
     rows = [f"| oracle | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
@@ -69,7 +70,9 @@ def costs_table(found: Sequence[Score]) -> str:
 
 def _cost(found: Cheapest) -> str:
     attack = found.attack
-    return "none" if attack is None else f"{cost_units(attack):,} ({'+'.join(attack.sources)})"
+    if attack is None:
+        return "none"
+    return f"{cost_units(attack):,}, {found.unsaid_ms // MS} s ({' + '.join(attack.sources)})"
 
 
 def cases_table(cases: Sequence[Case]) -> str:
