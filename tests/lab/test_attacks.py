@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import tomllib
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from lab.attack import (
     ladder,
 )
 from lab.benchmark.export import export, write_answers
-from lab.benchmark.layout import CASE, read_case
+from lab.benchmark.layout import CASE, QUOTES, read_case
 from lab.benchmark.score import score
 from lab.designs.registry import DESIGNS
 from lab.measure import OURS
@@ -128,6 +129,15 @@ def test_quotes_of_a_case_are_moved_while_an_attack_lasts_and_only_then() -> Non
             assert isinstance(seen, Observation)
             off = (seen.price_wad * BPS // (1_079 * 10**15)) - BPS
             assert abs(off - moved * step.moved_bps) <= 2, (step, at_ms)
+
+
+def test_a_row_of_the_quotes_begins_and_ends_each_attack(world: Path) -> None:
+    case = read_case(world / "cases" / NAME)
+    with (world / "cases" / NAME / QUOTES).open(newline="") as text:
+        prices = {int(r["time"]): Decimal(r["price"]) for r in csv.DictReader(text) if r["source"] == "only"}
+    for step in case.attacks:
+        first, after = ((case.began_ms + at) // MS for at in (step.from_ms, step.to_ms))
+        assert abs(prices[first] / prices[after] - 1 - Decimal(step.moved_bps) / BPS) < Decimal("0.0003"), step
 
 
 def test_an_outsider_is_told_at_which_step_it_gave_in(world: Path, tmp_path: Path) -> None:
