@@ -13,7 +13,7 @@ from lab.benchmark.score import Score, score
 from lab.case import PARTS, Case
 from lab.designs.registry import DESIGNS
 from lab.measure import OURS
-from lab.replay_text import bps_text
+from lab.replay_text import bps_text, costs_text
 from oracle.config.tables.schema import ConfigError
 from oracle.model.suggest import nearest
 
@@ -101,6 +101,7 @@ def score_lines(found: Sequence[Score]) -> list[str]:
                     "-" if spread is None else f"{spread:.0f}",
                 )
             )
+        rows += [f"  {s.name}: {name}: {costs_text(found)}" for name, found in s.costs().items()]
         if s.missing:
             rows.append(f"  {s.name}: no answer to {', '.join(s.missing)}")
     return rows
