@@ -114,7 +114,7 @@ def under_attack(series: SourceSeries, attacks: Sequence[Attack]) -> SourceSerie
 class AttackMeter:
     """Finds the cheapest attack at which a price was published too far from the truth, with a state no worse than just before it.
 
-    Whoever always warns, or was wrong before, is not judged by an attack: it must begin from a price inside of the bound.
+    So who always warns is judged like everybody else. Who was wrong by the bound already, or had no price, is not judged by an attack.
     """
 
     def __init__(self, attacks: Sequence[Attack]) -> None:
