@@ -23,6 +23,8 @@ Document = dict[str, Any]
 GAP_ROUNDS = 3
 """Rounds further apart than so many of their usual spacings have a gap between them."""
 _HOUR_S = 3_600
+_JOIN_S = 300
+"""Steps no further apart are listed as one move."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,13 @@ class FeedReport:
             for r in self.rounds
             if (own := r.own(side)) and (theirs := r.words[place].price_wad)
         )
-        return price_moves(both, move_bps=self.move_bps(place), wait_s=self.terms.wait_s, gap_s=self.gap_s)
+        return price_moves(
+            both,
+            move_bps=self.move_bps(place),
+            wait_s=self.terms.wait_s,
+            gap_s=self.gap_s,
+            join_s=max(self.gap_s, _JOIN_S),
+        )
 
     def move_bps(self, place: int) -> int:
         """The height of a step: what is asked, or the feed's band, and no less than what the reference waits for itself."""
@@ -190,7 +198,7 @@ def moves_document(steps: Sequence[PriceMove], moves: Sequence[PriceMove], move_
         },
         "steps_ours_alone": sum(m.mover is Mover.OURS for m in steps),
         "steps_theirs_alone": sum(m.mover is Mover.THEIRS for m in steps),
-        "steps_unknown": sum(m.steps for m in steps if m.mover is Mover.UNKNOWN),
+        "steps_unknown": sum(m.mover is Mover.UNKNOWN for m in steps),
         "moves": [
             {
                 "at": m.at_s,

@@ -2,7 +2,8 @@
 
 Each price stands on a step of its own ladder, ``move_bps`` apart, which begins at its own price: a bias between the two does not
 count. A step that both make is a move of both; one that is taken back before the other has made it, or that the other has not
-made within ``wait_s``, is a move of one. What happens while one of the two is absent is not timed.
+made within ``wait_s``, is a move of one. Only rounds in which both stood are looked at: what is seen after a gap may have been made
+at any time in it, and of a move of one it is not known whether the other has made it and taken it back in a gap.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Mover(StrEnum):
     OURS = "ours alone"
     THEIRS = "theirs alone"
     UNKNOWN = "unknown"
-    """Of one it is known; the other was absent afterwards, or meanwhile, or the data end before its time to follow is over."""
+    """One made it; whether the other did is not known: there was a gap meanwhile, or the data end before its time is over."""
 
 
 _SWAPPED = {Mover.OURS: Mover.THEIRS, Mover.THEIRS: Mover.OURS}
@@ -142,20 +143,19 @@ class _Moves:
         self._width, self._wait_s, self._gap_s = math.log1p(move_bps / BPS), wait_s, gap_s
         self._ours: _Ladder | None = None
         self._theirs: _Ladder | None = None
-        self._last_s = 0
+        self._last_s = self._gap_end_s = 0
         self.found: list[PriceMove] = []
 
     def add(self, p: Pairing) -> None:
         ours, theirs, spacing = self._ours, self._theirs, p.at_s - self._last_s
         self._last_s = p.at_s
         if ours is None or theirs is None:
-            self._begin(p)
+            self._ours, self._theirs = _Ladder(p.ours), _Ladder(p.theirs)
             return
         own = ours.climb(p.ours, self._width, p.at_s, spacing)
         other = theirs.climb(p.theirs, self._width, p.at_s, spacing)
         if spacing > self._gap_s:
-            self._after_gap(own, other, p)
-            return
+            self._gap_end_s = p.at_s
         own_left, other_left = self._follow(own, theirs, is_ours=True), self._follow(other, ours, is_ours=False)
         self._pair(own_left, other_left)
         self._turn(ours, own_left, is_ours=True)
@@ -167,30 +167,15 @@ class _Moves:
         """Whether the other would have made what one side still waits with is not known."""
         for ladder, is_ours in ((self._ours, True), (self._theirs, False)):
             for step in ladder.waiting if ladder is not None else ():
-                self._alone(Mover.UNKNOWN, step, is_ours=is_ours)
+                self._alone(step, is_ours=is_ours, is_known=False)
 
     def _give_up(self, ladder: _Ladder, other: _Ladder, now_s: int, *, is_ours: bool) -> None:
         """Steps that the other has not made in time are of one alone."""
         late = [step for step in ladder.waiting if now_s - step.at_s > self._wait_s]
         for step in late:
             ladder.waiting.remove(step)
-            self._alone(Mover.OURS if is_ours else Mover.THEIRS, step, is_ours=is_ours)
+            self._alone(step, is_ours=is_ours)
             other.shift(step.after - step.before, self._width)
-
-    def _begin(self, p: Pairing) -> None:
-        self._ours, self._theirs = _Ladder(p.ours), _Ladder(p.theirs)
-
-    def _after_gap(self, own: list[_Step], other: list[_Step], p: Pairing) -> None:
-        """Whatever lies on the other side of a gap is not timed, and both begin anew."""
-        self.finish()
-        for is_up in (False, True):
-            count = max(sum(s.is_up is is_up for s in made) for made in (own, other))
-            if count:
-                within_s = (own or other)[0].within_s
-                self.found.append(
-                    PriceMove(mover=Mover.UNKNOWN, is_up=is_up, ours_s=p.at_s, theirs_s=p.at_s, within_s=within_s, steps=count, last_s=p.at_s)
-                )  # fmt: skip
-        self._begin(p)
 
     def _follow(self, made: list[_Step], leader: _Ladder, *, is_ours: bool) -> list[_Step]:
         """Steps that the other has made before; returns the others."""
@@ -221,7 +206,7 @@ class _Moves:
                 ladder.waiting.append(step)
             else:
                 ladder.waiting.remove(undone)
-                self._alone(Mover.OURS if is_ours else Mover.THEIRS, undone, is_ours=is_ours, taken_back=True)
+                self._alone(undone, is_ours=is_ours, taken_back=True)
 
     def _both(self, own: _Step, other: _Step) -> None:
         self.found.append(
@@ -231,7 +216,9 @@ class _Moves:
             )
         )  # fmt: skip
 
-    def _alone(self, mover: Mover, step: _Step, *, is_ours: bool, taken_back: bool = False) -> None:
+    def _alone(self, step: _Step, *, is_ours: bool, taken_back: bool = False, is_known: bool = True) -> None:
+        whose = Mover.OURS if is_ours else Mover.THEIRS
+        mover = whose if is_known and self._gap_end_s < step.at_s else Mover.UNKNOWN
         self.found.append(
             PriceMove(
                 mover=mover, is_up=step.is_up, ours_s=step.at_s if is_ours else None,
@@ -241,28 +228,29 @@ class _Moves:
 
 
 def price_moves(
-    pairings: Iterable[Pairing], *, move_bps: int, wait_s: int, gap_s: int
+    pairings: Iterable[Pairing], *, move_bps: int, wait_s: int, gap_s: int, join_s: int
 ) -> tuple[tuple[PriceMove, ...], tuple[PriceMove, ...]]:
-    """Every step by itself, and moves: steps of one direction and one maker that follow each other within ``gap_s``; by time.
+    """Every step by itself, and moves: steps of one direction and one maker that follow each other within ``join_s``; by time.
 
     Args:
         pairings: rounds in which both stood, ascending.
         move_bps: the height of a step, above zero.
         wait_s: a step that the other has not made within this is one's alone.
         gap_s: rounds further apart have a gap between them.
+        join_s: steps no further apart are one move.
     """
     moves = _Moves(move_bps, wait_s, gap_s)
     for pairing in pairings:
         moves.add(pairing)
     moves.finish()
     steps = sorted(moves.found, key=lambda m: (m.at_s, m.last_s, m.is_up))
-    return tuple(steps), _joined(steps, gap_s)
+    return tuple(steps), _joined(steps, join_s)
 
 
-def _joined(steps: Sequence[PriceMove], gap_s: int) -> tuple[PriceMove, ...]:
+def _joined(steps: Sequence[PriceMove], join_s: int) -> tuple[PriceMove, ...]:
     out: list[PriceMove] = []
     for step in steps:
-        like = next((i for i in reversed(range(len(out))) if _goes_on(out[i], step, gap_s)), None)
+        like = next((i for i in reversed(range(len(out))) if _goes_on(out[i], step, join_s)), None)
         if like is None:
             out.append(step)
         else:
@@ -272,6 +260,6 @@ def _joined(steps: Sequence[PriceMove], gap_s: int) -> tuple[PriceMove, ...]:
     return tuple(out)
 
 
-def _goes_on(move: PriceMove, step: PriceMove, gap_s: int) -> bool:
+def _goes_on(move: PriceMove, step: PriceMove, join_s: int) -> bool:
     same = (move.mover, move.is_up, move.taken_back) == (step.mover, step.is_up, step.taken_back)
-    return same and step.at_s <= move.last_s + gap_s
+    return same and step.at_s <= move.last_s + join_s

@@ -85,10 +85,11 @@ def shadow_round(spec: FeedSpec, result: Result, references: Sequence[str], befo
     said = {o.source: o for o in result.outcomes}
     words = tuple(_word(said.get(name), result.round_time_s * MS) for name in references)
     if isinstance(result, Abstained):
-        kept = result.kept
+        kept, own = result.kept, Reason(code=result.why, text=result.text)
+        reasons = result.reasons if own in result.reasons else (own, *result.reasons)
         return ShadowRound(
             at_s=result.round_time_s, price_wad=NO_PRICE, market_wad=NO_PRICE, redemption_wad=NO_PRICE, spread_bps=0,
-            status=before if kept is None else kept.status, reasons=result.reasons, why=result.why.name, text=result.text,
+            status=before if kept is None else kept.status, reasons=reasons, why=result.why.name, text=result.text,
             groups=0, spec_hash=result.spec_hash, words=words,
         )  # fmt: skip
     report, verdict = result.report, result.verdict

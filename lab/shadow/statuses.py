@@ -105,7 +105,8 @@ class StatusChanges:
     def finish(self) -> None:
         """Say how long each status stood: until the next change, or at least until the data end."""
         last = self._last
-        for change, following in zip(self.changes, [*self.changes[1:], None], strict=True):
+        for i, change in enumerate(self.changes):
+            following = self.changes[i + 1] if i + 1 < len(self.changes) else None
             until_s = following["at"] if following is not None else last.at_s if last is not None else change["at"]
             change["stood_s"] = until_s - change["at"]
             change["is_over"] = following is not None

@@ -44,14 +44,15 @@ def _own(feed: Document) -> Iterator[str]:
     silent = percent(feed["no_price_share"])
     yield f"{feed['priced']} of {feed['rounds']} rounds have a price; {silent} have none"
     for each in feed["no_price"]:
-        yield f"no price, {each['code']} in {each['rounds']} rounds, as: {each['text'] or 'this mode has none'}"
+        yield f"no price, {each['code']} in {counted(each['rounds'], 'round')}, as: {each['text'] or 'this mode has none'}"
     for s in feed["silences"][:_MOST] if feed["silences"] else ():
-        yield f"silent {at(s['from'])} to {at(s['to'])}: {s['code']}, {s['rounds']} rounds"
+        yield f"silent {at(s['from'])} to {at(s['to'])}: {s['code']}, {counted(s['rounds'], 'round')}"
     total_s = sum(feed["status_s"].values())
     if total_s:
-        yield "status: " + ", ".join(f"{word} {percent(s / total_s)}" for word, s in feed["status_s"].items())
+        shares = {"before the first price" if w == "none" else w: s / total_s for w, s in feed["status_s"].items()}
+        yield "status: " + ", ".join(f"{word} {percent(share)}" for word, share in shares.items())
     if feed["groups"]:
-        counts = ", ".join(f"{n} in {rounds} rounds" for n, rounds in feed["groups"].items())
+        counts = ", ".join(f"{n} in {counted(rounds, 'round')}" for n, rounds in feed["groups"].items())
         yield f"groups behind the market: {counts}; the quorum is {feed['min_groups']}"
     spread, hour = feed["spread_bps"], feed["hour_range_bps"]
     yield f"spread that we state, bps: median {spread['median']}, p99 {spread['p99']}"
@@ -108,8 +109,8 @@ def _moves(moves: Document) -> Iterator[str]:
         )
     )
     yield (
-        f"made by us alone: {moves['steps_ours_alone']}; by it alone: {moves['steps_theirs_alone']}; not known (gap, or the"
-        f" other's {lasting(moves['wait_s'])} are not over): {moves['steps_unknown']}"
+        f"made by us alone: {moves['steps_ours_alone']}; by it alone: {moves['steps_theirs_alone']}; not known whether by the"
+        f" other too (a gap, or its {lasting(moves['wait_s'])} not over): {moves['steps_unknown']}"
     )
     listed = moves["moves"]
     for m in listed[:_MOST]:
@@ -118,7 +119,8 @@ def _moves(moves: Document) -> Iterator[str]:
             who = f"{m['first']} first by {abs(m['lead_s'])} s" if m["lead_s"] is not None else "in the same round"
             yield f"  {at(m['at'])}  {size}  {who} (+- {m['within_s']} s)"
         else:
-            yield f"  {at(m['at'])}  {size}  {m['made_by']}" + (", taken back" if m["taken_back"] else "")
+            who = "not known whether by both" if m["made_by"] == "unknown" else m["made_by"]
+            yield f"  {at(m['at'])}  {size}  {who}" + (", taken back" if m["taken_back"] else "")
     if len(listed) > _MOST:
         yield f"  and {len(listed) - _MOST} more: --json has all"
 
@@ -175,6 +177,11 @@ def lasting(seconds: int) -> str:
         if seconds >= unit_s:
             return f"{seconds / unit_s:.1f}".removesuffix(".0") + f" {name}"
     return f"{seconds} s"
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things."""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def percent(share: float | None) -> str:

@@ -32,7 +32,7 @@ def _coverage(report: Document) -> Iterator[tuple[str, str]]:
         yield "FEW_DAYS", f"{days:.2f} days are covered: {_FEW_DAYS} show each weekday once"
     if report["gaps"]:
         lost_s = sum(g["to"] - g["from"] for g in report["gaps"])
-        yield "GAPS", f"{len(report['gaps'])} gaps of {lost_s} s together, in which nothing is known"
+        yield "GAPS", f"{lost_s} s lie in gaps ({len(report['gaps'])}): nothing is known of them"
     most, watch = report["hour_range_bps"]["max"], report["watch_bps"]
     worse = any(c["after"] not in ("ok", None) and c["before"] is not None for c in report["status_changes"])
     if most is not None and most < watch and not worse:
@@ -43,7 +43,7 @@ def _coverage(report: Document) -> Iterator[tuple[str, str]]:
                 " status never got worse; replays of incidents show that side (lrt-oracle replay all)"
             ),
         )
-    total_s, ok_s = sum(report["status_s"].values()), report["status_s"].get("ok", 0)
+    total_s, ok_s = sum(s for w, s in report["status_s"].items() if w != "none"), report["status_s"].get("ok", 0)
     if total_s and ok_s < total_s * _HALF:
         yield (
             "NO_CALM",
