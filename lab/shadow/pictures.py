@@ -18,6 +18,8 @@ from lab.shadow.text import feed_lines
 from oracle.model.status import Status
 
 _MOST_POINTS = 4_000
+_THEIRS = ("#8e3b8e", "#b5651d", "#0f8a8a", "#7a7a12", "#c2185b", "#5d4037")
+"""Of references: none is like ours, the redemption rate or a shading."""
 _NAN = float("nan")
 
 
@@ -50,9 +52,10 @@ def draw(report: FeedReport, file: Path) -> None:
         )
     for place, beside in enumerate(report.references):
         theirs = [_or_nan(r.words[place].price_wad) for r in rounds]
-        (line,) = prices.plot(at, theirs, linewidth=1.0, drawstyle="steps-post", label=beside.name)
+        colour = _THEIRS[place % len(_THEIRS)]
+        prices.plot(at, theirs, color=colour, linewidth=1.0, drawstyle="steps-post", label=beside.name)
         off = [_off(r, place, beside.side) for r in rounds]
-        distance.plot(at, off, linewidth=0.9, drawstyle="steps-post", color=line.get_color())
+        distance.plot(at, off, linewidth=0.9, drawstyle="steps-post", color=colour)
     for axes in (prices, distance):
         for status, from_s, to_s in spans(rounds):
             axes.axvspan(utc(from_s), utc(to_s), color=COLOURS[status], alpha=0.35, linewidth=0)
@@ -96,7 +99,7 @@ def _figure(go: Any, report: FeedReport) -> Any:
         theirs = [_or_none(r.words[place].price_wad) for r in rounds]
         hover = [_hover(r, place, beside.side) for r in rounds]
         figure.add_scatter(
-            x=at, y=theirs, name=beside.name, line={**step, "width": 1.2}, customdata=hover,
+            x=at, y=theirs, name=beside.name, line={**step, "width": 1.2, "color": _THEIRS[place % len(_THEIRS)]}, customdata=hover,
             hovertemplate="%{x|%Y-%m-%d %H:%M:%S} UTC<br>%{customdata}",
         )  # fmt: skip
     if any(r.redemption_wad for r in rounds):
