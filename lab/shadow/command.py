@@ -62,6 +62,9 @@ def shadow_report(
     for feed in feeds:
         if feed not in resolved.specs:
             raise ShadowReportError(f"{feed!r} is not a feed of the config; {nearest(feed, resolved.specs)}")
+        if resolved.specs[feed].is_cross:
+            legs = " and ".join(resolved.specs[feed].legs)
+            raise ShadowReportError(f"{feed} is a cross and has no rounds of its own: report {legs}")
     if not feeds:
         raise ShadowReportError(f"{name} has no round of a feed of the config: run `lrt-oracle shadow run` first")
     if options.picture is not None:

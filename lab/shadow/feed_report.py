@@ -115,7 +115,7 @@ class FeedReport:
         if not price:
             return
         self._spreads.append(r.spread_bps)
-        if r.market_wad and r.groups:
+        if r.market_wad and r.groups and self.spec.sources:
             self._groups[r.groups] += 1
         hour = r.at_s // _HOUR_S
         low, high = self._hours.get(hour, (price, price))
@@ -134,7 +134,8 @@ class FeedReport:
             "gap_s": self.gap_s,
             "configs": len(self._specs),
             **self.statuses.document(),
-            "min_groups": self.spec.min_groups if self.spec.has_market else None,
+            "made_of": self.spec.share_of,
+            "min_groups": self.spec.min_groups if self.spec.has_market and self.spec.sources else None,
             "groups": {str(n): self._groups[n] for n in sorted(self._groups)},
             "spread_bps": {"median": percentile(self._spreads, 50), "p99": percentile(self._spreads, 99)},
             "hour_range_bps": {"median": percentile(ranges, 50), "max": max(ranges, default=None)},

@@ -16,7 +16,13 @@ def verdict(report: Document) -> list[Document]:
     """A code and a sentence for each. None of them is a recommendation, and neither is an empty list."""
     found = [*_coverage(report), *_own(report)]
     if not report["references"]:
-        found.append(("NO_REFERENCE", "nothing is compared: no reference is configured for this feed"))
+        made_of = report["made_of"]
+        why = (
+            f"it is made of {made_of}, whose references are compared there"
+            if made_of
+            else "none is configured for this feed"
+        )
+        found.append(("NO_REFERENCE", f"nothing is compared: {why}"))
     if len(report["references"]) == 1:
         found.append(
             ("ONE_REFERENCE", "one reference alone: where the two differ, nothing here says which of them is right")

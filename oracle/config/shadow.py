@@ -67,8 +67,8 @@ def shadowed(
 
 
 def without_reference(resolved: ResolvedConfig) -> tuple[str, ...]:
-    """Feeds that nothing is compared with. Crosses are made of feeds that may have references of their own."""
-    specs = resolved.specs.values()
+    """Feeds with sources of their own that nothing is compared with. One that is made of others has theirs."""
+    specs = (s for s in resolved.specs.values() if s.sources)
     return tuple(s.feed for s in specs if not any(source.kind is Kind.REFERENCE for source in s.sources))
 
 

@@ -76,9 +76,11 @@ async def test_a_shadow_run_neither_pushes_nor_votes_where_the_same_config_does(
         assert before[0][0] > 0
 
         words = [sys.executable, "-m", "oracle", "--config", str(path), "shadow"]
-        pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+        pipe = asyncio.subprocess.PIPE
         environ = {**os.environ, **stand.environ}  # whatever opens the keys is there
-        running = await asyncio.create_subprocess_exec(*words, "run", "--for", "1h", env=environ, **pipes)
+        running = await asyncio.create_subprocess_exec(
+            *words, "run", "--for", "1h", env=environ, stdout=pipe, stderr=pipe
+        )
         market.prices[FEED] *= Decimal("0.97")
         await until(lambda: shadow.is_file() and len(changes_of(shadow)) >= 2, "the status of a fall")
         out, err = await ended(running)
@@ -93,7 +95,9 @@ async def test_a_shadow_run_neither_pushes_nor_votes_where_the_same_config_does(
 
         view = stand.chain.contract(contracts.load("FeedView").abi, stand.deployment.views[FEED])
         answer = await view.functions.latestAnswer().call()
-        done = await asyncio.create_subprocess_exec(*words, "report", "--feed", FEED, "--json", env=environ, **pipes)
+        done = await asyncio.create_subprocess_exec(
+            *words, "report", "--feed", FEED, "--json", env=environ, stdout=pipe, stderr=pipe
+        )
         feed = json.loads((await done.communicate())[0])["feeds"][0]
     (beside,) = feed["references"]
     assert beside["reference"] == "on chain"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+import tomllib
 from pathlib import Path
 
 from feeds.errors import NoData, Stale
@@ -17,7 +17,6 @@ from oracle.report.compose import published_after
 from oracle.round.step import step
 from oracle.storage.database import Database
 from tests.oracle.oracle_build import T0
-from tests.oracle.storage.stored_rounds import record_of
 
 FEED = "stETH/ETH"
 INTERVAL_S, ROUNDS, LAG = 10, 900, 4
@@ -66,6 +65,15 @@ name = "still"
 kind = "reference"
 chain = "ethereum"
 feed = "0x8888888888888888888888888888888888888888"
+[feeds."ETH/USD"]
+[[feeds."ETH/USD".sources]]
+type = "kraken"
+symbol = "ETH/USD"
+[[feeds."ETH/USD".sources]]
+type = "gemini"
+symbol = "ETHUSD"
+[feeds."stETH/USD"]
+legs = ["stETH/ETH", "ETH/USD"]
 """
 
 
@@ -78,8 +86,6 @@ def config_file(folder: Path) -> Path:
 
 def world(folder: Path) -> ResolvedConfig:
     """The config, read."""
-    import tomllib  # noqa: PLC0415
-
     return resolve(parse(tomllib.loads(config_file(folder).read_text())))
 
 
@@ -97,6 +103,7 @@ def fill(folder: Path) -> Path:
     resolved = world(folder)
     spec, path, prices = resolved.specs[FEED], folder / "own.shadow.db", market()
     database, state, published = Database(path), FeedState(), None
+    folded: list[FoldedFeed] = []
     for i, price in enumerate(prices):
         if i in GAP:
             continue
@@ -122,11 +129,10 @@ def fill(folder: Path) -> Path:
                 )
             )  # fmt: skip
         result, after = step(spec, state, given, {}, at_ms, published)
-        records = [replace(record_of(result), feed=FEED, mode=spec.mode)] if isinstance(result, FeedRound) else []
-        database.save_round(
-            [FoldedFeed(operator="local", spec=spec, before=state, after=after, result=result)], [], records, []
-        )
+        folded.append(FoldedFeed(operator="local", spec=spec, before=state, after=after, result=result))
         report = result.report if isinstance(result, FeedRound) else result.kept
         published, state = published_after(published, report, result.round_time_s), after
+    for first in range(0, len(folded), 100):  # some at once: every transaction is written through to the disk
+        database.save_round(folded[first : first + 100], [], [], [])
     database.close()
     return path

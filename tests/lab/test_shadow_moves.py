@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import pytest
 
 from lab.shadow.moves import Mover, Pairing, PriceMove, price_moves
 
 WAD = 10**18
+Series: TypeAlias = list[float | None]
 STEP_S, GAP_S, WAIT_S = 10, 30, 600
 
 
@@ -25,9 +27,9 @@ def moves(
     return price_moves(both, move_bps=bps, wait_s=wait_s, gap_s=GAP_S, join_s=GAP_S)[0]
 
 
-def walk(rng: random.Random, length: int) -> list[float | None]:
+def walk(rng: random.Random, length: int) -> Series:
     """A wild walk with spells of absence."""
-    price, out, absent = 1.0, list[float | None](), 0
+    price, out, absent = 1.0, Series(), 0
     for _ in range(length):
         price *= 1 + rng.choice((0, 0, 0, 0.003, -0.003, 0.011, -0.011))
         absent = absent - 1 if absent else (rng.randrange(1, 7) if rng.random() < 0.03 else 0)
@@ -39,7 +41,7 @@ def walk(rng: random.Random, length: int) -> list[float | None]:
 def test_the_lead_is_the_same_from_both_sides(seed: int) -> None:
     rng = random.Random(seed)
     ours, own = walk(rng, 400), walk(rng, 400)
-    lagged = [None] * 3 + ours[:-3] if seed % 2 else own
+    lagged = Series([None] * 3) + ours[:-3] if seed % 2 else own
     found, turned = moves(ours, lagged, wait_s=200), moves(lagged, ours, wait_s=200)
     assert len(found) > 20
     assert {m.mover for m in found} >= {Mover.OURS, Mover.BOTH, Mover.UNKNOWN}
@@ -76,25 +78,25 @@ def test_what_is_seen_in_one_round_has_no_first() -> None:
 
 
 def test_a_gap_is_not_agreement() -> None:
-    ours: list[float | None] = [1.0] * 5 + [1.006] * 20
-    absent = [2.0] * 4 + [None] * 10 + [2.012] * 11
+    ours: Series = [1.0] * 5 + [1.006] * 20
+    absent: Series = [2.0] * 4 + [None] * 10 + [2.012] * 11
     (hidden,) = moves(ours, absent)
     assert (hidden.mover, hidden.first, hidden.lead_s) == (Mover.BOTH, "unknown", None)
     assert hidden.within_s == 11 * STEP_S, "it was made somewhere in the gap"
-    led = [2.0] * 8 + [None] * 10 + [2.012] * 7
+    led: Series = [2.0] * 8 + [None] * 10 + [2.012] * 7
     (seen,) = moves(ours, led)
     assert (seen.first, seen.lead_s, seen.within_s) == ("ours", 130, 11 * STEP_S), "ours was seen before the gap"
 
 
 def test_what_one_did_while_the_other_was_absent_is_not_said_to_be_its_move_alone() -> None:
-    spike = [1.0] * 5 + [1.006] * 20 + [1.0] * 60
-    still = [2.0] * 85
+    spike: Series = [1.0] * 5 + [1.006] * 20 + [1.0] * 60
+    still: Series = [2.0] * 85
     (alone,) = moves(spike, still)
     assert (alone.mover, alone.taken_back) == (Mover.OURS, True)
-    (doubtful,) = moves(spike, still[:8] + [None] * 6 + still[14:])
+    (doubtful,) = moves(spike, still[:8] + Series([None] * 6) + still[14:])
     assert (doubtful.mover, doubtful.taken_back) == (Mover.UNKNOWN, True)
-    late = [1.0] * 5 + [1.006] * 80
-    (unfollowed,) = moves(late, still[:20] + [None] * 6 + still[26:])
+    late: Series = [1.0] * 5 + [1.006] * 80
+    (unfollowed,) = moves(late, still[:20] + Series([None] * 6) + still[26:])
     assert unfollowed.mover is Mover.UNKNOWN
 
 

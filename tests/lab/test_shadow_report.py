@@ -113,7 +113,9 @@ def test_absence_age_and_who_was_first_are_what_the_world_did(feed: Any) -> None
     assert (moves["theirs_first"], moves["steps_ours_alone"], moves["steps_theirs_alone"]) == (0, 0, 0)
     assert moves["lead_s"] == {"median": LAG * INTERVAL_S, "least": LAG * INTERVAL_S, "most": LAG * INTERVAL_S}
     assert still["moves"]["steps_both"] == 0
-    assert still["moves"]["steps_unknown"] == 6, "ours fell and came back, and was silent meanwhile: it may not have been alone"
+    assert still["moves"]["steps_unknown"] == 6, (
+        "ours fell and came back, and was silent meanwhile: it may not have been alone"
+    )
 
 
 def test_status_changes_and_silences_are_those_of_the_rows(feed: Any, rows: list[tuple[str, dict[str, Any]]]) -> None:
@@ -198,7 +200,8 @@ def test_a_part_can_be_asked_and_what_is_wrong_is_said_in_one_line(folder: Path,
     assert {each["code"] for each in part["look_at"]} >= {"NO_STRESS"}
     for words, why in (
         (["--from", "5", "--to", "9"], "has no round of stETH/ETH in that time: those from"),
-        (["--feed", "stETH/USD"], "is not a feed of the config"),
+        (["--feed", "stETH/EUR"], "is not a feed of the config"),
+        (["--feed", "stETH/USD"], "is a cross and has no rounds of its own: report stETH/ETH and ETH/USD"),
         (["--least-ltv", "95"], "write --least-ltv below --most-ltv"),
         (["--wait", "soon"], "write a length with its unit"),
         (["--plot", "a.txt"], "a plot is written as"),
