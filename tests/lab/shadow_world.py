@@ -22,6 +22,8 @@ FEED = "stETH/ETH"
 INTERVAL_S, ROUNDS, LAG = 10, 900, 4
 GAP = range(300, 340)
 SILENT = range(500, 512)
+BRIEF = range(200, 203)
+"""Too short for a halt, in a calm time: the status stays as it was published."""
 STALE, UNREAD = range(600, 640), range(700, 705)
 FALL = range(400, 440)
 CONFIG = """
@@ -111,7 +113,7 @@ def fill(folder: Path) -> Path:
         given: list[Outcome] = []
         for source in spec.sources:
             stated = {"late": prices[max(0, i - LAG)] + WAD // 2_000, "still": WAD, "rate": WAD}.get(source.name, price)
-            mute = source.name == "gemini" and i in SILENT
+            mute = source.name == "gemini" and (i in SILENT or i in BRIEF)
             old = source.name == "late" and i in STALE
             unread = source.name == "still" and i in UNREAD
             if mute or old or unread:

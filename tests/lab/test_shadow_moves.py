@@ -27,6 +27,11 @@ def moves(
     return price_moves(both, move_bps=bps, wait_s=wait_s, gap_s=GAP_S, join_s=GAP_S)[0]
 
 
+def spells(*parts: tuple[float | None, int]) -> Series:
+    """So many rounds of each price."""
+    return [price for price, rounds in parts for _ in range(rounds)]
+
+
 def walk(rng: random.Random, length: int) -> Series:
     """A wild walk with spells of absence."""
     price, out, absent = 1.0, Series(), 0
@@ -78,31 +83,31 @@ def test_what_is_seen_in_one_round_has_no_first() -> None:
 
 
 def test_a_gap_is_not_agreement() -> None:
-    ours: Series = [1.0] * 5 + [1.006] * 20
-    absent: Series = [2.0] * 4 + [None] * 10 + [2.012] * 11
+    ours = spells((1.0, 5), (1.006, 20))
+    absent = spells((2.0, 4), (None, 10), (2.012, 11))
     (hidden,) = moves(ours, absent)
     assert (hidden.mover, hidden.first, hidden.lead_s) == (Mover.BOTH, "unknown", None)
     assert hidden.within_s == 11 * STEP_S, "it was made somewhere in the gap"
-    led: Series = [2.0] * 8 + [None] * 10 + [2.012] * 7
+    led = spells((2.0, 8), (None, 10), (2.012, 7))
     (seen,) = moves(ours, led)
     assert (seen.first, seen.lead_s, seen.within_s) == ("ours", 130, 11 * STEP_S), "ours was seen before the gap"
 
 
 def test_what_one_did_while_the_other_was_absent_is_not_said_to_be_its_move_alone() -> None:
-    spike: Series = [1.0] * 5 + [1.006] * 20 + [1.0] * 60
-    still: Series = [2.0] * 85
+    spike = spells((1.0, 5), (1.006, 20), (1.0, 60))
+    still = spells((2.0, 85))
     (alone,) = moves(spike, still)
     assert (alone.mover, alone.taken_back) == (Mover.OURS, True)
-    (doubtful,) = moves(spike, still[:8] + Series([None] * 6) + still[14:])
+    (doubtful,) = moves(spike, spells((2.0, 8), (None, 6), (2.0, 71)))
     assert (doubtful.mover, doubtful.taken_back) == (Mover.UNKNOWN, True)
-    late: Series = [1.0] * 5 + [1.006] * 80
-    (unfollowed,) = moves(late, still[:20] + Series([None] * 6) + still[26:])
+    late = spells((1.0, 5), (1.006, 80))
+    (unfollowed,) = moves(late, spells((2.0, 20), (None, 6), (2.0, 59)))
     assert unfollowed.mover is Mover.UNKNOWN
 
 
 def test_who_did_not_follow_in_time_did_not_follow_and_before_that_nothing_is_said() -> None:
     ours = [1.0] * 5 + [1.006] * 100
-    still = [2.0] * 105
+    still = spells((2.0, 105))
     (alone,) = moves(ours, still)
     assert (alone.mover, alone.taken_back) == (Mover.OURS, False)
     (open_yet,) = moves(ours[:20], still[:20])
