@@ -15,14 +15,14 @@ from feeds.units import BPS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookTerms:
-    """A market: so many positions, the first with a loan of ``first_bps`` of its collateral, each with ``step_bps`` more than the one before.
+    """A market: so many positions, two at least, with loans from ``first_bps`` to ``last_bps`` of their collateral, evenly spread.
 
     ``limit_bps``: a loan beyond this part of its collateral is liquidated, and a newcomer may borrow as much.
     """
 
     positions: int = 100
     first_bps: int = 5_000
-    step_bps: int = 44
+    last_bps: int = 9_356
     limit_bps: int = 9_450
 
 
@@ -56,7 +56,9 @@ class LendingBook:
     """
 
     def __init__(self, start: int, worst: int, terms: BookTerms = STANDARD) -> None:
-        self._open = [start * (terms.first_bps + place * terms.step_bps) // BPS for place in range(terms.positions)]
+        steps, width_bps = terms.positions - 1, terms.last_bps - terms.first_bps
+        parts = (terms.first_bps * steps + place * width_bps for place in range(terms.positions))
+        self._open = [start * part // (BPS * steps) for part in parts]
         self._worst, self._limit_bps = worst, terms.limit_bps
         self._liquidated = self._wrong = self._under_water = self._bad_debt = 0
         self._drained = False

@@ -9,7 +9,7 @@ from typing import Any
 
 from feeds.errors import LrtOracleError
 from lab.plot import PlotError, library
-from lab.shadow.feed_report import Beside, FeedReport, ReportTerms
+from lab.shadow.feed_report import ShadowReference, FeedReport, ReportTerms
 from lab.shadow.pictures import draw, write_html
 from lab.shadow.rounds import stored_rounds
 from lab.shadow.text import report_lines
@@ -87,7 +87,7 @@ def shadow_report(
 
 def _report(resolved: ResolvedConfig, database: Database, feed: str, terms: ReportTerms) -> FeedReport:
     references = [
-        Beside(name=n, side=side, threshold=own_threshold_of(resolved, feed, n))
+        ShadowReference(name=n, side=side, threshold=own_threshold_of(resolved, feed, n))
         for n, side in compared_with(resolved, feed).items()
     ]
     operators = database.operators(feed)

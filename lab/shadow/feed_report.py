@@ -42,7 +42,7 @@ class ReportTerms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class ShadowReference:
     """A reference of a feed."""
 
     name: str
@@ -67,7 +67,7 @@ class FeedReport:
 
     spec: FeedSpec
     interval_s: int
-    references: Sequence[Beside]
+    references: Sequence[ShadowReference]
     terms: ReportTerms
     operator: str
     others: bool = False

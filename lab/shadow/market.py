@@ -56,10 +56,9 @@ def _harm(harm: Harm) -> Document:
 
 def terms_document(terms: BookTerms) -> Document:
     """The market's parameters."""
-    last_bps = terms.first_bps + (terms.positions - 1) * terms.step_bps
     return {
         "positions": terms.positions,
         "least_ltv_percent": terms.first_bps / 100,
-        "most_ltv_percent": last_bps / 100,
+        "most_ltv_percent": terms.last_bps / 100,
         "liquidation_ltv_percent": terms.limit_bps / 100,
     }

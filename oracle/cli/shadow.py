@@ -191,13 +191,8 @@ def _options(
 
     if not least_ltv < most_ltv <= liquidation_ltv:
         raise Exit("write --least-ltv below --most-ltv, and that no more than --liquidation-ltv", ExitCode.USAGE)
-    step = (most_ltv - least_ltv) * 100 / (loans - 1)
-    book = BookTerms(
-        positions=loans,
-        first_bps=round(least_ltv * 100),
-        step_bps=max(1, int(step + 1e-9)),
-        limit_bps=round(liquidation_ltv * 100),
-    )
+    first, last, limit = (round(percent * 100) for percent in (least_ltv, most_ltv, liquidation_ltv))
+    book = BookTerms(positions=loans, first_bps=first, last_bps=last, limit_bps=limit)
     return ShadowReportOptions(
         terms=ReportTerms(move_bps=move_bps, band_bps=band_bps, wait_s=int(wait_s), book=book), **plain
     )

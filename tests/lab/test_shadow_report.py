@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import pytest
 
+from lab.shadow import verdict
+from oracle.model.status import Status
 from oracle.storage.reading import DatabaseReader
 from tests.lab.command_line import run
 from tests.lab.shadow_world import (
@@ -28,6 +31,7 @@ from tests.lab.shadow_world import (
 
 WAD, BPS = 10**18, 10_000
 ABSTAINED = "abstained"
+VERDICT = Path(verdict.__file__)
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +184,21 @@ def test_what_to_look_at_is_said(folder: Path, feed: Any) -> None:
     assert {each["code"] for each in hasty["look_at"]} - codes == {"OURS_ALONE"}
     assert hasty["references"][1]["moves"]["steps_ours_alone"] == 8, "in the time of the other four it was absent"
     assert not codes & {"NO_STRESS", "ONE_REFERENCE", "NO_REFERENCE", "OTHER_CONFIG", "NEVER_BOTH", "THEIRS_FIRST"}
+
+
+def test_every_key_of_the_document_is_on_its_page(folder: Path) -> None:
+    def keys(value: Any) -> set[str]:
+        if isinstance(value, list):
+            return set().union(*map(keys, value))
+        if not isinstance(value, dict):
+            return set()
+        return {k for k in value if k.islower() and not k.isdigit()}.union(*map(keys, value.values()))
+
+    page = (Path(__file__).resolve().parents[2] / "docs" / "shadow.md").read_text()
+    found = keys(json.loads(asked(folder, "--json").stdout))
+    assert len(found) > 80
+    assert {k for k in found if f"`{k}`" not in page} <= {s.word for s in Status}, "a status is a key of status_s"
+    assert {c for c in re.findall(r'"([A-Z_]{4,})"', VERDICT.read_text()) if f"`{c}`" not in page} == set()
 
 
 def test_text_fits_and_pages_and_pictures_are_written(folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from oracle.config.resolve import ResolvedConfig, resolve
 from oracle.config.sections import Config, parse
-from oracle.config.shadow import own_threshold_of, shadow_database, shadowed, without_reference
+from oracle.config.shadow import compared_with, own_threshold_of, shadow_database, shadowed, without_reference
 from oracle.config.tables.process_sections import ApiSection
 
 KEPT = {"chains", "venues", "feeds", "catalog", "log"}
@@ -88,6 +90,15 @@ def test_what_is_compared_and_when_its_provider_writes_is_known(tmp_path: Path) 
     assert (own.bps, own.heartbeat_s) == (round(float(known.deviation_percent or 0) * 100), known.heartbeat_s)
     assert own.bps
     assert own_threshold_of(resolved, "stETH/ETH", "kraken").bps is None
+
+
+def test_the_example_of_the_page_is_a_config_with_three_references() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "shadow.md").read_text()
+    (block,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    chains = {"ethereum": {"chain_id": 1, "endpoints": ["https://one.example"]}}
+    resolved = resolve(parse({"chains": chains, **tomllib.loads(block)}))
+    assert len(compared_with(resolved, "weETH/ETH")) >= 3
+    assert without_reference(resolved) == ()
 
 
 @pytest.mark.parametrize("path", ["own.db", "./own.db"])
