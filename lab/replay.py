@@ -156,7 +156,12 @@ def load_cases(what: str, data: Path | None) -> list[Case]:
         files = [Path(what)]
     else:
         raise ReplayError(f"{what!r} is neither a case nor a file; {nearest(what, known)}")
-    return [cases.load(f, data) for f in files]
+    try:
+        return [cases.load(f, data) for f in files]
+    except UnicodeDecodeError:
+        raise ReplayError(
+            f"{what} is neither a case (TOML) nor a table: write a table as .csv, .tsv, .txt or .parquet, unpacked"
+        ) from None
 
 
 def document(played: Replay) -> dict[str, Any]:

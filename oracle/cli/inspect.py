@@ -153,7 +153,7 @@ def _archived(config_path: Path, feed: str, since_ms: int) -> tuple[list[Record]
     help="Your own data: what is assumed of the market between two rows; rows: nothing.",
 )
 @click.option(
-    "--round", "round_s", type=int, default=10, show_default=True, help="Your own data: seconds between rounds."
+    "--round", "round_s", type=int, help="Your own data: seconds between rounds; default: 10, as in production."
 )
 @click.option(
     "--gap", "gap_s", type=click.IntRange(1), help="Your own data: rows further apart have a gap; default: 3 spacings."
