@@ -9,7 +9,7 @@ from typing import Any
 
 from feeds.errors import LrtOracleError
 from lab.plot import PlotError, library
-from lab.shadow.feed_report import ShadowReference, FeedReport, ReportTerms
+from lab.shadow.feed_report import FeedReport, ReportTerms, ShadowReference
 from lab.shadow.pictures import draw, write_html
 from lab.shadow.rounds import stored_rounds
 from lab.shadow.text import report_lines

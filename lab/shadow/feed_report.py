@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from feeds.types import Kind
 from feeds.units import BPS
@@ -13,6 +13,7 @@ from lab.book import STANDARD, BookTerms
 from lab.shadow.distance import Distance, percentile
 from lab.shadow.market import MarketRound, markets, terms_document
 from lab.shadow.moves import Mover, Pairing, PriceMove, price_moves
+from lab.shadow.pushed import ShownOnChain, shown_on_chain
 from lab.shadow.rounds import ShadowRound
 from lab.shadow.statuses import StatusChanges
 from lab.shadow.verdict import verdict
@@ -20,6 +21,7 @@ from oracle.config.shadow import OwnThreshold
 from oracle.model.spec import FeedSpec
 
 Document = dict[str, Any]
+Moved: TypeAlias = tuple[tuple[PriceMove, ...], tuple[PriceMove, ...]]
 GAP_ROUNDS = 3
 """Rounds further apart than so many of their usual spacings have a gap between them."""
 _HOUR_S = 3_600
@@ -139,27 +141,33 @@ class FeedReport:
             "groups": {str(n): self._groups[n] for n in sorted(self._groups)},
             "spread_bps": {"median": percentile(self._spreads, 50), "p99": percentile(self._spreads, 99)},
             "hour_range_bps": {"median": percentile(ranges, 50), "max": max(ranges, default=None)},
+            "push_bps": self.spec.push_bps,
+            "heartbeat_s": self.spec.heartbeat_s,
             "watch_bps": self.spec.bands.watch_bps,
             "market": terms_document(self.terms.book),
             "references": [self._beside(i) for i in range(len(self.references))],
         }
         return document | {"look_at": verdict(document)}
 
-    def moves_of(self, place: int) -> tuple[tuple[PriceMove, ...], tuple[PriceMove, ...]]:
-        """Steps, and moves, of our price and a reference."""
+    def moves_of(self, place: int) -> Moved:
+        """Our price and a reference: steps, and moves."""
         side = self.references[place].side
-        both = (
-            Pairing(at_s=r.at_s, ours=own, theirs=theirs)
-            for r in self.rounds
-            if (own := r.own(side)) and (theirs := r.words[place].price_wad)
+        return self._moved(place, ((r.at_s, r.own(side), r.words[place].price_wad) for r in self.rounds))
+
+    def _pushed_moves(self, place: int, shown: Sequence[ShownOnChain]) -> Moved:
+        """The same of what the chain would have shown of ours."""
+        side = self.references[place].side
+        return self._moved(
+            place,
+            ((r.at_s, s.own(side), r.words[place].price_wad) for r, s in zip(self.rounds, shown, strict=True)),
         )
+
+    def _moved(self, place: int, prices: Iterable[tuple[int, int, int]]) -> Moved:
+        both = (Pairing(at_s=at_s, ours=ours, theirs=theirs) for at_s, ours, theirs in prices if ours and theirs)
         return price_moves(
-            both,
-            move_bps=self.move_bps(place),
-            wait_s=self.terms.wait_s,
-            gap_s=self.gap_s,
+            both, move_bps=self.move_bps(place), wait_s=self.terms.wait_s, gap_s=self.gap_s,
             join_s=max(self.gap_s, _JOIN_S),
-        )
+        )  # fmt: skip
 
     def move_bps(self, place: int) -> int:
         """The height of a step: what is asked, or the feed's band, and no less than what the reference waits for itself."""
@@ -170,24 +178,33 @@ class FeedReport:
     def _beside(self, place: int) -> Document:
         beside = self.references[place]
         steps, moves = self.moves_of(place)
-        rounds = [MarketRound(ours=r.own(beside.side), theirs=r.words[place].price_wad) for r in self.rounds]
+        shown = list(shown_on_chain(self.spec, self.rounds))
+        rounds = [
+            MarketRound(ours=r.own(beside.side), theirs=r.words[place].price_wad, pushed=s.own(beside.side))
+            for r, s in zip(self.rounds, shown, strict=True)
+        ]
+        pushed, _ = self._pushed_moves(place, shown)
         return {
             "reference": beside.name,
             "against": beside.side.value,
             "threshold": asdict(beside.threshold),
             **self.distances[place].document(),
-            "moves": moves_document(steps, moves, self.move_bps(place), self.terms.wait_s),
+            "moves": {
+                "move_bps": self.move_bps(place),
+                "wait_s": self.terms.wait_s,
+                **steps_document(steps),
+                "as_pushed": steps_document(pushed),
+                "moves": moves_document(moves),
+            },
             "lending": markets(rounds, self.terms.book),
         }
 
 
-def moves_document(steps: Sequence[PriceMove], moves: Sequence[PriceMove], move_bps: int, wait_s: int) -> Document:
-    """Who moved first, as JSON: counted by step, listed by move."""
+def steps_document(steps: Sequence[PriceMove]) -> Document:
+    """Who made steps first, as JSON."""
     both = [m for m in steps if m.mover is Mover.BOTH]
     leads = [m.lead_s for m in both if m.lead_s is not None]
     return {
-        "move_bps": move_bps,
-        "wait_s": wait_s,
         "steps_both": len(both),
         "ours_first": sum(m.first == "ours" for m in both),
         "theirs_first": sum(m.first == "theirs" for m in both),
@@ -200,18 +217,22 @@ def moves_document(steps: Sequence[PriceMove], moves: Sequence[PriceMove], move_
         "steps_ours_alone": sum(m.mover is Mover.OURS for m in steps),
         "steps_theirs_alone": sum(m.mover is Mover.THEIRS for m in steps),
         "steps_unknown": sum(m.mover is Mover.UNKNOWN for m in steps),
-        "moves": [
-            {
-                "at": m.at_s,
-                "direction": "up" if m.is_up else "down",
-                "made_by": m.mover.value,
-                "steps": m.steps,
-                "last": m.last_s,
-                "first": m.first if m.mover is Mover.BOTH else None,
-                "lead_s": m.lead_s,
-                "within_s": m.within_s,
-                "taken_back": m.taken_back,
-            }
-            for m in moves
-        ],
     }
+
+
+def moves_document(moves: Sequence[PriceMove]) -> list[Document]:
+    """Each move, as JSON."""
+    return [
+        {
+            "at": m.at_s,
+            "direction": "up" if m.is_up else "down",
+            "made_by": m.mover.value,
+            "steps": m.steps,
+            "last": m.last_s,
+            "first": m.first if m.mover is Mover.BOTH else None,
+            "lead_s": m.lead_s,
+            "within_s": m.within_s,
+            "taken_back": m.taken_back,
+        }
+        for m in moves
+    ]

@@ -17,21 +17,26 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketRound:
-    """Our price and theirs in a round, 0 where there was none. While a market has no price nobody is liquidated and nobody borrows."""
+    """Our price and theirs in a round, 0 where there was none. While a market has no price nobody is liquidated and nobody borrows.
+
+    ``pushed``: what the chain would have shown of ours.
+    """
 
     ours: int
     theirs: int
+    pushed: int = 0
 
 
 def markets(rounds: Sequence[MarketRound], terms: BookTerms) -> Document:
     """Both markets, from the first round in which both prices stood; a round without the price that judges is left out."""
     first = next((i for i, r in enumerate(rounds) if r.ours and r.theirs), None)
     if first is None:
-        return {"rounds": 0, "ours_against_theirs": None, "theirs_against_ours": None}
+        return {"rounds": 0, "ours_against_theirs": None, "pushed_against_theirs": None, "theirs_against_ours": None}
     played = rounds[first:]
     return {
         "rounds": len(played),
         "ours_against_theirs": _harm(_lent([(r.ours, r.theirs) for r in played if r.theirs], terms)),
+        "pushed_against_theirs": _harm(_lent([(r.pushed, r.theirs) for r in played if r.theirs], terms)),
         "theirs_against_ours": _harm(_lent([(r.theirs, r.ours) for r in played if r.ours], terms)),
     }
 

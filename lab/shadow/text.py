@@ -36,7 +36,7 @@ def feed_lines(feed: Document) -> list[str]:
     rows += ["", "our price"]
     rows += [line for text in _own(feed) for line in _wrapped(text, "  ")]
     for reference in feed["references"]:
-        rows += ["", *_reference(reference, feed["market"])]
+        rows += ["", *_reference(reference, feed)]
     return [*rows, "", *_changes(feed["status_changes"])]
 
 
@@ -59,12 +59,12 @@ def _own(feed: Document) -> Iterator[str]:
     yield f"range within an hour, bps: median {hour['median']}, most {hour['max']}"
 
 
-def _reference(reference: Document, market: Document) -> list[str]:
+def _reference(reference: Document, feed: Document) -> list[str]:
     rows = [f"beside {reference['reference']} (compared with our {reference['against']})"]
     rows += [line for text in _figures(reference) for line in _wrapped(text, "  ")]
-    rows += [line for text in _moves(reference["moves"]) for line in _wrapped(text, "  ")]
+    rows += [line for text in _moves(reference["moves"], feed) for line in _wrapped(text, "  ")]
     if reference["lending"]["rounds"]:
-        rows += [line for text in _lending(reference["lending"], market) for line in _wrapped(text, "  ")]
+        rows += [line for text in _lending(reference["lending"], feed["market"]) for line in _wrapped(text, "  ")]
     return rows
 
 
@@ -97,17 +97,10 @@ def _figures(reference: Document) -> Iterator[str]:
     )
 
 
-def _moves(moves: Document) -> Iterator[str]:
-    lead = moves["lead_s"]
-    yield (
-        f"steps of {moves['move_bps']} bps made by both: {moves['steps_both']}; we first in {moves['ours_first']}, it in"
-        f" {moves['theirs_first']}, not known (same round) in {moves['same_round']}"
-        + (
-            f"; our lead, s: median {lead['median']:+}, {lead['least']:+} to {lead['most']:+}"
-            if lead["median"] is not None
-            else ""
-        )
-    )
+def _moves(moves: Document, feed: Document) -> Iterator[str]:
+    yield f"steps of {moves['move_bps']} bps made by both: {_first(moves)}"
+    pushed = f"{feed['push_bps']} bps or {lasting(feed['heartbeat_s'])}"
+    yield f"the same with our price as pushed on chain, after {pushed}: {_first(moves['as_pushed'])}"
     yield (
         f"made by us alone: {moves['steps_ours_alone']}; by it alone: {moves['steps_theirs_alone']}; not known whether by the"
         f" other too (a gap, or its {lasting(moves['wait_s'])} not over): {moves['steps_unknown']}"
@@ -125,6 +118,14 @@ def _moves(moves: Document) -> Iterator[str]:
         yield f"  and {len(listed) - _MOST} more: --json has all"
 
 
+def _first(steps: Document) -> str:
+    lead = steps["lead_s"]
+    text = f"{steps['steps_both']}; we first in {steps['ours_first']}, it in {steps['theirs_first']}, not known (same round) in {steps['same_round']}"
+    if lead["median"] is None:
+        return text
+    return f"{text}; our lead, s: median {lead['median']:+}, {lead['least']:+} to {lead['most']:+}"
+
+
 def _lending(lending: Document, market: Document) -> Iterator[str]:
     yield (
         f"a market of {market['positions']} loans, {market['least_ltv_percent']:g} to {market['most_ltv_percent']:g} % of their"
@@ -132,6 +133,7 @@ def _lending(lending: Document, market: Document) -> Iterator[str]:
     )
     for name, who in (
         ("ours_against_theirs", "on our feed, judged by it"),
+        ("pushed_against_theirs", "on our feed as pushed, judged by it"),
         ("theirs_against_ours", "on it, judged by us"),
     ):
         h = lending[name]

@@ -120,11 +120,10 @@ def _of_moves(name: str, moves: Document, own_bps: int | None) -> Iterator[tuple
     unit = f"steps of {moves['move_bps']} bps"
     if not moves["steps_both"]:
         yield "NO_MOVE", f"{name}: both made no {unit}: who is first was not seen"
-    elif moves["theirs_first"] > moves["ours_first"]:
-        yield (
-            "THEIRS_FIRST",
-            f"{name}: was first in {moves['theirs_first']} of {moves['steps_both']} {unit}, we in {moves['ours_first']}",
-        )
+    for code, steps, what in (("THEIRS_FIRST", moves, ""), ("THEIRS_FIRST_ON_CHAIN", moves["as_pushed"], ", pushed,")):
+        if steps["theirs_first"] > steps["ours_first"]:
+            first = f"was first in {steps['theirs_first']} of {steps['steps_both']} {unit}"
+            yield code, f"{name}: {first}, our price{what} in {steps['ours_first']}"
     if moves["steps_ours_alone"]:
         within = ""
         if own_bps is not None and own_bps > moves["move_bps"]:
@@ -141,15 +140,17 @@ def _of_moves(name: str, moves: Document, own_bps: int | None) -> Iterator[tuple
 
 
 def _of_market(name: str, lending: Document) -> Iterator[tuple[str, str]]:
-    ours = lending["ours_against_theirs"]
-    if ours["wrongly_liquidated"] or ours["under_water"] or ours["bad_debt"] or ours["drained"]:
+    for key, what in (("ours_against_theirs", "our feed"), ("pushed_against_theirs", "our feed as pushed")):
+        ours = lending[key]
+        if not (ours["wrongly_liquidated"] or ours["under_water"] or ours["bad_debt"] or ours["drained"]):
+            continue
         parts = [
             f"{ours['wrongly_liquidated']} of {ours['liquidated']} liquidations wrong",
             f"{ours['under_water']} loans under water unseen",
             f"bad debt {ours['bad_debt']:g}",
             *(["could have been drained"] if ours["drained"] else []),
         ]
-        yield "MARKET", f"{name}: judged by it, a market on our feed had {', '.join(parts)}"
+        yield "MARKET", f"{name}: judged by it, a market on {what} had {', '.join(parts)}"
 
 
 def _faults(reference: Document) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 from lab.shadow import verdict
+from lab.shadow.pushed import shown_on_chain
+from lab.shadow.rounds import stored_rounds
 from oracle.model.status import Status
 from oracle.storage.reading import DatabaseReader
 from tests.lab.command_line import run
@@ -27,6 +30,7 @@ from tests.lab.shadow_world import (
     UNREAD,
     config_file,
     fill,
+    world,
 )  # fmt: skip
 
 WAD, BPS = 10**18, 10_000
@@ -116,11 +120,37 @@ def test_absence_age_and_who_was_first_are_what_the_world_did(feed: Any) -> None
     moves = late["moves"]
     assert moves["ours_first"] == moves["steps_both"] > 4
     assert (moves["theirs_first"], moves["steps_ours_alone"], moves["steps_theirs_alone"]) == (0, 0, 0)
+    assert moves["as_pushed"]["steps_both"] > 4
+    assert moves["as_pushed"]["lead_s"]["most"] <= LAG * INTERVAL_S, "a push comes no earlier than the price"
+    assert moves["as_pushed"]["theirs_first"] > 0, "pushed after 50 bps we wait for our own threshold"
     assert moves["lead_s"] == {"median": LAG * INTERVAL_S, "least": LAG * INTERVAL_S, "most": LAG * INTERVAL_S}
     assert still["moves"]["steps_both"] == 0
     assert still["moves"]["steps_unknown"] == 6, (
         "ours fell and came back, and was silent meanwhile: it may not have been alone"
     )
+
+
+def test_the_chain_shows_our_price_within_push_bps_and_the_heartbeat_and_nothing_in_a_halt(folder: Path) -> None:
+    spec = replace(world(folder).specs[FEED], push_bps=30, heartbeat_s=900)
+    reader = DatabaseReader(folder / "own.shadow.db")
+    rounds = list(stored_rounds(reader, "local", spec, ["late"], (0, 1 << 40)))
+    reader.close()
+    shown, pushes, pushed_s = list(shown_on_chain(spec, rounds)), 0, 0
+    held = 0
+    for before, r, s in zip([None, *rounds], rounds, shown, strict=False):
+        if r.status is Status.HALT:
+            assert (s.market_wad, s.redemption_wad) == (0, 0)
+            continue
+        if not r.market_wad:
+            assert s.market_wad == held, "a silence leaves it as it is"
+            continue
+        assert abs(r.market_wad - s.market_wad) * BPS < 30 * r.market_wad
+        if s.market_wad != held or r.at_s - pushed_s >= 900:
+            status = before.status if before is not None else None
+            is_due = not held or abs(r.market_wad - held) * BPS >= 30 * held or r.status is not status
+            assert is_due or r.at_s - pushed_s >= 900
+            pushes, pushed_s, held = pushes + 1, r.at_s, s.market_wad
+    assert 20 < pushes < 40
 
 
 def test_status_changes_and_silences_are_those_of_the_rows(feed: Any, rows: list[tuple[str, dict[str, Any]]]) -> None:
