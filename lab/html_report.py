@@ -139,7 +139,7 @@ def _figure(go: Any, played: Replay) -> Any:
             shown.add(status)
     figure.update_layout(
         template="plotly_white", margin={"l": 60, "r": 10, "t": 10, "b": 40}, yaxis={"range": [bottom, top], "title": played.case.feed},
-        hovermode="closest", xaxis={"title": "UTC"},
+        hovermode="closest", xaxis={"title": "UTC"}, legend={"y": 0.93},
     )  # fmt: skip
     return figure
 

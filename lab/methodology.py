@@ -118,7 +118,7 @@ def cases_table(played: Sequence[Replay]) -> str:
     body = [
         f"| {p.case.name} | {' | '.join(bps_text(p.designs[n].error_bps) for n in names)} |"
         for p in played
-        if p.designs and p.case.truth is not None
+        if p.designs and summary.is_summed(p.case)
     ]
     return "\n".join([head, *body])
 

@@ -78,7 +78,7 @@ def replay(
         )  # fmt: skip
     figures, judging, kept = Figures(case=case), Judging(case), _Kept(case)
     peers = PeerRuns(case, against)
-    meters = {name: Meter(case.truth, case.length_ms) for name in (OURS, *against)}
+    meters = {name: Meter(case.truth, case.length_ms, case.attacks) for name in (OURS, *against)}
     found: list[Change] = []
     before: Moment | None = None
     for m in play(case, leap=leap):
@@ -97,7 +97,7 @@ def replay(
     return Replay(
         case=case,
         moments=tuple(kept.moments),
-        failures=tuple(judging.failures(outcomes[OURS].error_bps)),
+        failures=tuple(judging.failures(outcomes[OURS].error_bps, outcomes[OURS].cheapest)),
         refused=(),
         changes=tuple(found),
         designs=outcomes,

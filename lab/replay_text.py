@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from feeds.units import MS, wad_text
+from lab.attack import Cheapest, cost_units
 from lab.case import Case
 from lab.expect import Expected
 from lab.figures import Figures
@@ -34,6 +35,7 @@ def case_lines(played: Replay) -> list[str]:
     rows += _figure_lines(played)
     rows.append(_COLUMNS)
     rows += [_design_line(name, o, played.ranges[name]) for name, o in played.designs.items()]
+    rows += [f"  {name}: {costs_text(o.cheapest)}" for name, o in played.designs.items() if o.cheapest]
     if case.own is not None and case.own.unknown:
         return [*rows, f"  status unknown: {case.own.unknown}"]
     rows += [
@@ -169,6 +171,19 @@ def _row_line(row: SummaryRow) -> str:
         f"{cell(row.excess):>9} (while ok {cell(row.ok_excess)}); delay {delay:>6}, missed {row.missed}; "
         f"wrong {row.wrong}, under water {row.under_water}, drained {row.drained}"
     )
+
+
+def costs_text(found: Sequence[Cheapest]) -> str:
+    """What it cost to move what was published, unsaid, by each bound: base units and the sources that were moved for it."""
+    return "; ".join(f"{c.bound_bps / 100:g} % costs {_cost_text(c)}" for c in found)
+
+
+def _cost_text(found: Cheapest) -> str:
+    attack = found.attack
+    if attack is None:
+        return "more than all that was tried"
+    moved = f"{', '.join(attack.sources)} by {attack.moved_bps / 100:+g} %"
+    return f"{cost_units(attack):,} ({moved}; unsaid for {found.unsaid_ms // MS} s at most)"
 
 
 def bps_text(bps: int | None) -> str:

@@ -15,7 +15,7 @@ from demo.bench.gas_tools import called
 from demo.world import npm
 from demo.world.aave import VARIABLE_RATE, AaveMarket, Reserve, deploy_aave_market
 from oracle.sign.eip712 import Domain, address_of, batch_bytes
-from tests.contracts.contract_tools import WAD, WIDE, Item
+from tests.contracts.contract_tools import WAD, WIDE, Item, error_of
 from tests.contracts.evm_process import GUARDIAN, KEYS, OWNER, STRANGER, Evm, signature, word_digest
 
 OK, WATCH, DEPEG, HALT = 1, 2, 3, 4
@@ -116,14 +116,12 @@ class StewardWorld:
         )
         chain, owner = cast(Any, QuickChain(self.evm)), cast(Any, SimpleNamespace(address=OWNER))
         market: AaveMarket = asyncio.run(deploy_aave_market(chain, owner, reserves))
-        self.pool, self.configurator, self.data = (
-            one.address for one in (market.pool, market.configurator, market.data)
-        )
+        self.pool, self.configurator = market.pool.address, market.configurator.address
         self.roles = self.evm.know(
             self.evm.ok(market.provider.address, "getACLManager"), npm.aave("protocol/configuration", "ACLManager")
         )
-        args = (OWNER, GUARDIAN, self.store, market.provider.address, PUT_OFF_S)
-        self.steward = self.evm.create(load("RiskSteward"), *args)
+        self.provider = market.provider.address
+        self.steward = self.create(OWNER, PUT_OFF_S)
         self.evm.ok(self.roles, "addRiskAdmin", self.steward)
         self.says(OK)
         self.supply(LENDER, self.weth, 200_000 * WAD)
@@ -146,6 +144,17 @@ class StewardWorld:
         return batch, b"".join(bytes([k]) + signature(k, digest) for k in (0, 1))
 
     # --- the steward
+
+    def create(self, owner: str, put_off_s: int) -> str:
+        return self.evm.create(contracts.load("RiskSteward"), owner, GUARDIAN, self.store, self.provider, put_off_s)
+
+    def made(self, owner: str, put_off_s: int) -> str:
+        """Empty, or the error of the constructor."""
+        try:
+            self.create(owner, put_off_s)
+        except RuntimeError as e:
+            return str(error_of(str(e).split("output: ")[1].split(" ", maxsplit=1)[0])[0])
+        return ""
 
     def rules(self, *rules: Rule, calm_s: int = CALM_S) -> None:
         self.evm.ok(self.steward, "setMarket", self.token, FEED, MAX_AGE_S, calm_s, [r.terms for r in rules])

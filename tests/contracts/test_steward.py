@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -18,7 +17,6 @@ from tests.contracts.steward_world import (
     DEPEG,
     DEPEGGED,
     DISCOUNT,
-    FEED,
     FROZEN_RESERVE,
     HALT,
     HEALTHY,
@@ -76,6 +74,20 @@ def test_a_rule_that_acts_stops_loans_and_liquidates_nobody(world: StewardWorld)
         assert one.aave("liquidationCall", *liquidation, sender=LENDER) == HEALTHY
         assert one.aave("withdraw", one.token, WAD, who, sender=who) == ""
         assert one.aave("repay", one.weth, WAD, VARIABLE_RATE, who, sender=who) == ""
+
+
+@pytest.mark.parametrize(("zero_ltv", "freeze"), [(True, False), (False, True)])
+def test_a_rule_does_what_it_says_and_no_more(world: StewardWorld, *, zero_ltv: bool, freeze: bool) -> None:
+    """Either alone leaves a door open: loans against what is there, or more of it."""
+    assert world.supply(BORROWER, world.token, 100 * WAD) == ""
+    before = world.word()
+    world.rules(Rule(zero_ltv=zero_ltv, freeze=freeze))
+    world.says(WATCH, BACKING)
+    assert world.poke()[-1].data == (LTV * zero_ltv, freeze)
+    assert world.borrow(BORROWER, WAD) == (NO_LTV if zero_ltv else "")
+    assert world.supply(BORROWER, world.token, WAD) == (FROZEN_RESERVE if freeze else "")
+    world.says(OK)
+    assert (world.restore(), world.word()) == ("", before)
 
 
 def test_a_rule_is_met_by_its_states_and_reasons_alone(world: StewardWorld) -> None:
@@ -216,6 +228,25 @@ def test_what_is_restored_is_what_stood_before(world: StewardWorld) -> None:
     assert (world.restore(STRANGER), world.restore(), world.word()) == ("NotCalm", "", before)
 
 
+def test_a_calm_is_of_the_feed_that_the_rules_follow(world: StewardWorld) -> None:
+    """Rules that the owner sets anew begin it anew, and what was restored is watched again at once."""
+    world.rules(Rule())
+    world.says(WATCH, BACKING)
+    world.poke()
+    world.says(OK)
+    world.poke()
+    world.says(OK, after_s=CALM_S)
+    world.rules(Rule())
+    assert world.restore(STRANGER) == "NotCalm"
+    assert world.restore() == ""
+    world.says(WATCH, BACKING)
+    world.poke()
+    world.says(OK)
+    assert world.restore() == "", "no poke has seen this ok but the one within"
+    world.says(WATCH, BACKING)
+    assert world.names(world.poke()) == ["Armed", "Acted", "Changed"]
+
+
 def test_one_ok_record_alone_is_no_calm_for_anybody(world: StewardWorld) -> None:
     world.rules(Rule(), calm_s=MAX_AGE_S // 2)
     world.says(WATCH, BACKING)
@@ -290,45 +321,3 @@ def test_a_new_incident_acts_anew_on_what_stands_then(world: StewardWorld) -> No
     assert world.stands == (0, True)
     world.says(OK)
     assert (world.restore(), world.word()) == ("", changed)
-
-
-# ---------------------------------------------------------------------------------------------------- who, and what not
-
-
-def test_the_steward_needs_the_risk_admin_s_role_and_no_other(world: StewardWorld) -> None:
-    """Without it a poke that would act reverts whole, and is made up for once the role is there."""
-    evm = world.evm
-    world.rules(Rule(zero_ltv=False), Rule(freeze=False))
-    evm.ok(world.roles, "removeRiskAdmin", world.steward)
-    evm.ok(world.roles, "addEmergencyAdmin", world.steward)
-    world.says(WATCH, BACKING)
-    assert evm.call(world.steward, "poke", world.token)[0] != ""
-    evm.ok(world.roles, "removeEmergencyAdmin", world.steward)
-    evm.ok(world.roles, "addRiskAdmin", world.steward)
-    assert world.names(world.poke()) == [*["Armed", "Acted"] * 2, "Changed"]
-    assert world.stands == (0, True)
-
-
-def test_only_the_owner_sets_and_only_what_makes_sense(world: StewardWorld) -> None:
-    evm, long_s = world.evm, 30 * 86_400
-
-    def refused(*terms: tuple[Any, ...], asset: str = world.token, feed: bytes = FEED, age: int = 1) -> str:
-        return evm.call(world.steward, "setMarket", asset, feed, age, 0, list(terms))[0]
-
-    good = Rule().terms
-    for terms in (
-        (0, 0, True, True), (when((OK, 0)), 0, True, True), (when((OK, 0), (WATCH, BACKING)), 0, True, True),
-        (whatever(HALT), 0, False, False), (2, 9, True, True), (SILENT, 0, True, True), (SILENT | UNBACKED, 9, True, True),
-        (UNBACKED, long_s + 1, True, True),
-    ):  # fmt: skip
-        assert refused(good, terms) == "BadRule"
-    assert refused(*[good] * 9) == refused(good, asset=STRANGER) == refused(good, age=0) == "BadMarket"
-    assert refused(good, feed=b"x".ljust(32, b"\0")) == "UnknownFeed"
-    assert refused(*[good] * 7, (whatever(HALT), long_s, False, True)) == ""
-    terms = [tuple(rule[:4]) for rule in evm.ok(world.steward, "rulesOf", world.token)]
-    assert terms == [*[good] * 7, (whatever(HALT), long_s, False, True)]
-    assert evm.call(world.steward, "poke", world.weth)[0] == "UnknownMarket"
-    for call in (("setMarket", world.token, FEED, 1, 0, []), ("forget", world.token), ("setGuardian", STRANGER)):
-        assert [evm.call(world.steward, *call, sender=s)[0] for s in (GUARDIAN, STRANGER)] == ["NotOwner"] * 2
-    evm.ok(world.steward, "setGuardian", "0x" + "00" * 20)
-    assert world.put_off() == "NotGuardian"
