@@ -125,6 +125,7 @@ class FeedReport:
 
     def _document(self) -> Document:
         ranges = [(high - low) * BPS // low for low, high in self._hours.values()]
+        shown = list(shown_on_chain(self.spec, self.rounds)) if self.references else []
         document: Document = {
             "feed": self.spec.feed,
             "mode": self.spec.mode.value,
@@ -145,25 +146,18 @@ class FeedReport:
             "heartbeat_s": self.spec.heartbeat_s,
             "watch_bps": self.spec.bands.watch_bps,
             "market": terms_document(self.terms.book),
-            "references": [self._beside(i) for i in range(len(self.references))],
+            "references": [self._beside(i, shown) for i in range(len(self.references))],
         }
         return document | {"look_at": verdict(document)}
 
-    def moves_of(self, place: int) -> Moved:
-        """Our price and a reference: steps, and moves."""
-        side = self.references[place].side
-        return self._moved(place, ((r.at_s, r.own(side), r.words[place].price_wad) for r in self.rounds))
-
-    def _pushed_moves(self, place: int, shown: Sequence[ShownOnChain]) -> Moved:
-        """The same of what the chain would have shown of ours."""
-        side = self.references[place].side
-        return self._moved(
-            place,
-            ((r.at_s, s.own(side), r.words[place].price_wad) for r, s in zip(self.rounds, shown, strict=True)),
+    def _moves(self, place: int, owns: Iterable[int]) -> Moved:
+        """Steps, and moves, of a reference and of what our price was in each round."""
+        theirs = (r.words[place].price_wad for r in self.rounds)
+        both = (
+            Pairing(at_s=r.at_s, ours=own, theirs=their)
+            for r, own, their in zip(self.rounds, owns, theirs, strict=True)
+            if own and their
         )
-
-    def _moved(self, place: int, prices: Iterable[tuple[int, int, int]]) -> Moved:
-        both = (Pairing(at_s=at_s, ours=ours, theirs=theirs) for at_s, ours, theirs in prices if ours and theirs)
         return price_moves(
             both, move_bps=self.move_bps(place), wait_s=self.terms.wait_s, gap_s=self.gap_s,
             join_s=max(self.gap_s, _JOIN_S),
@@ -175,15 +169,14 @@ class FeedReport:
             return self.terms.move_bps
         return max(self.spec.bands.watch_bps, self.references[place].threshold.bps or 0)
 
-    def _beside(self, place: int) -> Document:
+    def _beside(self, place: int, shown: Sequence[ShownOnChain]) -> Document:
         beside = self.references[place]
-        steps, moves = self.moves_of(place)
-        shown = list(shown_on_chain(self.spec, self.rounds))
+        owns, pushed = [r.own(beside.side) for r in self.rounds], [s.own(beside.side) for s in shown]
+        steps, moves = self._moves(place, owns)
         rounds = [
-            MarketRound(ours=r.own(beside.side), theirs=r.words[place].price_wad, pushed=s.own(beside.side))
-            for r, s in zip(self.rounds, shown, strict=True)
+            MarketRound(ours=own, theirs=r.words[place].price_wad, pushed=on_chain)
+            for r, own, on_chain in zip(self.rounds, owns, pushed, strict=True)
         ]
-        pushed, _ = self._pushed_moves(place, shown)
         return {
             "reference": beside.name,
             "against": beside.side.value,
@@ -193,7 +186,7 @@ class FeedReport:
                 "move_bps": self.move_bps(place),
                 "wait_s": self.terms.wait_s,
                 **steps_document(steps),
-                "as_pushed": steps_document(pushed),
+                "as_pushed": steps_document(self._moves(place, pushed)[0]),
                 "moves": moves_document(moves),
             },
             "lending": markets(rounds, self.terms.book),

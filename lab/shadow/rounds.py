@@ -16,7 +16,8 @@ from oracle.storage.round_rows import RoundRows
 NO_PRICE = Wad(0)
 TOO_OLD = "STALE"
 """The code of a reference whose answer was written too long ago, or was not read for too long."""
-_NOT_READ = "NOT_READ"
+NOT_ASKED = "NOT_ASKED"
+"""The code of a reference that the round was made without: the config had none of that name then."""
 _AT_ONCE = 500
 
 
@@ -110,7 +111,7 @@ def _fresh(spec: FeedSpec, report: Report, ramp_ppm: int) -> tuple[Wad, Wad, Wad
 
 def _word(said: Outcome | None, at_ms: int) -> ReferenceWord:
     if said is None:
-        return ReferenceWord(fault=_NOT_READ)
+        return ReferenceWord(fault=NOT_ASKED)
     if isinstance(said, Failure):
         age = said.error.facts.get("age_ms")
         return ReferenceWord(age_ms=age if isinstance(age, int) else None, fault=said.error.code)

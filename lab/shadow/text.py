@@ -62,8 +62,8 @@ def _own(feed: Document) -> Iterator[str]:
 def _reference(reference: Document, feed: Document) -> list[str]:
     rows = [f"beside {reference['reference']} (compared with our {reference['against']})"]
     rows += [line for text in _figures(reference) for line in _wrapped(text, "  ")]
-    rows += [line for text in _moves(reference["moves"], feed) for line in _wrapped(text, "  ")]
-    if reference["lending"]["rounds"]:
+    if reference["rounds_both"]:
+        rows += [line for text in _moves(reference["moves"], feed) for line in _wrapped(text, "  ")]
         rows += [line for text in _lending(reference["lending"], feed["market"]) for line in _wrapped(text, "  ")]
     return rows
 

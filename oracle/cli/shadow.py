@@ -85,7 +85,7 @@ def run_shadow(config_path: Path, lasting_s: float, database: Path | None, port:
                 timer.cancel()
 
     try:
-        switch_of(alone, config_path, lambda _: alone)
+        switch_of(alone, config_path, lambda _: alone)  # rounds of another version's rules are refused, as by `run`
         for line in first_lines(alone, lasting_s):
             click.echo(line)
         with told("shadow", alone, config_path):
