@@ -78,7 +78,7 @@ def score_lines(found: Sequence[Score]) -> list[str]:
         for part in (*PARTS, None):
             r = s.row(part)
             alarms, years = s.false_alarms(part)
-            rate = f"{alarms / years:.2f}" if years else "-"
+            rate = (f"{alarms / years:.2f}" if years else "-") if s.has_states else "no states"
             error, excess, ok_excess = (bps_text(w.value if w else None) for w in (r.error, r.excess, r.ok_excess))
             open_share, spread = s.published(part)
             delay = "-" if r.delay is None else f"{r.delay.value // 1_000} s"

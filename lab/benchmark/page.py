@@ -49,7 +49,7 @@ def alarms_table(found: Sequence[Score]) -> str:
     for s in found:
         alarms, years = s.false_alarms()
         share, spread = s.published()
-        states = any(c.alarms for c in s.cases) and years
+        states = s.has_states and years
         told = f"{alarms} | {alarms / years:.2f}" if states else "has no states | -"
         rows.append(
             f"| {s.name} | {years:.2f} | {told} | {share:.1%} | {'none' if spread is None else f'{spread:.0f} bps'} |"

@@ -59,6 +59,11 @@ class Score:
         found = [s for s in self._of(part) if s.case.truth is not None]
         return row_of(self.name, [(s.case.name, s.outcome) for s in found])
 
+    @property
+    def has_states(self) -> bool:
+        """Whether it ever said that a price is to be relied on less: who has no states has no false alarms, and that is no merit."""
+        return any(s.alarms for s in self.cases)
+
     def false_alarms(self, part: str | None = None) -> tuple[int, float]:
         """False alarms in honest cases, and the feed-years that those cover."""
         honest = [s for s in self._of(part) if s.case.honest]
@@ -77,7 +82,7 @@ class Score:
         return {
             "oracle": self.name,
             "missing": list(self.missing),
-            "honest": {"alarms": alarms, "feed_years": round(years, 4)},
+            "honest": {"alarms": alarms if self.has_states else None, "feed_years": round(years, 4)},
             "cases": {
                 s.case.name: {
                     "part": s.case.part,

@@ -76,6 +76,20 @@ def test_a_rule_that_acts_stops_loans_and_liquidates_nobody(world: StewardWorld)
         assert one.aave("repay", one.weth, WAD, VARIABLE_RATE, who, sender=who) == ""
 
 
+@pytest.mark.parametrize(("zero_ltv", "freeze"), [(True, False), (False, True)])
+def test_a_rule_does_what_it_says_and_no_more(world: StewardWorld, *, zero_ltv: bool, freeze: bool) -> None:
+    """Either alone leaves a door open: loans against what is there, or more of it."""
+    assert world.supply(BORROWER, world.token, 100 * WAD) == ""
+    before = world.word()
+    world.rules(Rule(zero_ltv=zero_ltv, freeze=freeze))
+    world.says(WATCH, BACKING)
+    assert world.poke()[-1].data == (LTV * zero_ltv, freeze)
+    assert world.borrow(BORROWER, WAD) == (NO_LTV if zero_ltv else "")
+    assert world.supply(BORROWER, world.token, WAD) == (FROZEN_RESERVE if freeze else "")
+    world.says(OK)
+    assert (world.restore(), world.word()) == ("", before)
+
+
 def test_a_rule_is_met_by_its_states_and_reasons_alone(world: StewardWorld) -> None:
     """Of each of the 48 bad conditions; ok, with whatever reason, meets nothing."""
     bad = whatever(WATCH) | whatever(DEPEG) | whatever(HALT)

@@ -9,9 +9,12 @@ import pytest
 from tests.contracts.evm_process import GUARDIAN, OWNER, STRANGER
 from tests.contracts.steward_world import (
     BACKING,
+    CALM_S,
     FEED,
     HALT,
+    MAX_AGE_S,
     OK,
+    PUT_OFF_S,
     SILENT,
     UNBACKED,
     WATCH,
@@ -39,6 +42,20 @@ def test_the_steward_needs_the_risk_admin_s_role_and_no_other(world: StewardWorl
     evm.ok(world.roles, "addRiskAdmin", world.steward)
     assert world.names(world.poke()) == [*["Armed", "Acted"] * 2, "Changed"]
     assert world.stands == (0, True)
+
+
+def test_what_it_was_made_with_and_what_it_did_can_be_read(world: StewardWorld) -> None:
+    evm, at = world.evm, world.steward
+    names = ("owner", "guardian", "store", "pool", "configurator", "putOffS")
+    made = [OWNER, GUARDIAN, world.store.lower(), world.pool, world.configurator, PUT_OFF_S]
+    assert [evm.ok(at, name) for name in names] == made
+    world.rules(Rule())
+    world.says(WATCH, BACKING)
+    terms = world.word() & 0xFFFFFFFFFFFF
+    world.poke()
+    assert evm.ok(at, "markets", world.token) == (0, MAX_AGE_S, CALM_S, 0, 0, terms, True)
+    (rule,) = evm.ok(at, "rulesOf", world.token)
+    assert rule == (*Rule().terms, evm.now, evm.now, 0, True)
 
 
 def test_only_the_owner_sets_and_only_what_makes_sense(world: StewardWorld) -> None:
