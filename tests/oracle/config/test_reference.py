@@ -13,7 +13,7 @@ from oracle.model.keys import key_of
 
 DOCS = Path(__file__).parents[3] / "docs"
 UNBOUNDED = {"threshold", "step_threshold", "least_part"}
-"""Any deviation may be normal; the weights of a store bound its thresholds; the rules fix the least part."""
+"""The weights of a store bound its thresholds; the rules fix the least part."""
 OWN_TABLES = {"keys", "bands", "rules", "tuning", "sources", "params", "classes", "peers"}
 OWN_TABLES |= {"stake", "collateral", "delegated", "symbiotic", "eigenlayer", "strategies"}
 
