@@ -35,6 +35,7 @@ from oracle.network.agreements import Agreements
 from oracle.network.operator_network import OperatorNetwork
 from oracle.push.target import Target
 from oracle.rewards.roots.duty import RootDuty
+from oracle.query.ask import LiveMoments
 from oracle.round.live import Live
 from oracle.round.rounds import Member, Rounds
 from oracle.runtime.clock import Clock
@@ -230,7 +231,7 @@ def _build(
     return Components(
         resolved=resolved, clock=clock, metrics=metrics, database=database, observer=observer, rounds=rounds, live=live,
         operators=tuple(builder.made), keyless=tuple(keyless), agreements=agreements, watch=watch, keeper=keeper, stake=stake, health=health, roots=roots, network=network, outcomes=outcomes, targets=by_name, links=links, make_target=targets, holds=holds, readers=readers, query_readers=query_readers,
-        questions=Questions(resolved, query_readers), service=service, opened=opened.pop_all(),
+        questions=Questions(resolved, query_readers, moments=LiveMoments(live=live, now_ms=clock.now_ms)), service=service, opened=opened.pop_all(),
     )  # fmt: skip
 
 

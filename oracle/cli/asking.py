@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MOST_ROUNDS, _MOST_POINTS, _MOST_CPU_MS = 2_000_000, 200_000, 3_600_000
 """Of a command, which keeps nobody waiting but who has started it."""
 _MOST_BYTES = 64 << 20
-_OK = 200
+_OK, _PATH = 200, "/v1/query"
 
 
 @click.command()
@@ -33,9 +33,16 @@ _OK = 200
 @click.option("--method", help="How sources become one price; default: the feed's.")
 @click.option("--filter", "outliers", help="Filter of outliers, or none; default: the feed's.")
 @click.option("--window", "window_s", type=int, help="Seconds, of a method over time.")
+@click.option("--dust", help="Leave out trades of fewer base units, of a method of trades.")
 @click.option("--from", "from_s", type=ROUND, help="Unix seconds; default: as --to.")
-@click.option("--to", "to_s", type=ROUND, help="Unix seconds; default: the newest round.")
+@click.option("--to", "to_s", type=ROUND, help="Unix seconds; default: now with --url, else the newest stored round.")
 @click.option("--step", "step_s", type=int, help="A price each so many seconds; default: one, at --to.")
+@click.option(
+    "--live/--stored",
+    "live",
+    default=None,
+    help="Of this moment (with --url, the default if no time is asked), or of the newest stored round.",
+)
 @click.option("--url", help="Ask the endpoint of a running process there instead of the database of the config.")
 @click.option(
     "--as-feed", "as_block", is_flag=True, help="Print the config block that gives the same price, and ask nothing."
@@ -46,7 +53,9 @@ def query(
     config_path: Path, /, *, pair: str, sources: tuple[str, ...], outliers: str | None, url: str | None, as_block: bool,
     as_json: bool, **plain: Any,
 ) -> None:  # fmt: skip
-    """Ask for a price by sources, method and time of your own choice, out of stored rounds; it is judged as any and never signed.
+    """Ask for a price by sources, method and time of your own choice; it is judged as any and never signed.
+
+    With --url the running process answers, of this moment if no time is asked; else the database does, of its stored rounds.
 
     Exit status: 0 there is a price, 3 the question brings none.
     """
@@ -81,6 +90,10 @@ def _selector(text: str) -> dict[str, str]:
     parts = [part.partition("=") for part in text.split(",")]
     if not all(key and mark and value for key, mark, value in parts):
         raise Exit(f"--source {text!r}: write KEY=VALUE[,KEY=VALUE], as venue=kraken", ExitCode.USAGE)
+    keys = [key.strip() for key, _, _ in parts]
+    for twice in sorted({k for k in keys if keys.count(k) > 1}):
+        why = f"{twice} is written twice, and all of it must be true of a source: write --source again for another one"
+        raise Exit(f"--source {text!r}: {why}", ExitCode.USAGE)
     return {key.strip(): value.strip() for key, _, value in parts}
 
 
@@ -101,9 +114,9 @@ def _of_database(config_path: Path, question: PriceQuestion) -> dict[str, Any]:
     from oracle.query.plan import QueryLimits, planned
 
     resolved = checked_config(config_path)
-    planned(resolved, question)  # what is wrong with the words is said without a database
+    feed = planned(resolved, question).spec.feed  # what is wrong with the words is said without a database
     limits = QueryLimits(rounds=_MOST_ROUNDS, points=_MOST_POINTS, cpu_ms=_MOST_CPU_MS)
-    database = open_database(config_path, question.feed_name)
+    database = open_database(config_path, feed)
     return asyncio.run(ask(resolved, question, DirectRounds(database), limits))
 
 
@@ -111,7 +124,9 @@ async def _of_endpoint(url: str, document: dict[str, Any]) -> dict[str, Any]:
     """The answer of a running process."""
     import aiohttp
 
-    where = f"{url.rstrip('/')}/v1/query"
+    if not url.startswith(("http://", "https://")):
+        raise Exit(f"--url {url!r}: write http:// or https:// before it", ExitCode.USAGE)
+    where = f"{url.rstrip('/').removesuffix(_PATH)}{_PATH}"
     try:
         async with aiohttp.ClientSession() as session, session.post(where, json=document) as answer:
             body = await answer.content.read(_MOST_BYTES)

@@ -12,6 +12,7 @@ from oracle.model.keys import key, required
 
 _MOST_S = (1 << 32) - 1
 _DAY_S = 86_400
+_ROOT = "query"
 MOST_SELECTORS = 64
 
 
@@ -38,7 +39,7 @@ class SourceSelector:
     pool: str | None = key(None, "the address of the contract that is read")
     chain: str | None = key(None, "the chain that it is read on")
     group: str | None = key(None, "what it depends on")
-    min_depth: int = key(0, "base units that move its price by 1 %, at least, at `from_s`", wad=True)
+    min_depth: int = key(0, "base units that move its price by 1 %, at least, at `from_s`, or now", wad=True)
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What is wrong with the keys together: the key, and what to write."""
@@ -50,16 +51,20 @@ class SourceSelector:
 class PriceQuestion:
     """What is asked. What is left out is as the feed has it."""
 
-    base: str = field(metadata=required("the token"))
-    quote: str = field(metadata=required("its unit"))
+    base: str = field(metadata=required("the token, or its contract as `ethereum:0x...`"))
+    quote: str = field(metadata=required("its unit, likewise"))
     feed: str | None = key(None, "the feed of that pair whose inputs and judge are taken, where there are several")
     sources: tuple[SourceSelector, ...] = ()
     method: str | None = key(None, "how sources become one price")
     filter: str | None = key(None, "filter of outliers, or `none`")
     window_s: int | None = key(None, "of a method over time", least=1, most=_DAY_S)
+    dust: int | None = key(None, "trades of fewer base units are left out, of a method of trades", least=0, wad=True)
     from_s: int | None = key(None, "Unix seconds; by default `to_s`", least=1, most=_MOST_S)
-    to_s: int | None = key(None, "Unix seconds; by default the newest round", least=1, most=_MOST_S)
+    to_s: int | None = key(None, "Unix seconds; by default now", least=1, most=_MOST_S)
     step_s: int | None = key(None, "a price each so many seconds from `from_s` on; without it one, at `to_s`", least=1)
+    live: bool | None = key(
+        None, "one price of this moment, of what a running process holds; by default if no time is asked"
+    )
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What is wrong with the keys together: the key, and what to write."""
@@ -69,11 +74,18 @@ class PriceQuestion:
             yield "from_s", f"{self.from_s} is after to_s = {self.to_s}: swap them"
         if self.step_s is not None and self.from_s is None:
             yield "step_s", "a series needs its beginning: write from_s"
+        if self.live and (timed := [k for k in ("from_s", "to_s", "step_s") if getattr(self, k) is not None]):
+            yield "live", f"is of this moment, and {', '.join(timed)} of stored rounds: leave one of them out"
 
     @property
     def feed_name(self) -> str:
         """The feed whose inputs are taken."""
         return self.feed or f"{self.base}/{self.quote}"
+
+    @property
+    def is_of_now(self) -> bool:
+        """Whether no time is asked of: the answer is of this moment where there is a process that knows it."""
+        return self.live is not False and self.from_s is self.to_s is self.step_s is None
 
     @property
     def wants_depth(self) -> bool:
@@ -88,7 +100,7 @@ def parsed(document: Any) -> PriceQuestion:
         QuestionRefused: with every fault, each with its key and what to write.
     """
     problems: list[Problem] = []
-    made = build(PriceQuestion, document, "query", problems)
+    made = build(PriceQuestion, document, _ROOT, problems)
     if made is None or problems:
-        raise QuestionRefused(BAD_QUERY, "; ".join(str(p) for p in problems))
+        raise QuestionRefused(BAD_QUERY, "; ".join(str(p).removeprefix(f"{_ROOT}.") for p in problems))
     return made

@@ -68,7 +68,7 @@ def chosen(
     if not names:
         deepest = max(((d, n) for n, d in (depths or {}).items()), default=None)
         text = f"the deepest is {deepest[1]} with {wad_text(deepest[0], 4)}" if deepest else "no source states a depth"
-        raise QuestionRefused(BAD_QUERY, "no source is as deep as min_depth at from_s", text)
+        raise QuestionRefused(BAD_QUERY, "no source is as deep as min_depth", text)
     return names
 
 

@@ -31,6 +31,16 @@ _HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveInputs:
+    """What a feed's price of one moment is made of: what its sources say, its legs as the lane has them, what was last published."""
+
+    now_ms: int
+    outcomes: tuple[Outcome, ...]
+    legs: Mapping[str, Leg]
+    published: Published | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Usable:
     """A feed's newest indication as others may use it.
 
@@ -125,11 +135,22 @@ class Live:
         self._indications[spec.feed] = record
         return record
 
+    def inputs(self, feed: str, now_ms: int, after_ms: int) -> LiveInputs:
+        """What a feed's indication of a moment is made of, for whoever folds it by a spec of another choice.
+
+        Args:
+            feed: one with sources.
+            now_ms: the moment.
+            after_ms: after which time its trades are wanted: that of the last round in the state that they are folded into.
+        """
+        legs = {leg: k.leg for leg in self._needs.get(feed, ()) if (k := self._fresh(leg, now_ms)) is not None}
+        outcomes = tuple(self._observe(feed, now_ms, after_ms))
+        return LiveInputs(now_ms=now_ms, outcomes=outcomes, legs=legs, published=self._published(feed))
+
     def _from_sources(self, spec: FeedSpec, now_ms: int) -> Record:
-        legs = {feed: k.leg for feed in self._needs[spec.feed] if (k := self._fresh(feed, now_ms)) is not None}
-        state, published = self._states(spec.feed), self._published(spec.feed)
-        outcomes = self._observe(spec.feed, now_ms, state.judge.at_ms)
-        judged = evaluate(spec, state, outcomes, legs, now_ms, published)
+        state = self._states(spec.feed)
+        now = self.inputs(spec.feed, now_ms, state.judge.at_ms)
+        judged = evaluate(spec, state, now.outcomes, now.legs, now_ms, now.published)
         self._usable[spec.feed] = usable = _usable(spec, judged, now_ms)
         verdict = judged.verdict
         return _record(spec, judged.report, verdict.reasons, verdict.ramp_ppm, usable.observed_at_ms, now_ms)

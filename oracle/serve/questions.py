@@ -10,7 +10,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from oracle.config.resolve import ResolvedConfig
-from oracle.query.ask import ask
+from oracle.query.ask import LiveMoments, ask
 from oracle.query.plan import QueryLimits
 from oracle.query.question import BAD_QUERY, NOT_KEPT, TOO_COSTLY, QuestionRefused, parsed
 from oracle.runtime.logs import without_secrets
@@ -21,7 +21,7 @@ from oracle.serve.history import HistoryReaders
 from oracle.serve.web import Body, HttpProblem
 
 MOST_BYTES = 16_384
-_BODY_S = 5.0
+BODY_S = 5.0
 _AT_ONCE = 4
 _CODES = {BAD_QUERY: ErrorCode.BAD_QUERY, TOO_COSTLY: ErrorCode.QUERY_TOO_COSTLY, NOT_KEPT: ErrorCode.NOT_KEPT}
 
@@ -35,13 +35,21 @@ class Questions:
         resolved: its config.
         readers: of its database, for questions alone: what they fold keeps no history waiting.
         limits: of what one may cost.
+        moments: of this process; None where no live lane runs.
 
     Attributes:
         resolved: the config that is answered by.
     """
 
-    def __init__(self, resolved: ResolvedConfig, readers: HistoryReaders, limits: QueryLimits | None = None) -> None:
+    def __init__(
+        self,
+        resolved: ResolvedConfig,
+        readers: HistoryReaders,
+        limits: QueryLimits | None = None,
+        moments: LiveMoments | None = None,
+    ) -> None:
         self.resolved, self._readers, self._limits = resolved, readers, limits or QueryLimits()
+        self._moments = moments
         self._asked = 0
 
     def change(self, resolved: ResolvedConfig) -> Callable[[], None]:
@@ -63,7 +71,7 @@ class Questions:
             raise busy(f"{self._asked} questions are being answered")
         self._asked += 1
         try:
-            found = await ask(self.resolved, parsed(document), self._readers.read, self._limits)
+            found = await ask(self.resolved, parsed(document), self._readers.read, self._limits, self._moments)
             return Body.json(without_secrets(found))
         except QuestionRefused as e:
             raise HttpProblem(400, _CODES[e.code], e.message, e.hint) from None
@@ -97,13 +105,13 @@ async def _body(request: web.Request) -> bytes:
     """The whole body, within bytes and time."""
     read = bytearray()
     try:
-        async with asyncio.timeout(_BODY_S):
+        async with asyncio.timeout(BODY_S):
             async for part in request.content.iter_any():
                 read += part
                 if len(read) > MOST_BYTES:
                     text = f"a question has at most {MOST_BYTES} bytes"
                     raise HttpProblem(413, ErrorCode.BODY_REFUSED, text, "name fewer sources")
     except TimeoutError:
-        text = f"the question did not come within {_BODY_S:g} s"
+        text = f"the question did not come within {BODY_S:g} s"
         raise HttpProblem(408, ErrorCode.BODY_REFUSED, text, "send it at once") from None
     return bytes(read)

@@ -1,28 +1,26 @@
-"""Ten questions of DIA's catalogue, asked of stored trades of local venues: each against the formula of its docs, written here once more."""
+"""Questions of DIA's catalogue, asked of stored trades and pools of a local process: each against its docs' formula, written here once more."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from feeds.units import MS, wad_text
-from oracle.config.resolve import ResolvedConfig
-from oracle.query.plan import planned
-from oracle.query.question import parsed
-from tests.oracle.query.query_world import INTERVAL_S, S0, SYMBOLS, asked, filled, price_at, trades, world
+from feeds.units import MS, WAD, wad_text
+from tests.oracle.query.markets_world import INTERVAL_S, S0, Markets, price_at, trades
 
-ROUNDS = 60
-LAST = ROUNDS - 1
-TO = S0 + LAST * INTERVAL_S
+ROUNDS = 50
+TO = S0 + (ROUNDS - 1) * INTERVAL_S
+STETH = "ethereum:0xae7ab96520DE3A18E5e111B5EaAb095312D7fE84"
+WEETH = "ethereum:0xCd5fE23C85820F7B72D0926FC9b05b43E359b7ee"
+POOLS = {"0.05%": "0x7A415B19932c0105c82FDB6b720bb01B0CC2CAe3", "0.01%": "0x202a6012894ae5c288ea824cbc8a9bfb26a49b93"}
 
 
 @dataclass(frozen=True)
 class Traded:
-    """One trade as a venue told it."""
+    """One trade as a venue told it, in the unit of the pair that is asked for."""
 
     market: str
     at_ms: int
@@ -30,16 +28,45 @@ class Traded:
     volume: int
 
 
-def block(end_s: int, size_s: int, venues: Sequence[str], since: int = 0) -> list[Traded]:
-    """The trades of the last seconds before a time, in their order, of rounds since one."""
-    told = [
-        Traded(v, p.at_ms, p.price_wad, p.volume_wad)
-        for number in range(since, ROUNDS)
-        for v in venues
-        for p in trades(v, number)
-        if end_s * MS - size_s * MS < p.at_ms <= end_s * MS
-    ]
-    return sorted(told, key=lambda t: (t.at_ms, t.market))
+class Tape:
+    """What was traded, as anybody could have written it down.
+
+    Args:
+        process: that heard it.
+        pair: in whose unit.
+    """
+
+    def __init__(self, process: Markets, pair: str) -> None:
+        spec = process.resolved.specs[pair]
+        self._legs = {leg: self._course(process, leg) for leg in {s.convert for s in spec.sources if s.convert}}
+        self._told = [
+            Traded(s.name, p.at_ms, self._converted(p.price_wad, s.convert, p.at_ms, divide=s.divide), p.volume_wad)
+            for s in spec.sources
+            for p in trades(s, S0 * MS - 10_000, TO * MS)
+        ]
+
+    @staticmethod
+    def _course(process: Markets, leg: str) -> dict[int, int]:
+        """The other pair's own price in each round."""
+        points = process.asked(leg, from_s=S0, to_s=TO, step_s=INTERVAL_S)["points"]
+        return {p["round"]: int((p["price"] or "0").replace(".", "")) for p in points}
+
+    def _converted(self, price: int, leg: str | None, at_ms: int, *, divide: bool) -> int:
+        """By the price of the round in which the trade was heard: the first one after it."""
+        if leg is None:
+            return price
+        heard_s = max(S0, -(-at_ms // (INTERVAL_S * MS)) * INTERVAL_S)
+        by = self._legs[leg][heard_s]
+        return (price * WAD // by if by else 0) if divide else price * by // WAD
+
+    def block(self, end_s: int, size_s: int, venues: Sequence[str]) -> list[Traded]:
+        """The trades of the last seconds before a time, in their order; without venues those of all."""
+        told = [
+            t
+            for t in self._told
+            if (not venues or t.market in venues) and t.at_ms <= end_s * MS < t.at_ms + size_s * MS
+        ]
+        return sorted(told, key=lambda t: (t.at_ms, t.market))
 
 
 def median(prices: Sequence[int]) -> int:
@@ -61,8 +88,9 @@ def seconds(told: list[Traded]) -> list[Traded]:
     """One slot a market and second: its last price, its whole volume."""
     slots: dict[tuple[str, int], Traded] = {}
     for t in told:
-        key = t.market, t.at_ms // MS
-        slots[key] = Traded(t.market, t.at_ms, t.price, t.volume + (slots[key].volume if key in slots else 0))
+        place = (t.market, t.at_ms // MS)
+        volume = t.volume + (slots[place].volume if place in slots else 0)
+        slots[place] = Traded(t.market, t.at_ms, t.price, volume)
     return list(slots.values())
 
 
@@ -74,6 +102,11 @@ def mean(told: list[Traded]) -> int:
     return sum(t.price for t in told) // len(told)
 
 
+def large(told: list[Traded]) -> list[Traded]:
+    """TradeVolumeThreshold: without dust."""
+    return [t for t in told if t.volume >= WAD]
+
+
 def last_prices(told: list[Traded]) -> int:
     """VWALP: each market's last price with all of its volume, those near the median alone."""
     lasts = {t.market: t.price for t in told}
@@ -83,81 +116,94 @@ def last_prices(told: list[Traded]) -> int:
     return sum(lasts[m] * volumes[m] for m in near) // sum(volumes[m] for m in near)
 
 
-ALL = tuple(SYMBOLS)
+def chosen(*venues: str) -> list[dict[str, str]]:
+    return [{"venue": v} for v in venues]
+
+
 Formula = Callable[[list[Traded]], int]
-CATALOGUE: list[tuple[str, dict[str, Any], tuple[str, ...], int, Formula]] = [
-    ("MAIR120, the default quotation", {"method": "dia_mair"}, ALL, 120, lambda b: by_volume(seconds(inside(b)))),
-    ("MA120", {"method": "dia_ma"}, ALL, 120, lambda b: mean(seconds(b))),
-    ("MEDIR120", {"method": "dia_medir"}, ALL, 120, lambda b: median([t.price for t in inside(b)])),
-    ("VWAP120", {"method": "dia_vwap"}, ALL, 120, by_volume),
-    ("VWAPIR120, the default of the on-chain service", {"method": "dia_vwapir"}, ALL, 120, lambda b: by_volume(inside(b))),
-    ("VWALP", {"method": "dia_vwalp"}, ALL, 120, last_prices),
+CATALOGUE: list[tuple[str, str, dict[str, Any], tuple[str, ...], int, Formula]] = [
+    ("assetQuotation of a token by chain and address, MAIR120", f"{STETH}/ETH", {}, (), 120, lambda b: by_volume(seconds(inside(b)))),
+    ("stETH in ether by MEDIR120", "stETH/ETH", {"method": "dia_medir"}, (), 120, lambda b: median([t.price for t in inside(b)])),
     (
-        "MAIR120 of one exchange",
-        {"method": "dia_mair", "sources": [{"venue": "kraken"}]},
-        ("kraken",), 120, lambda b: by_volume(seconds(inside(b))),
+        "stETH of chosen exchanges, blocks of one minute",
+        "stETH/ETH", {"method": "dia_vwapir", "window_s": 60, "sources": chosen("okx", "bybit")}, ("okx", "bybit"), 60,
+        lambda b: by_volume(inside(b)),
     ),
     (
-        "VWAPIR of two exchanges and blocks of five minutes",
-        {"method": "dia_vwapir", "window_s": 300, "sources": [{"venue": "coinbase"}, {"venue": "kraken"}]},
-        ("coinbase", "kraken"), 300, lambda b: by_volume(inside(b)),
+        "stETH of the one exchange that trades it in dollars, in ether",
+        "stETH/ETH", {"method": "dia_vwap", "sources": chosen("coinbase")}, ("coinbase",), 120, by_volume,
     ),
+    ("two stable coins by VWAPIR, blocks of five minutes", "USDC/USDT", {"method": "dia_vwapir", "window_s": 300}, (), 300, lambda b: by_volume(inside(b))),
+    ("two stable coins by VWALP", "USDC/USDT", {"method": "dia_vwalp"}, (), 120, last_prices),
+    ("ether by MA120, the market in tether among them", "ETH/USD", {"method": "dia_ma"}, (), 120, lambda b: mean(seconds(b))),
+    ("ether by VWAP above a TradeVolumeThreshold", "ETH/USD", {"method": "dia_vwap", "dust": "1"}, (), 120, lambda b: by_volume(large(b))),
     (
-        "VWAP of what passes a threshold of liquidity",
-        {"method": "dia_vwap", "sources": [{"min_depth": "18"}]},
-        ("coinbase", "kraken", "gemini"), 120, by_volume,
+        "ether of what passes a LiquidityThreshold",
+        "ETH/USD", {"method": "dia_vwap", "sources": [{"min_depth": "58"}]}, ("kraken", "gemini", "binance"), 120, by_volume,
     ),
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ResolvedConfig]:
-    """Rounds of a feed whose own method is of trades."""
-    path, resolved = tmp_path_factory.mktemp("dia") / "o.db", world(method="dia_mair", window_s=120)
-    filled(path, resolved, ROUNDS, prints=True)
-    return path, resolved
+def process(tmp_path_factory: pytest.TempPathFactory) -> Markets:
+    made = Markets(tmp_path_factory.mktemp("dia") / "o.db")
+    made.silent.add("fluid weETH/ETH")
+    made.play(0, ROUNDS)
+    return made
 
 
-@pytest.mark.parametrize(
-    ("question", "venues", "size_s", "formula"), [c[1:] for c in CATALOGUE], ids=[c[0] for c in CATALOGUE]
-)
+def symbols(pair: str) -> str:
+    return pair.replace(STETH, "stETH").replace(WEETH, "weETH")
+
+
+@pytest.mark.parametrize(("pair", "question", "venues", "size_s", "formula"), [c[1:] for c in CATALOGUE], ids=[c[0] for c in CATALOGUE])  # fmt: skip
 def test_a_question_of_the_catalogue_gives_what_its_formula_says(
-    stored: tuple[Path, ResolvedConfig],
-    question: dict[str, Any],
-    venues: tuple[str, ...],
-    size_s: int,
-    formula: Formula,
+    process: Markets, pair: str, question: dict[str, Any], venues: tuple[str, ...], size_s: int, formula: Formula
 ) -> None:
-    found = asked(*stored, {"to_s": TO, **question})
-    assert found["answer"]["price"] == wad_text(formula(block(TO, size_s, venues)))
-    assert found["sources"] == list(venues)
+    found = process.asked(pair, to_s=TO, **question)
+    told = Tape(process, symbols(pair)).block(TO, size_s, venues)
+    assert found["answer"]["price"] == wad_text(formula(told))
+    assert found["sources"] == list(venues or [s.name for s in process.resolved.specs[symbols(pair)].sources])
 
 
-def test_ema_over_blocks_is_seeded_with_the_first_and_takes_two_in_eleven_of_each_next(
-    stored: tuple[Path, ResolvedConfig],
-) -> None:
-    question = {"base": "ETH", "quote": "USD", "method": "dia_ema", "to_s": TO}
-    assert planned(stored[1], parsed(question)).warm_up_s > LAST * INTERVAL_S, "all rounds are folded"
-    times = range(S0, TO, 120)
-    points = [mean(seconds(block(t, 120, ALL))) for t in times] + [mean(seconds(block(TO, 120, ALL)))]
-    average = points[0]
-    for point in points[1:]:
+def test_blocks_that_overlap_are_a_series_with_steps_shorter_than_its_window(process: Markets) -> None:
+    """BlockSizeSeconds 120, BlockShiftSeconds 30."""
+    times = {"from_s": TO - 120, "to_s": TO, "step_s": 30}
+    found = process.asked("stETH/ETH", method="dia_vwap", window_s=120, **times)["points"]
+    tape = Tape(process, "stETH/ETH")
+    assert [p["price"] for p in found] == [wad_text(by_volume(tape.block(p["at"], 120, ()))) for p in found]
+    assert len({p["price"] for p in found}) == 5
+
+
+def test_ema_over_blocks_is_seeded_with_the_first_and_takes_two_in_eleven_of_each_next(process: Markets) -> None:
+    tape = Tape(process, "USDC/USDT")
+    blocks = [tape.block(t, 120, ()) for t in (*range(S0, TO, 120), TO)]
+    first, *others = (mean(seconds(b)) for b in blocks)
+    average = first
+    for point in others:
         average = (2 * point + 9 * average) // 11
-    assert asked(*stored, {k: v for k, v in question.items() if k in ("method", "to_s")})["answer"][
-        "price"
-    ] == wad_text(average)
+    assert process.asked("USDC/USDT", method="dia_ema", to_s=TO)["answer"]["price"] == wad_text(average)
 
 
-def test_a_median_over_markets_is_of_what_they_state(stored: tuple[Path, ResolvedConfig]) -> None:
-    found = asked(*stored, {"to_s": TO, "method": "median", "filter": "none"})
-    stated = [price_at(v, LAST) for v in ALL]
-    assert found["answer"]["price"] == wad_text(median(stated))
+def test_a_restaked_token_is_priced_by_pools_that_are_named_by_their_address(process: Markets) -> None:
+    """What a pool states stood still for its whole average."""
+    stated = {s.name: price_at(s, TO * MS) for s in process.resolved.specs["weETH/ETH"].sources}
+    for fee, address in POOLS.items():
+        found = process.asked(f"{WEETH}/ETH", to_s=TO, method="median", sources=[{"pool": address}])
+        assert found["sources"] == [f"uniswap_v3 WETH/weETH {fee}"]
+        assert found["answer"]["price"] == wad_text(stated[found["sources"][0]])
+    both = process.asked(
+        "weETH/ETH", to_s=TO, method="median", filter="none", sources=[{"pool": p} for p in POOLS.values()]
+    )
+    assert both["answer"]["price"] == wad_text(median([stated[f"uniswap_v3 WETH/weETH {fee}"] for fee in POOLS]))
+    assert both["answer"]["redemption"] == wad_text(stated["rate"])
 
 
-def test_the_trades_hold_what_the_formulas_differ_by() -> None:
-    """Trades far off that IR drops, two of a market in one second, volumes that differ."""
-    told = block(TO, 120, ALL)
-    assert 0 < len(inside(told)) < len(told)
-    assert len(seconds(told)) < len(told)
-    assert len({t.volume for t in told}) > 1
-    assert len({f(told) for *_, f in CATALOGUE}) >= 6
+def test_the_trades_hold_what_the_formulas_differ_by(process: Markets) -> None:
+    """Trades far off that IR drops, two of a market in one second, volumes that differ, dust."""
+    for pair in ("stETH/ETH", "USDC/USDT", "ETH/USD"):
+        told = Tape(process, pair).block(TO, 120, ())
+        assert 0 < len(inside(told)) < len(told)
+        assert len(seconds(told)) < len(told)
+        assert 0 < len(large(told)) < len(told)
+        assert len({f(told) for *_, f in CATALOGUE}) >= 7

@@ -14,7 +14,7 @@ from oracle.config.sections import parse
 from oracle.model.types import Abstained
 from oracle.query.as_feed import as_feed
 from oracle.query.plan import QueryLimits, planned
-from oracle.query.question import QuestionRefused, parsed
+from oracle.query.question import TOO_COSTLY, QuestionRefused, parsed
 from tests.oracle.query.query_world import FEED, INTERVAL_S, S0, asked, filled, table, world
 
 ROUNDS = 90
@@ -130,8 +130,20 @@ def test_a_question_that_cannot_be_answered_says_what_to_ask(stored: Any, questi
 
 def test_cost_is_counted_before_anything_is_folded(stored: Any) -> None:
     path, resolved, _ = stored
-    with pytest.raises(QuestionRefused, match=r"\d+ rounds would be folded.* 50 is the most.*ask a time of about"):
+    with pytest.raises(QuestionRefused, match=r"70 rounds .* 10 of them .* 50 is the most: ask a time of about 393 s"):
         asked(path, resolved, {**SERIES, "step_s": 100}, QueryLimits(rounds=50))
+    with pytest.raises(QuestionRefused, match=r"ask a window_s or a method that looks back less far"):
+        asked(path, resolved, {"window_s": 600, "method": "twap_arithmetic", "to_s": END}, QueryLimits(rounds=50))
+
+
+def test_the_reader_s_seconds_are_bounded_part_by_part(stored: Any) -> None:
+    """With no millisecond allowed the first part is read, and nothing after it."""
+    path, resolved, _ = stored
+    with pytest.raises(
+        QuestionRefused, match=r"7 of \d\d rounds took \d+ ms, and -1 is the most: ask a shorter time"
+    ) as e:
+        asked(path, resolved, SERIES, QueryLimits(at_once=7, cpu_ms=-1))
+    assert e.value.code == TOO_COSTLY
 
 
 def test_what_is_no_longer_kept_is_said_and_not_guessed(stored: Any) -> None:

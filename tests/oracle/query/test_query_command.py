@@ -51,6 +51,26 @@ def test_the_block_that_is_printed_is_a_config_that_the_check_accepts(config: Pa
     assert f"{FEED}#asked" in {f["feed"] for f in checked["feeds"]}
 
 
+def test_the_block_of_a_question_with_a_converted_source_passes_the_check_too(tmp_path: Path) -> None:
+    def source(feed: str, venue: str, symbol: str, more: str = "") -> str:
+        return f'[[feeds."{feed}".sources]]\ntype = "{venue}"\nsymbol = "{symbol}"\n{more}'
+
+    coin = source("USDT/USD", "coinbase", "USDT-USD") + source("USDT/USD", "kraken", "USDT/USD")
+    by_coin = 'pair = "ETH/USDT"\nconvert = "USDT/USD"\n'
+    ether = source(FEED, "kraken", "ETH/USD") + source(FEED, "coinbase", "ETH-USD")
+    ether += source(FEED, "binance", "ETHUSDT", by_coin) + source(FEED, "okx", "ETH-USDT", by_coin)
+    config = tmp_path / "config.toml"
+    config.write_text(f'[oracle]\ndatabase = "{tmp_path / "o.db"}"\n{coin}{ether}')
+    for chosen in (("binance",), ("okx", "kraken"), ("binance", "okx")):
+        words = [w for v in chosen for w in ("--source", f"venue={v}")]
+        block = run("--config", str(config), "query", FEED, *words, "--as-feed").stdout
+        both = config.with_name("both.toml")
+        both.write_text(config.read_text() + block)
+        checked = document("--config", str(both), "check", "--offline")
+        assert checked["errors"] == []
+        assert f"{FEED}#asked" in {f["feed"] for f in checked["feeds"]}
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -59,6 +79,12 @@ def test_the_block_that_is_printed_is_a_config_that_the_check_accepts(config: Pa
         ((FEED, "--method", "medain"), "did you mean 'median'?"),
         ((FEED, "--source", "kraken"), "write KEY=VALUE"),
         ((FEED, "--source", "venu=kraken"), "did you mean 'venue'?"),
+        ((FEED, "--source", "venue=kraken,venue=gemini"), "venue is written twice"),
+        ((FEED, "--live"), "a database alone: ask the process with --url"),
+        ((FEED, "--live", "--to", "5"), "live: is of this moment, and to_s of stored rounds"),
+        ((FEED, "--dust", "1"), "dust leaves out trades, and median is made of quotes"),
+        ((FEED, "--url", "127.0.0.1:8551"), "write http:// or https:// before it"),
+        (("ethereum:0x12/USD",), "is not an address: write 0x and 40 hexadecimal digits"),
         ((FEED, "--as-feed", "--source", "min_depth=1"), "name those of the answer"),
         (("ETC/USD",), "did you mean 'ETH/USD'?"),
     ],
