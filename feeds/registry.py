@@ -32,6 +32,7 @@ from feeds.pools.maverick import MaverickV1, MaverickV2
 from feeds.pools.uniswap_v2 import UniswapV2
 from feeds.pools.uniswap_v3 import UniswapV3
 from feeds.pools.uniswap_v4 import UniswapV4
+from feeds.rates.amount import AmountCall
 from feeds.rates.api3 import Api3
 from feeds.rates.call import RateCall
 from feeds.rates.chainlink import Chainlink
@@ -88,6 +89,7 @@ RATES: Mapping[str, type[ChainAdapter]] = MappingProxyType({
     "erc4626": Erc4626,
     "rate_path": RatePath,
     "flag_call": FlagCall,
+    "amount_call": AmountCall,
     "chainlink": Chainlink,
     "pyth": Pyth,
     "chronicle": Chronicle,

@@ -12,6 +12,7 @@ from pathlib import Path as File
 from typing import Any
 
 from feeds.units import MS
+from lab.attack import EVERY_MS, MOST_SOURCES, Attack, depths_of, ladder, under_attack
 from lab.case_parser import CaseParser
 from lab.expect import Expected, expected_of
 from lab.rows import FAR_MS, Between, RowPath
@@ -25,7 +26,7 @@ ROUND_S = 10
 """Interval of the rounds of a case that names none: that of production."""
 _KEYS = frozenset({
     "title", "source", "facts", "synthesised", "honest", "start", "end", "round_s", "gap_s", "warm_up_s", "feed", "feeds", "truth",
-    "truth_between", "config", "expect", "part", "licence",
+    "truth_between", "config", "expect", "part", "licence", "attacked",
 })  # fmt: skip
 MOST_ROUND_S = 60
 """An answer counts for a minute by default, and a feed without a price for five is in halt: rounds further apart are no rounds."""
@@ -61,6 +62,7 @@ class Case:
     by a round of their own. ``stretch``: how many times longer ages, windows and dwells are than in production.
     ``warm_up_ms``: the feed runs for so long on the values of the beginning first, so that its start is not measured.
     ``part``: train or held-out, and ``licence`` of its facts: see docs/benchmark.md. ``own``: of a case that was made of a table.
+    ``attacks``: what is done to its sources, one attack after the other (:mod:`lab.attack`).
     ``honest``: nobody attacked and nothing broke, so every alarm is a false one. ``recorded``: a file was used.
     """
 
@@ -86,6 +88,7 @@ class Case:
     config: Mapping[str, Any] = field(default_factory=dict)
     part: str = TRAIN
     licence: str = OWN_FACTS
+    attacks: tuple[Attack, ...] = ()
 
     @property
     def spec(self) -> FeedSpec:
@@ -156,6 +159,9 @@ def parse(name: str, table: Mapping[str, Any], data: File | None = None) -> Case
         problems.append(Problem("feed", f"{main!r} is not one of the feeds; {nearest(main, feeds)}"))
     series = {name: f[1] for name, f in feeds.items()}
     truth = _truth(table, began, series.get(main, ()), problems)
+    attacks = _attacks(series.get(main, ()), length, problems) if table.get("attacked") else ()
+    if attacks:
+        series[main] = tuple(under_attack(s, attacks) for s in series[main])
     expected = expected_of(table.get("expect", {}), began, length, problems)
     if problems:
         raise ConfigError(problems)
@@ -176,7 +182,26 @@ def parse(name: str, table: Mapping[str, Any], data: File | None = None) -> Case
         config=config,
         part=part,
         licence=str(table.get("licence", OWN_FACTS)),
+        attacks=attacks,
     )
+
+
+def _attacks(series: Sequence[SourceSeries], length: int, problems: list[Problem]) -> tuple[Attack, ...]:
+    """The attacks on the market sources of a case, each of which must state a depth."""
+    stated = depths_of(series)
+    depths = {name: depth for name, depth in stated.items() if depth is not None}
+    if len(depths) < len(stated) or not 1 <= len(depths) <= MOST_SOURCES:
+        problems.append(
+            Problem("attacked", f"write a depth for each market track, of which there are 1 to {MOST_SOURCES}")
+        )
+        return ()
+    attacks = ladder(depths)
+    needed = attacks[-1].from_ms + EVERY_MS
+    if length != needed:
+        problems.append(
+            Problem("end", f"{len(attacks)} attacks take {needed // MS} s, from start to end are {length // MS}")
+        )
+    return attacks
 
 
 def _span(table: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -23,7 +23,7 @@ from oracle.model.suggest import nearest
 
 _TRACK_KEYS = frozenset({
     "name", "kind", "group", "price", "between", "depth", "share", "silent", "late", "broken", "half_spread_bps", "shifted_bps",
-    "average_s", "average_blocks", "convert", "pair", "max_age_s", "file", "time", "value", "share_column", "only",
+    "average_s", "average_blocks", "convert", "pair", "max_age_s", "file", "time", "value", "share_column", "only", "rail",
 })  # fmt: skip
 _PAIR, _WITH_MORE = 2, 3
 
@@ -95,6 +95,7 @@ class CaseParser:
             average_s=int(entry.get("average_s", 0)),
             average_blocks=int(entry.get("average_blocks", 3)),
             convert=entry.get("convert"),
+            rail=entry.get("rail"),
         )
         return track, spec
 

@@ -57,7 +57,7 @@ class NumberColumn:
 
     def _with_comma(self, text: str, line: int, column: str) -> Decimal:
         if not self._may_be_comma or not _COMMA.fullmatch(text):
-            why = "is not a number: write it without signs and thousands separators, as 1234.5"
+            why = "is not a number: write it without signs and thousands separators, as 1234.5; a comma is read as a decimal sign where cells are separated by ; or tabs"
             raise self._fault(text, line, column, why)
         self._comma_line = self._comma_line or line
         whole, _, places = text.partition(",")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from lab.times import TableError
 from oracle.model.suggest import nearest
@@ -13,7 +14,7 @@ OF_A_SOURCE = ("price", "depth", "share", "volume", "bid", "ask")
 """Each price column is a source; the others are its depth at 1 %, its pool's share, its volume, its bid and its ask."""
 OF_THE_TOKEN = ("redemption", "supply", "backing", "truth")
 ROLES = ("time", *OF_A_SOURCE, *OF_THE_TOKEN)
-_TIMES = ("time", "timestamp", "datetime", "date", "ts", "unix", "utc", "block_time", "open_time")
+_TIMES = ("time", "timestamp", "datetime", "date", "ts", "unix", "utc", "block_time", "open_time", "snapped_at")
 _PRICES = ("price", "close")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _FORM = "write time=A,price=B,redemption=C, or price.NAME=B,depth.NAME=D for several sources"
@@ -118,6 +119,8 @@ class _Finder:
         if name.lower() in self._by_lower:
             return self._by_lower[name.lower()]
         if may_be_number and _NUMBER.fullmatch(name):
+            if not Decimal(name):
+                raise TableError(f"a constant of {name} is none: write a number above 0, or the name of a column")
             self.numbers.add(name)
             return name
         raise TableError(f"there is no column {name!r}; {nearest(name, self._present)}")

@@ -38,6 +38,7 @@ class Expected:
         codes: reasons that must have been given; rejected: codes with which sources must have been refused.
         refused: for a case about a config: text that the refusal must contain.
         abstains: no price at all may be published in these intervals.
+        dearer: of a case with attacks: (bound in bps, base units) that nobody may move the price by for less.
     """
 
     by: tuple[ExpectedStatus, ...] = ()
@@ -50,6 +51,7 @@ class Expected:
     rejected: tuple[str, ...] = ()
     refused: str | None = None
     abstains: tuple[tuple[int, int], ...] = ()
+    dearer: tuple[tuple[int, int], ...] = ()
 
 
 _KEYS = frozenset(Expected.__dataclass_fields__)
@@ -72,6 +74,7 @@ def expected_of(table: Mapping[str, Any], began: int, length: int, problems: lis
         codes=tuple(codes),
         rejected=tuple(table.get("rejected", [])),
         refused=table.get("refused"),
+        dearer=tuple((int(bound), int(cost)) for bound, cost in table.get("dearer", [])),
         abstains=spans_of(table.get("abstains", []), began, "expect.abstains", problems),
     )
 

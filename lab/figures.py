@@ -42,6 +42,9 @@ class Figures:
         reasons: rounds in which a reason was given, by its code.
         worst: the deviation of the largest size from the normal level; None where no round had both prices.
         beyond_ms: when the deviation was first beyond the watch band.
+        beyond: rounds in which it was beyond the band of a level. ``unsettled``: the worst level whose band it was beyond in the last
+            round without the status saying so yet; None: none.
+        first_depeg: the first depeg, or a halt that came before one.
     """
 
     case: Case
@@ -55,8 +58,12 @@ class Figures:
     reasons: Counter[str] = field(default_factory=Counter)
     worst: Deviation | None = None
     beyond_ms: int | None = None
+    beyond: Counter[Status] = field(default_factory=Counter)
+    unsettled: Status | None = None
     first_alarm: Alarm | None = None
+    first_depeg: Alarm | None = None
     first_status: Status = Status.OK
+    _depeg_ms: int | None = None
 
     def add(self, m: Moment) -> None:
         """The next moment: it lasts until the round after its last one."""
@@ -77,19 +84,42 @@ class Figures:
             self.reasons[code] += m.rounds
         self._deviation(m)
         if self.first_alarm is None and m.status is not Status.OK:
-            since = self.beyond_ms
-            self.first_alarm = Alarm(
-                t_ms=m.t_ms, status=m.status, codes=m.codes, delay_ms=None if since is None else m.t_ms - since
-            )
+            self.first_alarm = self._alarm(m, self.beyond_ms)
+        if self.first_depeg is None and m.status >= Status.DEPEG:
+            self.first_depeg = self._alarm(m, self._depeg_ms)
+
+    def _alarm(self, m: Moment, since_ms: int | None) -> Alarm:
+        delay_ms = None if since_ms is None else m.t_ms - since_ms
+        return Alarm(t_ms=m.t_ms, status=m.status, codes=m.codes, delay_ms=delay_ms)
 
     def _deviation(self, m: Moment) -> None:
+        self.unsettled = None
         if m.deviation_bps is None:
             return
+        away = abs(m.deviation_bps - self.case.spec.bands.normal_bps)
+        for level, band in self._levels():
+            if away >= band:
+                self.beyond[level] += m.rounds
+                self.unsettled = level if m.status < level else None
+        if self._depeg_ms is None and self.beyond[Status.DEPEG]:
+            self._depeg_ms = m.t_ms
         bands = self.case.spec.bands
         if self.worst is None or abs(m.deviation_bps - bands.normal_bps) > abs(self.worst.bps - bands.normal_bps):
             self.worst = Deviation(t_ms=m.t_ms, bps=m.deviation_bps)
         if self.beyond_ms is None and abs(m.deviation_bps - bands.normal_bps) >= bands.watch_bps:
             self.beyond_ms = m.t_ms
+
+    def _levels(self) -> tuple[tuple[Status, int], ...]:
+        """The levels that a deviation leads to, the better first, with their bands."""
+        bands = self.case.spec.bands
+        return (Status.WATCH, bands.watch_bps), (Status.DEPEG, bands.depeg_bps)
+
+    def unreached(self) -> tuple[Status, int] | None:
+        """The worst level that no round has had although the market lay beyond its band, and in how many rounds it did."""
+        for level in (Status.DEPEG, Status.WATCH):
+            if self.beyond[level] and not any(self.status_ms[s] for s in Status if s >= level):
+                return level, self.beyond[level]
+        return None
 
     @property
     def abstained_share(self) -> float:
@@ -98,7 +128,7 @@ class Figures:
 
     def document(self) -> dict[str, Any]:
         """As JSON. Times are Unix ms."""
-        began, alarm = self.case.began_ms, self.first_alarm
+        began = self.case.began_ms
         return {
             "rounds": self.rounds,
             "rounds_leapt": self.leapt,
@@ -118,12 +148,18 @@ class Figures:
             "worst_deviation": None
             if self.worst is None
             else {"bps": self.worst.bps, "at_ms": began + self.worst.t_ms},
-            "first_alarm": None
-            if alarm is None
-            else {
-                "at_ms": began + alarm.t_ms,
-                "status": alarm.status.word,
-                "codes": list(alarm.codes),
-                "delay_s": None if alarm.delay_ms is None else alarm.delay_ms // 1_000,
-            },
+            "rounds_beyond": {s.word: n for s, n in self.beyond.items()},
+            "unsettled": None if self.unsettled is None else self.unsettled.word,
+            "first_alarm": self._alarm_document(self.first_alarm),
+            "first_depeg": self._alarm_document(self.first_depeg),
+        }
+
+    def _alarm_document(self, alarm: Alarm | None) -> dict[str, Any] | None:
+        if alarm is None:
+            return None
+        return {
+            "at_ms": self.case.began_ms + alarm.t_ms,
+            "status": alarm.status.word,
+            "codes": list(alarm.codes),
+            "delay_s": None if alarm.delay_ms is None else alarm.delay_ms // 1_000,
         }

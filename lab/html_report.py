@@ -25,7 +25,12 @@ td,th{padding:.15rem .7rem;text-align:left}.no{color:#b02a2a;font-weight:600}
 """
 
 
-def _library() -> Any:
+def plotly_objects() -> Any:
+    """Plotly's graph objects.
+
+    Raises:
+        PlotError: it is not installed.
+    """
     try:
         from plotly import graph_objects  # noqa: PLC0415 - an optional extra
     except ImportError:
@@ -39,13 +44,10 @@ def write_report(played: Sequence[Replay], file: Path) -> None:
     Raises:
         PlotError: plotly is absent, or the file cannot be written.
     """
-    go = _library()
+    go = plotly_objects()
     one = len(played) == 1
     title = f"{played[0].case.name}: {played[0].case.title}" if one else f"{len(played)} cases"
-    parts = [f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title><style>{_STYLE}</style>"]
-    parts.append(
-        f"<h1>{escape(title)}</h1><p>Times are UTC. Point at a line for the round's explanation; drag to look closer."
-    )
+    parts = [page_head(title), "<p>Times are UTC. Point at a line for the round's explanation; drag to look closer."]
     if not one:
         parts += [_contents(played), f"<pre>{escape(chr(10).join(all_lines(played)))}</pre>"]
     script: Any = True
@@ -56,6 +58,21 @@ def write_report(played: Sequence[Replay], file: Path) -> None:
             parts.append(_figure(go, each).to_html(full_html=False, include_plotlyjs=script, default_height="30rem"))
             script = False
         parts.append(f"<p>{escape(each.case.facts)}</p><pre>{escape(chr(10).join(case_lines(each)))}</pre>")
+    write_page(parts, file)
+
+
+def page_head(title: str) -> str:
+    """How a page begins: its title, and how it looks."""
+    shown = escape(title)
+    return f"<!doctype html><html lang=en><meta charset=utf-8><title>{shown}</title><style>{_STYLE}</style><h1>{shown}</h1>"
+
+
+def write_page(parts: Sequence[str], file: Path) -> None:
+    """Write the parts of a page.
+
+    Raises:
+        PlotError: the file cannot be written.
+    """
     try:
         file.write_text("\n".join(parts) + "</html>\n", encoding="utf-8")
     except OSError as e:
@@ -122,7 +139,7 @@ def _figure(go: Any, played: Replay) -> Any:
             shown.add(status)
     figure.update_layout(
         template="plotly_white", margin={"l": 60, "r": 10, "t": 10, "b": 40}, yaxis={"range": [bottom, top], "title": played.case.feed},
-        hovermode="closest", xaxis={"title": "UTC"},
+        hovermode="closest", xaxis={"title": "UTC"}, legend={"y": 0.93},
     )  # fmt: skip
     return figure
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from feeds.units import wad_text
+from lab.attack import Cheapest, cost_units
 from lab.case import Case
 from lab.expect import ExpectedStatus
 from lab.measure import change_between
@@ -56,9 +57,17 @@ class Judging:
         self._codes.update(m.codes)
         self._rejected.update(code for _, code in m.rejected)
 
-    def failures(self, error_bps: int | None) -> list[str]:
-        """What does not hold, after the last moment. ``error_bps``: our largest error."""
-        return [*self._statuses(), *self._prices(error_bps), *self._reasons()]
+    def failures(self, error_bps: int | None, cheapest: Sequence[Cheapest] = ()) -> list[str]:
+        """What does not hold, after the last moment. ``error_bps``: our largest error; ``cheapest``: the attacks that we gave in to."""
+        return [*self._statuses(), *self._prices(error_bps), *self._reasons(), *self._costs(cheapest)]
+
+    def _costs(self, cheapest: Sequence[Cheapest]) -> Iterable[str]:
+        found = {c.bound_bps: c.attack for c in cheapest}
+        for bound, least in self._expected.dearer:
+            attack = found.get(bound)
+            if attack is not None and cost_units(attack) < least:
+                names = ", ".join(attack.sources)
+                yield f"{cost_units(attack)} base units moved {names} and the price by {bound} bps, at least {least} were expected"
 
     def _statuses(self) -> Iterable[str]:
         expected = self._expected

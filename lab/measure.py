@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from feeds.units import BPS
+from lab.attack import Attack, AttackMeter, Cheapest
 from lab.book import Harm, LendingBook
 from lab.peers import PeerStatement
 from lab.run import Moment
@@ -24,7 +27,8 @@ class Outcome:
     count as published); ``excess_bps``: how far the truth lay outside of the price and its stated spread, in bps of the price, at
     least 0, None for a design that states none. ``ok_error_bps``, ``ok_excess_bps``: the same while the status is ok; a design without a status is always ok.
     ``delay_ms``: from the moment at which the truth first lay 2 % from where it began until the design published a price (or
-    a status) that shows it; None if nothing happened, or it was ``missed`` altogether.
+    a status) that shows it; None if nothing happened, or it was ``missed`` altogether. ``cheapest``: of a case with attacks, those to
+    which it gave in.
     """
 
     error_bps: int | None
@@ -34,9 +38,11 @@ class Outcome:
     delay_ms: int | None
     missed: bool
     harm: Harm | None
+    cheapest: tuple[Cheapest, ...] = ()
 
-    def document(self) -> dict[str, int | bool | None]:
+    def document(self) -> dict[str, Any]:
         """As JSON."""
+        attacks = {"attacks": [c.document() for c in self.cheapest]} if self.cheapest else {}
         return {
             "error_bps": self.error_bps,
             "excess_bps": self.excess_bps,
@@ -47,6 +53,7 @@ class Outcome:
             "wrong_liquidations": self.harm.wrong if self.harm else None,
             "under_water": self.harm.under_water if self.harm else None,
             "drained": self.harm.drained if self.harm else None,
+            **attacks,
         }
 
 
@@ -69,7 +76,7 @@ class Change:
 class Meter:
     """Compares what a design publishes with a case's truth, moment by moment."""
 
-    def __init__(self, truth: Path | None, length_ms: int) -> None:
+    def __init__(self, truth: Path | None, length_ms: int, attacks: Sequence[Attack] = ()) -> None:
         self._truth, self._length_ms = truth, length_ms
         self._first_price: int | None = None
         self._began: int | None = None
@@ -80,6 +87,7 @@ class Meter:
         self._ok_error: int | None = None
         self._ok_excess: int | None = None
         self._book: LendingBook | None = None
+        self._attacks = AttackMeter(attacks)
         self.low: int | None = None
         self.high: int | None = None
 
@@ -100,9 +108,10 @@ class Meter:
         if self._first_price is None and price:
             self._first_price = price
         self._follow_event(t_ms, statement, truth)
-        if price and statement.is_open:
-            error = apart(price, truth)
-            excess = None if statement.spread_bps is None else max(0, apart(truth, price) - statement.spread_bps)
+        error = apart(price, truth) if price and statement.is_open else None
+        self._attacks.add(t_ms, error, statement.status)
+        if error is not None:
+            excess = None if statement.spread_bps is None else max(0, apart(truth, price or 0) - statement.spread_bps)
             self._error, self._excess = _most(self._error, error), _most(self._excess, excess)
             if statement.status is Status.OK:
                 self._ok_error, self._ok_excess = _most(self._ok_error, error), _most(self._ok_excess, excess)
@@ -128,6 +137,7 @@ class Meter:
             delay_ms=None if event is None or shown is None else shown - event,
             missed=event is not None and shown is None,
             harm=self._book.harm(),
+            cheapest=self._attacks.cheapest(),
         )
 
 

@@ -50,8 +50,7 @@ def draw(played: Replay, file: Path) -> None:
     figure = library()
     if not played.moments:
         raise PlotError(f"{played.case.name} is about a config: there is nothing to draw")
-    if file.suffix not in _SUFFIXES:
-        raise PlotError(f"{file}: a plot is written as {', '.join(_SUFFIXES)}")
+    check_suffix(file)
     picture = figure.Figure(figsize=(11.7, 8.3), layout="constrained")
     prices, distance = picture.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     at = [utc(played, m.t_ms) for m in played.moments]
@@ -67,7 +66,22 @@ def draw(played: Replay, file: Path) -> None:
     distance.set_xlabel("UTC")
     handles, labels = _legend(prices, played)
     prices.legend(handles, labels, fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    _format_times(distance)
+    format_times(distance)
+    save(picture, file)
+
+
+def check_suffix(file: Path) -> None:
+    """PlotError unless a picture can be written in such a file."""
+    if file.suffix not in _SUFFIXES:
+        raise PlotError(f"{file}: a plot is written as {', '.join(_SUFFIXES)}")
+
+
+def save(picture: Any, file: Path) -> None:
+    """Write a picture.
+
+    Raises:
+        PlotError: the file cannot be written.
+    """
     try:
         picture.savefig(file, dpi=120, metadata={"Date": None} if file.suffix == ".svg" else None)
     except OSError as e:
@@ -199,7 +213,8 @@ def _legend(axes: Any, played: Replay) -> tuple[list[Any], list[str]]:
     return handles, labels
 
 
-def _format_times(axes: Any) -> None:
+def format_times(axes: Any) -> None:
+    """Times along an axis, as short as they can be told apart."""
     from matplotlib import dates  # noqa: PLC0415 - an optional extra
 
     locator = dates.AutoDateLocator()  # type: ignore[no-untyped-call]

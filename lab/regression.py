@@ -79,7 +79,7 @@ def _flat(results: Mapping[str, Any]) -> dict[str, str]:
     for name, result in results.items():
         for key, value in result.items():
             pairs = value.items() if isinstance(value, dict) else [("", value)]
-            out |= {f"{name} {key} {k}".strip(): json.dumps(v) for k, v in pairs}
+            out |= {f"{name} {key} {k}".strip(): json.dumps(v, sort_keys=True) for k, v in pairs}
     return out
 
 

@@ -78,7 +78,7 @@ def replay(
         )  # fmt: skip
     figures, judging, kept = Figures(case=case), Judging(case), _Kept(case)
     peers = PeerRuns(case, against)
-    meters = {name: Meter(case.truth, case.length_ms) for name in (OURS, *against)}
+    meters = {name: Meter(case.truth, case.length_ms, case.attacks) for name in (OURS, *against)}
     found: list[Change] = []
     before: Moment | None = None
     for m in play(case, leap=leap):
@@ -97,7 +97,7 @@ def replay(
     return Replay(
         case=case,
         moments=tuple(kept.moments),
-        failures=tuple(judging.failures(outcomes[OURS].error_bps)),
+        failures=tuple(judging.failures(outcomes[OURS].error_bps, outcomes[OURS].cheapest)),
         refused=(),
         changes=tuple(found),
         designs=outcomes,
@@ -156,7 +156,12 @@ def load_cases(what: str, data: Path | None) -> list[Case]:
         files = [Path(what)]
     else:
         raise ReplayError(f"{what!r} is neither a case nor a file; {nearest(what, known)}")
-    return [cases.load(f, data) for f in files]
+    try:
+        return [cases.load(f, data) for f in files]
+    except UnicodeDecodeError:
+        raise ReplayError(
+            f"{what} is neither a case (TOML) nor a table: write a table as .csv, .tsv, .txt or .parquet, unpacked"
+        ) from None
 
 
 def document(played: Replay) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from feeds.units import MS, wad_text
+from lab.attack import Cheapest, cost_units
 from lab.case import Case
 from lab.expect import Expected
+from lab.figures import Figures
 from lab.measure import Outcome
 from lab.replay import Replay
 from lab.summary import SummaryRow, Worst, false_alarms, table
@@ -33,6 +35,7 @@ def case_lines(played: Replay) -> list[str]:
     rows += _figure_lines(played)
     rows.append(_COLUMNS)
     rows += [_design_line(name, o, played.ranges[name]) for name, o in played.designs.items()]
+    rows += [f"  {name}: {costs_text(o.cheapest)}" for name, o in played.designs.items() if o.cheapest]
     if case.own is not None and case.own.unknown:
         return [*rows, f"  status unknown: {case.own.unknown}"]
     rows += [
@@ -41,7 +44,11 @@ def case_lines(played: Replay) -> list[str]:
     ]
     if len(played.changes) > _MOST_CHANGES:
         rows.append(f"  ... and {len(played.changes) - _MOST_CHANGES} changes more: --json has all")
-    return rows if played.changes else [*rows, f"  the status was {played.figures.first_status.word} throughout"]
+    if played.changes:
+        return rows
+    though = ", though the market was not" if played.figures.unreached() is not None else ""
+    though += "" if case.spec.has_redemption else "; no level was judged"
+    return [*rows, f"  the status was {played.figures.first_status.word} throughout{though}"]
 
 
 def _own_lines(case: Case) -> list[str]:
@@ -73,11 +80,35 @@ def _figure_lines(played: Replay) -> list[str]:
     if f.first_alarm is not None and not unknown:
         alarm = f.first_alarm
         rows.append(f"  first alarm: {alarm.status.word} at {_time(case.began_ms + alarm.t_ms)}{_delay_text(played)}")
+    if f.first_depeg is not None and f.first_depeg != f.first_alarm and not unknown:
+        late = f.first_depeg.delay_ms
+        since = "" if late is None else f", {late // MS} s after the first round beyond the depeg band"
+        rows.append(f"  first {f.first_depeg.status.word}: {_time(case.began_ms + f.first_depeg.t_ms)}{since}")
+    if not unknown:
+        rows += _unsaid_lines(case, f)
     if f.reasons:
         rows.append(f"  reasons given (rounds): {', '.join(f'{c} {n}' for c, n in f.reasons.most_common(_LISTED))}")
     if f.rejected:
         listed = ", ".join(f"{s} {c} {n}" for (s, c), n in f.rejected.most_common(_LISTED))
         rows.append(f"  refused (rounds): {listed}")
+    return rows
+
+
+def _unsaid_lines(case: Case, f: Figures) -> list[str]:
+    """What the market did that the status does not say: too short for a dwell, or too late in the data for one."""
+    bands = case.spec.bands
+    dwells = {Status.WATCH: bands.watch_dwell_s, Status.DEPEG: bands.depeg_dwell_s}
+    rows = []
+    if (unreached := f.unreached()) is not None:
+        level, rounds = unreached
+        many = f"{rounds} round{'s' if rounds > 1 else ''}"
+        rows.append(
+            f"  beyond the {level.word} band without a {level.word}: {many}; it takes {dwells[level]} s of them, and two groups"
+        )
+    if f.unsettled is not None:
+        rows.append(
+            f"  NOT SETTLED: the data end beyond the {f.unsettled.word} band, before its dwell of {dwells[f.unsettled]} s was over"
+        )
     return rows
 
 
@@ -140,6 +171,19 @@ def _row_line(row: SummaryRow) -> str:
         f"{cell(row.excess):>9} (while ok {cell(row.ok_excess)}); delay {delay:>6}, missed {row.missed}; "
         f"wrong {row.wrong}, under water {row.under_water}, drained {row.drained}"
     )
+
+
+def costs_text(found: Sequence[Cheapest]) -> str:
+    """What it cost to move what was published, unsaid, by each bound: base units and the sources that were moved for it."""
+    return "; ".join(f"{c.bound_bps / 100:g} % costs {_cost_text(c)}" for c in found)
+
+
+def _cost_text(found: Cheapest) -> str:
+    attack = found.attack
+    if attack is None:
+        return "more than all that was tried"
+    moved = f"{', '.join(attack.sources)} by {attack.moved_bps / 100:+g} %"
+    return f"{cost_units(attack):,} ({moved}; unsaid for {found.unsaid_ms // MS} s at most)"
 
 
 def bps_text(bps: int | None) -> str:

@@ -36,7 +36,7 @@ def round_writer(case: Case, file: Path, methods: Sequence[str] = ()) -> Iterato
 
     Args:
         case: what is played.
-        file: where the rows go.
+        file: where the rows go; until all are there, into a file beside it with ``.part`` after its name.
         methods: for each a column more, the market price that the case's feed would have had with it.
 
     Raises:
@@ -47,13 +47,15 @@ def round_writer(case: Case, file: Path, methods: Sequence[str] = ()) -> Iterato
     columns = (*COLUMNS, *(f"market {name}" for name in methods))
     others = [_Other(case, name) for name in methods]
     try:
-        with _csv_rows(file, columns) if file.suffix == ".csv" else _parquet_rows(file, columns) as write:
+        unfinished = file.with_name(f"{file.name}.part")
+        with _csv_rows(unfinished, columns) if file.suffix == ".csv" else _parquet_rows(unfinished, columns) as write:
             yield lambda m: write(
                 [
                     (*_row(case, m, t_ms), *(other.market(t_ms) for other in others))
                     for t_ms in range(m.t_ms, m.last_ms + 1, case.round_ms)
                 ]
             )
+        unfinished.replace(file)
     except OSError as e:
         raise TableError(f"{file}: {e.strerror or e}") from None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from feeds.errors import ERRORS
 from feeds.types import Failure, Kind, Observation, Outcome, Pair, Print
-from feeds.units import MS, WAD, Wad
+from feeds.units import BPS, MS, WAD, Wad
 from lab.rows import FAR_MS, RowPath
 from oracle.config.tables.schema import Problem
 
@@ -92,6 +92,7 @@ class SourceSeries:
         silent: intervals (ms) in which the source is connected and sends nothing: its last answer ages.
         late: intervals (ms) with a lag (ms): the source repeats its answer of so long ago, with the time of then.
         broken: intervals (ms) with the code of the error that it gives.
+        moved: intervals (ms) in which somebody holds its market so far (bps) from its price.
         half_spread_bps: of its bid and ask around the price.
         bid, ask: both, where they are known.
         volume: base units of the trade that each price is of, where that is known.
@@ -107,6 +108,7 @@ class SourceSeries:
     silent: tuple[tuple[int, int], ...] = ()
     late: tuple[tuple[int, int, int], ...] = ()
     broken: tuple[tuple[int, int, str], ...] = ()
+    moved: tuple[tuple[int, int, int], ...] = ()
     half_spread_bps: int = 5
     bid: Path | None = None
     ask: Path | None = None
@@ -118,6 +120,8 @@ class SourceSeries:
         answer_ms = next((a for a, b in self.silent if a <= t_ms < b), t_ms)
         answer_ms -= next((lag for a, b, lag in self.late if a <= t_ms < b), 0)
         price = self.price.at(answer_ms)
+        moved_bps = BPS + next((bps for a, b, bps in self.moved if a <= answer_ms < b), 0)
+        price = None if price is None else price * moved_bps // BPS
         if code is None and (price is None or price <= 0):
             code = "NO_DATA" if price is None else "NOT_POSITIVE"
         if code is not None or price is None:
@@ -126,11 +130,13 @@ class SourceSeries:
         at_ms = began_ms + self.price.answered_ms(answer_ms)
         on_chain = self.group.startswith("chain:")
         quoted = self.kind is Kind.MARKET
-        spread = price * self.half_spread_bps // 10_000
+        spread = price * self.half_spread_bps // BPS
         bid, ask = (p.at(answer_ms) if p else None for p in (self.bid, self.ask))
         if bid is None or ask is None:
             bid, ask = price - spread, price + spread
-        elif bid > ask:
+        else:
+            bid, ask = bid * moved_bps // BPS, ask * moved_bps // BPS
+        if bid > ask:
             error = ERRORS["CROSSED"]("the row's bid is above its ask")
             return Failure(pair=self.pair, source=self.source, error=error, failed_at_ms=began_ms + t_ms)
         share = self.share.at(answer_ms) if self.share else None
@@ -144,7 +150,7 @@ class SourceSeries:
             bid_wad=Wad(bid) if quoted else None,
             ask_wad=Wad(ask) if quoted else None,
             depth_wad=self.depth.at(answer_ms) if self.depth else None,
-            base_share_bps=share * 10_000 // WAD if share is not None else None,
+            base_share_bps=share * BPS // WAD if share is not None else None,
             chain_id=1 if on_chain else None,
             block=at_ms // _BLOCK_MS if on_chain else None,
             prints=self._prints(answer_ms, began_ms, price),
@@ -161,7 +167,7 @@ class SourceSeries:
         """The first later time at which the source may answer something else than that it goes on."""
         if any(b > t_ms for _, b, _ in self.late):
             return t_ms + 1
-        spans = [*self.silent, *((a, b) for a, b, _ in self.broken)]
+        spans = [*self.silent, *((a, b) for a, b, _ in (*self.broken, *self.moved))]
         edges = [e for span in spans for e in span if e > t_ms]
         paths = (self.price, self.depth, self.share, self.bid, self.ask, self.volume)
         return min((*edges, *(p.next_change_ms(t_ms) for p in paths if p is not None)), default=FAR_MS)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lab.case import Case
 from lab.measure import Outcome
 from lab.replay import Replay
 
@@ -22,7 +23,7 @@ class Worst:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryRow:
-    """One design over all cases with a truth.
+    """One design over all cases with a truth, but for those of attacks.
 
     ``cases``: with at least one published price. ``excess``: outside of the stated spread, None where none is stated;
     ``ok_excess``: the same while the status was ok. ``delay``: of the events shown; ``missed``: those never shown.
@@ -50,8 +51,13 @@ def table(played: Sequence[Replay]) -> list[SummaryRow]:
 
 def _row(design: str, played: Sequence[Replay]) -> SummaryRow:
     return row_of(
-        design, [(p.case.name, p.designs[design]) for p in played if design in p.designs and p.case.truth is not None]
+        design, [(p.case.name, p.designs[design]) for p in played if design in p.designs and is_summed(p.case)]
     )
+
+
+def is_summed(case: Case) -> bool:
+    """Whether a case counts in such a table: it has a truth. A ladder of attacks tells one thing only, its cost."""
+    return case.truth is not None and not case.attacks
 
 
 def row_of(design: str, found: Sequence[tuple[str, Outcome]]) -> SummaryRow:

@@ -236,12 +236,14 @@ def _separated(file: Path, text: io.TextIOBase) -> Iterator[tuple[int, list[Any]
 
 
 def _check_names(file: Path, names: Sequence[str], line: int) -> None:
-    twice = [n for n, count in Counter(names).items() if count > 1 and n]
-    if twice:
-        raise TableError(f"{file.name}:{line}: two columns are named {twice[0]!r}: rename one")
-    if names and all(n and n[0] in "0123456789+-." for n in names):
+    if names and all(not n or n[0] in "0123456789+-." for n in names):
         raise TableError(
             f"{file.name}:{line} has numbers where names of columns are expected: write a first line as time,price"
+        )
+    twice = [n for n, count in Counter(names).items() if count > 1 and n]
+    if twice:
+        raise TableError(
+            f"{file.name}:{line}: two columns are named {twice[0]!r}: rename one; of two lines with names keep one"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ _DAY_MS = 86_400 * MS
 _EXCEL_EPOCH_DAYS = 25_569
 """Days from 1899-12-30, from which spreadsheets count, to 1970."""
 _EIGHT = 8
+_DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?!\d)")
+"""31.12.2022: a day before its month, wherever dots are written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,15 +106,20 @@ class TimeColumn:
         raise TableError(f"{self._file}:{line}: {text[:40]!r} is not a time: {_HINT}")
 
     def _from_text(self, text: str, line: int) -> int:
-        plain = text.removesuffix("UTC").removesuffix("GMT").strip() + ("Z" if text.endswith(("UTC", "GMT")) else "")
+        dotted = _DOTTED.match(text)
+        iso = text if dotted is None else f"{dotted[3]}-{int(dotted[2]):02d}-{int(dotted[1]):02d}{text[dotted.end() :]}"
+        plain = iso.removesuffix("UTC").removesuffix("GMT").strip() + ("Z" if iso.endswith(("UTC", "GMT")) else "")
         try:
-            return self._dated(datetime.fromisoformat(plain.replace("/", "-") if plain[:4].isdecimal() else plain))
+            at = datetime.fromisoformat(plain.replace("/", "-") if plain[:4].isdecimal() else plain)
         except ValueError:
             raise TableError(f"{self._file}:{line}: {text[:40]!r} is not a time: {_HINT}") from None
+        return self._dated(at, text, line)
 
-    def _dated(self, at: datetime) -> int:
+    def _dated(self, at: datetime, text: str, line: int) -> int:
         self.without_zone = self.without_zone or at.tzinfo is None
         at_ms = int(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * MS)
         if not _EARLIEST_MS <= at_ms <= _LATEST_MS:
-            raise ValueError(f"{at} is not from 1973 to 2286")
+            raise TableError(
+                f"{self._file}:{line}: {text[:40]!r} is not from 1973 to 2286: correct it, or leave the row out"
+            )
         return at_ms

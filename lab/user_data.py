@@ -59,7 +59,7 @@ class DataOptions:
         like: a feed whose method, bands and rules are used; None: the defaults.
         settings: keys of a feed by their dotted names, with values as in the config.
         between: what is assumed between two rows.
-        round_s: seconds between two rounds.
+        round_s: seconds between two rounds; None: ten, as in production.
         gap_s: rows further apart have a gap between them; None: three times the usual spacing.
         stretch: play a round a row, with ages, windows and dwells as much longer as rows are rarer than rounds.
         only: (column, text) of the rows that count.
@@ -70,7 +70,7 @@ class DataOptions:
     like: FeedSpec | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     between: Between = Between.HOLD
-    round_s: int = ROUND_S
+    round_s: int | None = None
     gap_s: int | None = None
     stretch: bool = False
     only: tuple[str, str] | None = None
@@ -117,12 +117,15 @@ class _Maker:
         options = self._options
         tracks = self._sources()
         spec = with_settings(options.feed, self._pair, _source_specs(tracks), options.like, options.settings)
-        between, round_ms, stretch = options.between, options.round_s * MS, 1
-        if not 1 <= options.round_s <= MOST_ROUND_S:
-            raise TableError(f"rounds of {options.round_s} s: write --round from 1 to {MOST_ROUND_S}")
-        if options.stretch and (options.round_s != ROUND_S or options.between is not Between.HOLD):
+        round_s = ROUND_S if options.round_s is None else options.round_s
+        between, round_ms, stretch = options.between, round_s * MS, 1
+        if not 1 <= round_s <= MOST_ROUND_S:
+            raise TableError(f"rounds of {round_s} s: write --round from 1 to {MOST_ROUND_S}")
+        if options.stretch and (options.round_s is not None or options.between is not Between.HOLD):
             raise TableError("--stretch makes a round of each row: leave --round and --between out")
         length_ms = self._times[-1] - self._began
+        if between is Between.HOLD and not options.stretch:  # the last row stands as long as any other
+            length_ms += min(self._spacing_ms, self._gap_ms(self._spacing_ms))
         row_rounds = sorted({-(-(t - self._began) // MS) * MS for t in self._times})
         unknown = ""
         if options.stretch:
@@ -182,9 +185,13 @@ class _Maker:
         if lasting:
             return RowPath(times, column.values, Between.HOLD, hold_ms=_LASTING_S * MS, gap_ms=_LASTING_S * MS)
         spacing = usual_spacing_ms(times) or self._spacing_ms
-        gap_ms = GAP_SPACINGS * spacing if options.gap_s is None else options.gap_s * MS
+        gap_ms = self._gap_ms(spacing)
         between = Between.HOLD if options.stretch else options.between
         return RowPath(times, column.values, between, hold_ms=min(spacing, gap_ms), gap_ms=gap_ms)
+
+    def _gap_ms(self, spacing_ms: int) -> int:
+        gap_s = self._options.gap_s
+        return GAP_SPACINGS * spacing_ms if gap_s is None else gap_s * MS
 
     def _path(self, role: str, source: str = "") -> Path | None:
         """What a column of the token or of a source says over time; None where there is none."""
@@ -207,7 +214,7 @@ class _Maker:
             self._check_share(name, share, depth)
             low = price.lowest(0, FAR_MS)
             if low is not None and low <= 0:
-                self._notes.append(f"{name}: prices of 0 or less are no prices (NOT_POSITIVE)")
+                self._notes.append(f"{name}: prices of 0 or less, to 18 places, are no prices (NOT_POSITIVE)")
             bid, ask = self._path("bid", name), self._path("ask", name)
             sources.append(
                 SourceSeries(
@@ -240,7 +247,8 @@ class _Maker:
         highest = share.scaled(-1, 1).lowest(0, FAR_MS)
         if highest is not None and -highest > WAD:
             raise TableError(
-                f"{self._file.name}: a share of {-highest / WAD:g} is more than the whole: write 0.95 for 95 %"
+                f"{self._file.name}: column {self._names.sources[name]['share']!r} has a share of {-highest / WAD:g}, more than the"
+                " whole: write 0.95 for 95 %"
             )
         if depth is None:
             raise TableError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
-_SERVICES = frozenset({"run", "serve", "archive", "watch"})
+_SERVICES = frozenset({"run", "serve", "archive", "watch", "shadow"})
 _WITH_VALUE = frozenset({"--config", "--log"})
 
 
@@ -42,6 +42,7 @@ from oracle.cli import (
     scoring,
     seats,
     setup,
+    shadow,
     staking,
     starting,
     storing,
@@ -93,6 +94,7 @@ for _command in (
     *inspect.COMMANDS,
     *asking.COMMANDS,
     *scoring.COMMANDS,
+    *shadow.COMMANDS,
     *catalog.COMMANDS,
     *setup.COMMANDS,
     *seats.COMMANDS,

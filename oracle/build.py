@@ -34,8 +34,8 @@ from oracle.model.state import FeedState
 from oracle.network.agreements import Agreements
 from oracle.network.operator_network import OperatorNetwork
 from oracle.push.target import Target
-from oracle.rewards.roots.duty import RootDuty
 from oracle.query.ask import LiveMoments
+from oracle.rewards.roots.duty import RootDuty
 from oracle.round.live import Live
 from oracle.round.rounds import Member, Rounds
 from oracle.runtime.clock import Clock

@@ -21,6 +21,7 @@ from feeds.catalog.checks import (
     exact,
 )
 from feeds.catalog.lifetime import Lifetime
+from feeds.catalog.rails import Rail, check_rails
 from feeds.catalog.risk_facts import Donation, Pause, WithdrawalTerms
 from feeds.chains.abi import calldata
 
@@ -207,6 +208,7 @@ class Token(Lifetime):
         rate, second: the rate, and independent derivations of it.
         open: contracts that state whether holders can redeem now; each of them can close it.
         backing: tokens that stand behind the supply on the same chain, where a contract counts them.
+        rail: ways over bridges, each with the lock box that stands for what exists beyond.
     """
 
     symbol: str
@@ -237,9 +239,11 @@ class Token(Lifetime):
     second: tuple[Rate, ...] = ()
     open: tuple[Flag, ...] = ()
     backing: Amount | None = None
+    rail: tuple[Rail, ...] = ()
 
     def __post_init__(self) -> None:
         self.check_lifetime()
+        check_rails(self.symbol, self.rail)
         if not _SYMBOL.fullmatch(self.symbol):
             raise ValueError(f"symbol {self.symbol!r}: write 1 to 16 letters, digits or . + _ -")
         for text in self.address.values():

@@ -13,7 +13,7 @@ from lab.benchmark.score import Score, score
 from lab.case import PARTS, Case
 from lab.designs.registry import DESIGNS
 from lab.measure import OURS
-from lab.replay_text import bps_text
+from lab.replay_text import bps_text, costs_text
 from oracle.config.tables.schema import ConfigError
 from oracle.model.suggest import nearest
 
@@ -78,7 +78,7 @@ def score_lines(found: Sequence[Score]) -> list[str]:
         for part in (*PARTS, None):
             r = s.row(part)
             alarms, years = s.false_alarms(part)
-            rate = f"{alarms / years:.2f}" if years else "-"
+            rate = (f"{alarms / years:.2f}" if years else "-") if s.has_states else "no states"
             error, excess, ok_excess = (bps_text(w.value if w else None) for w in (r.error, r.excess, r.ok_excess))
             open_share, spread = s.published(part)
             delay = "-" if r.delay is None else f"{r.delay.value // 1_000} s"
@@ -101,6 +101,7 @@ def score_lines(found: Sequence[Score]) -> list[str]:
                     "-" if spread is None else f"{spread:.0f}",
                 )
             )
+        rows += [f"  {s.name}: {name}: {costs_text(found)}" for name, found in s.costs().items()]
         if s.missing:
             rows.append(f"  {s.name}: no answer to {', '.join(s.missing)}")
     return rows

@@ -18,6 +18,7 @@ from lab.benchmark.layout import (
     TRUTH,
     TRUTH_COLUMNS,
     VERSION,
+    attack_document,
     number,
     seconds,
     write_rows,
@@ -53,7 +54,9 @@ def export(case: Case, folder: Path) -> None:
         "began": case.began_ms // MS,
         "length_s": case.length_ms // MS,
         "round_s": case.round_ms // MS,
+        "warm_up_s": case.warm_up_ms // MS,
         "truth_between": between,
+        "attacks": [attack_document(a, case.began_ms) for a in case.attacks],
     }
     (own / CASE).write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     write_rows(own / QUOTES, QUOTE_COLUMNS, _quotes(case))

@@ -12,6 +12,7 @@ from typing import Any
 
 from feeds.errors import LrtOracleError
 from feeds.units import MS, WAD, wad_text
+from lab.attack import Attack
 from lab.source_series import SeriesPath
 
 FORMAT = "oracle-benchmark"
@@ -41,7 +42,7 @@ class BenchmarkError(LrtOracleError, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedCase:
-    """A case as it is read back. Times in ms; ``truth`` since the case began."""
+    """A case as it is read back. Times in ms; ``truth`` and ``attacks`` since the case began."""
 
     name: str
     part: str
@@ -50,6 +51,7 @@ class PublishedCase:
     length_ms: int
     round_ms: int
     truth: SeriesPath | None
+    attacks: tuple[Attack, ...] = ()
 
 
 def write_rows(file: Path, columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> int:
@@ -97,11 +99,33 @@ def read_case(folder: Path) -> PublishedCase:
             length_ms=int(found["length_s"]) * MS,
             round_ms=int(found["round_s"]) * MS,
             truth=_truth(folder / TRUTH, began_ms, str(found["truth_between"])),
+            attacks=tuple(_attack(a, began_ms) for a in found.get("attacks", ())),
         )
     except (OSError, KeyError, TypeError, ValueError) as e:
         if isinstance(e, BenchmarkError):
             raise
         raise BenchmarkError(f"{file} is not a case of {FORMAT} {VERSION}: {type(e).__name__} {e}") from None
+
+
+def attack_document(attack: Attack, began_ms: int) -> dict[str, Any]:
+    """An attack as ``case.json`` has it: times in Unix seconds, its cost in base units, as exact text."""
+    return {
+        "from": (began_ms + attack.from_ms) // MS,
+        "to": (began_ms + attack.to_ms) // MS,
+        "sources": list(attack.sources),
+        "moved_bps": attack.moved_bps,
+        "cost": number(attack.cost_wad),
+    }
+
+
+def _attack(found: Mapping[str, Any], began_ms: int) -> Attack:
+    return Attack(
+        from_ms=int(found["from"]) * MS - began_ms,
+        to_ms=int(found["to"]) * MS - began_ms,
+        sources=tuple(map(str, found["sources"])),
+        moved_bps=int(found["moved_bps"]),
+        cost_wad=int(Decimal(found["cost"]) * WAD),
+    )
 
 
 def _truth(file: Path, began_ms: int, between: str) -> SeriesPath | None:

@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from feeds.units import MS
+from lab.attack import BOUNDS_BPS, Cheapest, cost_units
 from lab.benchmark.command import answered, benchmark_cases, exported
 from lab.benchmark.score import Score, score
 from lab.case import HELD_OUT, TRAIN, Case
@@ -30,6 +32,7 @@ def main() -> None:
     parts = {
         "held-out": designs_table([s.row(HELD_OUT) for s in found]),
         "train": designs_table([s.row(TRAIN) for s in found]),
+        "costs": costs_table(found),
         "false alarms": alarms_table(found),
         "list": cases_table(benchmark_cases(options.data)),
     }
@@ -46,12 +49,30 @@ def alarms_table(found: Sequence[Score]) -> str:
     for s in found:
         alarms, years = s.false_alarms()
         share, spread = s.published()
-        states = any(c.alarms for c in s.cases) and years
+        states = s.has_states and years
         told = f"{alarms} | {alarms / years:.2f}" if states else "has no states | -"
         rows.append(
             f"| {s.name} | {years:.2f} | {told} | {share:.1%} | {'none' if spread is None else f'{spread:.0f} bps'} |"
         )
     return "\n".join(rows)
+
+
+def costs_table(found: Sequence[Score]) -> str:
+    """What it cost to move what each oracle published, in each case of attacks and by each bound; for how long unsaid; with which sources."""
+    names = list(found[0].costs()) if found else []
+    heads = [f"{name.removeprefix('attack-')}, {bound / 100:g} %" for name in names for bound in BOUNDS_BPS]
+    rows = [f"| oracle | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
+    for s in found:
+        costs = s.costs()
+        rows.append(f"| {s.name} | {' | '.join(_cost(c) for name in names for c in costs[name])} |")
+    return "\n".join(rows)
+
+
+def _cost(found: Cheapest) -> str:
+    attack = found.attack
+    if attack is None:
+        return "none"
+    return f"{cost_units(attack):,}, {found.unsaid_ms // MS} s ({' + '.join(attack.sources)})"
 
 
 def cases_table(cases: Sequence[Case]) -> str:

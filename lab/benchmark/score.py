@@ -9,6 +9,7 @@ from statistics import mean, median
 from typing import Any
 
 from feeds.units import WAD
+from lab.attack import Cheapest
 from lab.benchmark.layout import ANSWER_COLUMNS, CASE, BenchmarkError, PublishedCase, read_case, rows_of
 from lab.measure import Meter, Outcome
 from lab.peers import PeerStatement
@@ -45,19 +46,32 @@ class Score:
     cases: tuple[CaseScore, ...]
     missing: tuple[str, ...]
 
+    def _of(self, part: str | None) -> list[CaseScore]:
+        """The cases of a part but for those of attacks, which tell their cost alone."""
+        return [s for s in self.cases if part in (None, s.case.part) and not s.case.attacks]
+
+    def costs(self) -> dict[str, tuple[Cheapest, ...]]:
+        """Of each case of attacks, the cheapest that moved what was published, by each bound."""
+        return {s.case.name: s.outcome.cheapest for s in self.cases if s.case.attacks}
+
     def row(self, part: str | None = None) -> SummaryRow:
-        """All cases with a truth, or those of a part, as one row."""
-        found = [s for s in self.cases if s.case.truth is not None and part in (None, s.case.part)]
+        """All cases with a truth, or those of a part, as one row; without those of attacks."""
+        found = [s for s in self._of(part) if s.case.truth is not None]
         return row_of(self.name, [(s.case.name, s.outcome) for s in found])
+
+    @property
+    def has_states(self) -> bool:
+        """Whether it ever said that a price is to be relied on less: who has no states has no false alarms, and that is no merit."""
+        return any(s.alarms for s in self.cases)
 
     def false_alarms(self, part: str | None = None) -> tuple[int, float]:
         """False alarms in honest cases, and the feed-years that those cover."""
-        honest = [s for s in self.cases if s.case.honest and part in (None, s.case.part)]
+        honest = [s for s in self._of(part) if s.case.honest]
         return sum(s.alarms for s in honest), sum(s.case.length_ms for s in honest) / _YEAR_MS
 
     def published(self, part: str | None = None) -> tuple[float, float | None]:
         """Each case alike: the mean share of its time in which a price was published, and the median of the mean spreads (bps); None: none."""
-        own = [s for s in self.cases if part in (None, s.case.part)]
+        own = self._of(part)
         shares = [s.open_ms / s.case.length_ms for s in own]
         spreads = [s.spread_bps_ms / s.open_ms for s in own if s.spread_bps_ms is not None and s.open_ms]
         return (mean(shares) if shares else 0.0, median(spreads) if spreads else None)
@@ -68,7 +82,7 @@ class Score:
         return {
             "oracle": self.name,
             "missing": list(self.missing),
-            "honest": {"alarms": alarms, "feed_years": round(years, 4)},
+            "honest": {"alarms": alarms if self.has_states else None, "feed_years": round(years, 4)},
             "cases": {
                 s.case.name: {
                     "part": s.case.part,
@@ -110,7 +124,7 @@ def score_case(case: PublishedCase, file: Path) -> CaseScore:
         BenchmarkError: the file cannot be used.
     """
     answers = _answers(file)
-    meter = Meter(case.truth, case.length_ms)
+    meter = Meter(case.truth, case.length_ms, case.attacks)
     nothing = PeerStatement(price_wad=None)
     place, t_ms, alarms, open_ms = -1, 0, 0, 0
     spread: int | None = None

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from oracle.cli.shell import ROUND, Exit, ExitCode, checked_config, open_database, print_result
+from oracle.cli.shell import ROUND, Exit, ExitCode, checked_config, open_database, print_result, progress_bar
 
 if TYPE_CHECKING:
     from oracle.model.publication import Record
@@ -155,7 +153,7 @@ def _archived(config_path: Path, feed: str, since_ms: int) -> tuple[list[Record]
     help="Your own data: what is assumed of the market between two rows; rows: nothing.",
 )
 @click.option(
-    "--round", "round_s", type=int, default=10, show_default=True, help="Your own data: seconds between rounds."
+    "--round", "round_s", type=int, help="Your own data: seconds between rounds; default: 10, as in production."
 )
 @click.option(
     "--gap", "gap_s", type=click.IntRange(1), help="Your own data: rows further apart have a gap; default: 3 spacings."
@@ -189,7 +187,7 @@ def replay(
     if like and like not in specs:
         raise Exit(f"{like!r} is not a feed of {config_path}", ExitCode.USAGE)
     try:
-        with _progress_bar() as progress:
+        with progress_bar("replaying") as progress:
             options = ReplayOptions(
                 method=method,
                 against=against,
@@ -225,17 +223,6 @@ def _data_options(like: Any, *, settings: tuple[str, ...], only: str | None, bet
         between=Between(between),
         **plain,
     )
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[float], None] | None]:
-    """A bar with an estimate on a terminal's error output; None where that is none."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    parts = 1_000
-    with click.progressbar(length=parts, label="replaying", file=sys.stderr) as bar:
-        yield lambda share: bar.update(max(0, int(share * parts) - bar.pos))
 
 
 @click.command()

@@ -8,7 +8,9 @@ import json
 import os
 import signal
 import sqlite3
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -186,3 +188,14 @@ def print_result(as_json: bool, document: dict[str, Any], rows: list[str]) -> No
 
     shown = without_secrets(document if as_json else rows)
     click.echo(json.dumps(shown, indent=2) if as_json else "\n".join(shown))
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[float], None] | None]:
+    """A bar with an estimate on a terminal's error output, told what share is done; None where there is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    parts = 1_000
+    with click.progressbar(length=parts, label=label, file=sys.stderr) as bar:
+        yield lambda share: bar.update(max(0, int(share * parts) - bar.pos))

@@ -15,7 +15,8 @@ from oracle.config.tables.schema import Problem
 
 _CONTRACT_KEYS = ("feed", "contract", "proxy", "vault")
 _VAULT_FUNCTION = "convertToAssets(uint256)"
-_FLAG = "flag_call"
+_FLAG, _AMOUNT, _RATE = "flag_call", "amount_call", "rate_call"
+_COUNTED = frozenset({Kind.SUPPLY, Kind.BACKING})
 _RATE_TYPES = frozenset({"rate_call", "erc4626"})
 
 
@@ -40,6 +41,7 @@ def unit_problems(
             f"{where}.kind",
             'a flag_call says whether holders can redeem, and nothing else does: write kind = "open" with it',
         )
+    yield from _amount_kind(where, source)
     led = getattr(adapter, "pair", None)
     if isinstance(led, Pair) and led != own:
         yield Problem(f"{where}.steps", f"the steps lead from {led.base} to {led.quote}, the source is about {own}")
@@ -51,6 +53,16 @@ def unit_problems(
     elif source.type in _RATE_TYPES:
         function = str(source.params.get("function", _VAULT_FUNCTION))
         yield from _known_rate(config.catalog, where, own, chain, contract, function)
+
+
+def _amount_kind(where: str, source: SourceSection) -> Iterator[Problem]:
+    """Tokens are counted by what can say that there are none."""
+    counts = source.kind in _COUNTED
+    if source.type == _AMOUNT and not counts:
+        yield Problem(f"{where}.kind", 'an amount_call counts tokens: write kind = "supply" or "backing" with it')
+    elif source.type == _RATE and counts:
+        text = "rate_call refuses 0, and an emptied lock box is one: write amount_call, with the same keys"
+        yield Problem(f"{where}.type", text)
 
 
 def _reference_kind(where: str, source: SourceSection) -> Iterator[Problem]:

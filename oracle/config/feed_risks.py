@@ -15,7 +15,7 @@ from oracle.config.tables.catalog import Catalog
 from oracle.config.tables.feed_sections import FeedSection
 from oracle.config.token_risks import token_facts, token_profile, unique
 from oracle.model.risk import FeedRisk, RiskCode, RiskFact
-from oracle.model.spec import FeedSpec
+from oracle.model.spec import FeedSpec, rails_of
 
 _MAINNET = "ethereum"
 
@@ -68,6 +68,7 @@ class _Feed:
         if self.token is not None or self.spec.has_redemption:
             yield from token_facts(self.catalog, self.spec.pair.base)
             yield self._bridged()
+            yield self._rails_unwatched()
         if self.spec.sources and self.spec.has_redemption:
             yield from self._rate_facts()
         if self.spec.sources and self.spec.has_market:
@@ -85,11 +86,33 @@ class _Feed:
             )
         away = bool(chain) and chain != home
         text = (
-            f"on {chain} it is a copy: worth what the bridge holds on {home}, which nothing here reads"
+            f"on {chain} it is a copy: worth what the bridge holds on {home}, which "
+            + ("is read as its rail" if rails_of(self.spec) else "nothing here reads")
             if away
             else f"the feed is of the token on {home}, where it is issued"
         )
         return self._fact(RiskCode.BRIDGED, away, text, token.source)
+
+    def _rails_unwatched(self) -> RiskFact:
+        """Whether both sides of the token's bridges are read; of a token without a copy that is recorded nothing is known."""
+        token, read = self.token, rails_of(self.spec)
+        known = {} if token is None else {r.name: r for r in token.rail}
+        if read:
+            names = {p.spec.name for p in self.plans}
+            left = {n: [c for c in known[n].beyond if f"{n} on {c}" not in names] for n in read if n in known}
+            more = [n for n in read if n in known and known[n].partial]
+            text = f"what is locked is compared with what exists beyond: {', '.join(read)}"
+            text += "".join(f"; {n} on {', '.join(chains)} is not counted" for n, chains in left.items() if chains)
+            text += f"; {', '.join(more)} leads to further chains that are not counted" if more else ""
+            return self._fact(RiskCode.RAILS_UNWATCHED, raised=False, text=text, source=self._key("sources"))
+        home = None if token is None else home_of(token)
+        copies = [] if token is None else [c for c in token.address if c != home]
+        if not copies:
+            text = f"not known of {self.spec.pair.base}: whether copies of it exist on other chains"
+            return self._fact(RiskCode.RAILS_UNWATCHED, None, text, ())
+        text = f"copies on {', '.join(copies)} are not compared with what is locked for them"
+        text += "; the catalogue has both sides under the name rails" if known else ""
+        return self._fact(RiskCode.RAILS_UNWATCHED, raised=True, text=text, source=self._key("sources"))
 
     def _rate_facts(self) -> Iterator[RiskFact]:
         readings = [p for p in self.plans if p.spec.kind is Kind.REDEMPTION]
@@ -118,7 +141,7 @@ class _Feed:
             else "a rate that stands still is not noticed"
         )
         yield self._fact(RiskCode.RATE_AGE_UNWATCHED, not rules.cadence_s, age, self._key("rules.cadence_s"))
-        kinds = {p.spec.kind for p in self.plans}
+        kinds = {p.spec.kind for p in self.plans if p.spec.rail is None}
         backed = {Kind.SUPPLY, Kind.BACKING} <= kinds
         text = (
             "supply is compared with what stands behind it"

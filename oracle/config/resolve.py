@@ -177,9 +177,25 @@ def _feed_problems(config: Config, feed: FeedSection, spec: FeedSpec) -> Iterato
     names = [s.name for s in spec.sources]
     for twice in sorted({n for n in names if names.count(n) > 1}):
         yield Problem(f"{where}.sources", f"two sources are called {twice!r}: give one of them another name")
+    yield from _rail_problems(where, spec)
     if feed.legs:
         yield from _cross_problems(config, where, feed, spec)
     yield from _mode_problems(where, feed)
+
+
+def _rail_problems(where: str, spec: FeedSpec) -> Iterator[Problem]:
+    """A rail with one side only compares nothing."""
+    sides: dict[str, set[Kind]] = {}
+    for source in spec.sources:
+        if source.rail is not None:
+            sides.setdefault(source.rail, set()).add(source.kind)
+    for rail, kinds in sides.items():
+        for kind, what in ((Kind.BACKING, "the lock box"), (Kind.SUPPLY, "what exists beyond the bridge")):
+            if kind not in kinds:
+                yield Problem(
+                    f"{where}.sources",
+                    f'rail {rail} has no source of kind "{kind.value}": add the one that reads {what}',
+                )
 
 
 def _mode_problems(where: str, feed: FeedSection) -> Iterator[Problem]:

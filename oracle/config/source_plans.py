@@ -23,6 +23,7 @@ from oracle.model.spec import SourceSpec
 from oracle.model.suggest import nearest
 
 _SHARED_KEYS = tuple(f.name for f in fields(SourceSection) if f.name != "params")
+_SIDES = frozenset({Kind.SUPPLY, Kind.BACKING})
 _MIN_AVERAGE_S = 30
 _MIN_AVERAGE_BLOCKS = 3
 _LEAST_AGE_S = {Block.LATEST: 0, Block.SAFE: 900, Block.FINALIZED: 1_500}
@@ -98,6 +99,10 @@ def source_plan(
     problems += unit_problems(config, place.where, pair, source, adapter)
     known = config.catalog, place.where, _known_chain(config, source), source, adapter
     problems += dead_problems(*known)
+    if source.rail is not None and source.kind not in _SIDES:
+        problems.append(
+            Problem(f"{place.where}.rail", "is of the kinds supply and backing: leave it out, or write one of them")
+        )
     if not config.oracle.scaled_times:
         problems += _time_problems(place, source)
     if len(problems) > before:
@@ -169,6 +174,7 @@ def _spec(place: SourcePlace, source: SourceSection, pair: Pair, group: str) -> 
         average_blocks=source.average_blocks,
         own_oracle=source.own_oracle,
         convert=source.convert,
+        rail=source.rail,
         divide=source.convert is not None and _conversion(source.convert, pair, place.pair) is _Conversion.DIVIDE,
     )
 

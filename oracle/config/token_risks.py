@@ -141,7 +141,7 @@ def _par(catalog: Catalog, token: Token) -> RiskFact:
 
 
 def _unconfirmed(token: Token) -> RiskFact:
-    parts = (token.rate, *token.second, *token.open, token.backing)
+    parts = (token.rate, *token.second, *token.open, token.backing, *token.rail)
     doubts = [p.unconfirmed for p in parts if p is not None and p.unconfirmed]
     if token.rate is None:
         return _unknown(RiskCode.RATE_UNCONFIRMED, token, "any contract that states its rate")

@@ -42,6 +42,28 @@ class PoolEvidence:
 
 @record
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RailEvidence:
+    """A way over a bridge: what exists of the token beyond it, and what is locked for it at home. Both in units of the token.
+
+    ``supply_wad``: the sum of what was read; a lower bound while there is anything ``unread``. ``locked_wad``: None where the
+    lock box was not read. ``unread``: sources that did not answer, or at another time than the lock box. ``as_of_ms``: time of
+    the oldest reading.
+    """
+
+    rail: str
+    supply_wad: int
+    locked_wad: int | None
+    unread: tuple[str, ...] = ()
+    as_of_ms: int = 0
+
+    @property
+    def missing_wad(self) -> int:
+        """Units beyond the bridge for which nothing is locked: at least so many; 0 where that is unknown."""
+        return 0 if self.locked_wad is None else max(0, self.supply_wad - self.locked_wad)
+
+
+@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """The facts of one round, as plain numbers.
 
@@ -58,6 +80,7 @@ class Evidence:
         readings: (source, redemption rate) of each source, the first configured first.
         supply_wad: units of the token that exist over all chains; None: unknown.
         backing_wad: units that stand behind them; None: unknown.
+        rails: each way over a bridge, with what is locked for it.
         suspects: venues that were outliers in a feed that this one converts by.
         sequencer_down: a rollup on which sources are read is down, or in its grace time.
         closed_by: sources that say that holders cannot redeem now.
@@ -76,6 +99,7 @@ class Evidence:
     readings: tuple[tuple[str, Wad], ...] = ()
     supply_wad: int | None = None
     backing_wad: int | None = None
+    rails: tuple[RailEvidence, ...] = ()
     suspects: tuple[str, ...] = ()
     sequencer_down: bool = False
     closed_by: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oracle.judge.evidence import RuleInput
 from oracle.judge.normal_level import next_learn_rest, next_normal_level
-from oracle.judge.rules import backing, cusum, fast_move, market, stuck
+from oracle.judge.rules import backing, cusum, fast_move, market, rails, stuck
 from oracle.model.state import Memory
 
 
@@ -34,5 +34,6 @@ def next_memory(rule_input: RuleInput, ramp_ppm: int = 0) -> Memory:
         depths=market.next_depths(spec, memory, evidence, now_ms),
         unchanged=stuck.next_unchanged(rule_input),
         supply_wad=backing.next_supply(memory, evidence, spec.rules.supply_bps, now_ms),
+        rails=rails.next_rails(rule_input),
         ramp_ppm=ramp_ppm,
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from oracle.judge.evidence import AppliesTo, Finding, JudgeRule, RuleInput
-from oracle.judge.rules import backing, cusum, fast_move, level, market, rate, stuck
+from oracle.judge.rules import backing, cusum, fast_move, level, market, rails, rate, stuck
 
 RULES: tuple[JudgeRule, ...] = (
+    backing.UNBACKED,  # a count of tokens before any price: on chain the first reason alone is told
+    rails.UNBACKED_RAIL,
     level.WITHOUT_PRICE,
     level.OF_LEG,
     level.LEVEL,
-    backing.UNBACKED,
     rate.SLASH,
     rate.GROWTH,
     rate.DERIVATION,

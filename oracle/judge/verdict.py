@@ -14,6 +14,7 @@ from feeds.units import MS
 from oracle.judge.evidence import Evidence, Finding, RuleInput
 from oracle.judge.memory import next_memory
 from oracle.judge.registry import findings, findings_without_price
+from oracle.judge.rules.rails import next_rails
 from oracle.judge.suspicion import advance, entered
 from oracle.model.spec import FeedSpec, Rules
 from oracle.model.state import JudgeState, Memory
@@ -47,15 +48,17 @@ def judge(
 
 def judge_without_price(
     spec: FeedSpec, state: JudgeState, memory: Memory, evidence: Evidence, now_ms: int
-) -> tuple[tuple[Finding, ...], JudgeState]:
-    """Judge a round without a price: what the rules find all the same, and the status with its suspicion.
+) -> tuple[tuple[Finding, ...], JudgeState, Memory]:
+    """Judge a round without a price: what the rules find all the same, the status with its suspicion, and what is remembered.
 
-    Without a finding nothing is proved: such a round drains no suspicion and leaves no level.
+    Without a finding nothing is proved: such a round drains no suspicion and leaves no level. Of the memory only facts that
+    need no price move on.
     """
     rule_input = RuleInput(spec=spec, memory=memory, status=state.status, evidence=evidence, now_ms=now_ms)
     found = findings_without_price(rule_input)
     target = max([f.status for f in found], default=None)
-    return found, with_immediate_status(advance(spec.bands, state, target, now_ms, priced=False), found, now_ms)
+    after = with_immediate_status(advance(spec.bands, state, target, now_ms, priced=False), found, now_ms)
+    return found, after, replace(memory, rails=next_rails(rule_input))
 
 
 def with_immediate_status(state: JudgeState, found: tuple[Finding, ...], now_ms: int) -> JudgeState:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from feeds.units import BPS
+
 
 class RiskCode(StrEnum):
     """What is asked. Stable: a code is never renamed; each is put so that a yes is the risk."""
@@ -40,6 +42,8 @@ class RiskCode(StrEnum):
     """A rate that stands still for too long is not noticed."""
     BACKING_UNWATCHED = "BACKING_UNWATCHED"
     """Supply is not compared with what stands behind it."""
+    RAILS_UNWATCHED = "RAILS_UNWATCHED"
+    """What exists of it beyond bridges is not compared with what is locked for that."""
     SOURCE_THIN = "SOURCE_THIN"
     """A market source trades too little for a price by itself."""
     SOURCE_DOUBTFUL = "SOURCE_DOUBTFUL"
@@ -65,6 +69,8 @@ class LiveRiskCode(StrEnum):
     """The rate grew beyond its cap, so that the cap is published."""
     RATE_OLD_NOW = "RATE_OLD_NOW"
     """The protocol has not moved its rate for longer than it should."""
+    RAIL_UNBACKED_NOW = "RAIL_UNBACKED_NOW"
+    """More exists beyond a bridge than is locked for it. Asked where rails are read."""
     PRICES_REPEATED_NOW = "PRICES_REPEATED_NOW"
     """What is shown are prices of an earlier round."""
 
@@ -130,13 +136,65 @@ class FeedRisk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackingNow:
+    """What exists of a token and what stands behind it, as the operator read it that saw the least cover; units of the token.
+
+    ``rail``: the way over a bridge that it is about, None for the token as a whole. ``supply_wad``: what exists, a lower bound
+    while sources are ``unread``; None: unknown. ``locked_wad``: what stands behind it; None: unknown. ``as_of_ms``: of the oldest
+    reading, None where nothing was read.
+    """
+
+    of: str
+    rail: str | None
+    supply_wad: int | None
+    locked_wad: int | None
+    unread: tuple[str, ...] = ()
+    as_of_ms: int | None = None
+
+    @property
+    def coverage_bps(self) -> int | None:
+        """What stands behind it as a share of what exists, rounded down; None where either is unknown or nothing exists."""
+        if self.locked_wad is None or not self.supply_wad or self.unread:
+            return None
+        return self.locked_wad * BPS // self.supply_wad
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthNow:
+    """How much of the depth behind a market price lies in one place, of the operator with the most in one; base units at 1 %.
+
+    ``largest``: the group that has most of it; ``share_bps``: its part of the depth of all that were used. ``unknown``: sources used
+    whose depth nobody read, a guess from the day's volume included.
+    """
+
+    of: str
+    largest: str
+    share_bps: int
+    depth_wad: int
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlashNow:
+    """The last fall of a redemption rate beyond the tolerance that any operator remembers: its round, and its size in parts per billion."""
+
+    of: str
+    round_time_s: int
+    ppb: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveRisk:
     """What the newest round of this process showed.
 
     ``round_time_s``: that round; None before the first. ``groups``: the independent groups behind the market price, of the
     operator that has the fewest; of a product those of the leg that has the fewest; None where there is no market price.
+    ``backing``, ``depth``, ``slashes``: of a product those of its legs.
     """
 
     round_time_s: int | None = None
     groups: tuple[str, ...] | None = None
     facts: tuple[RiskFact, ...] = ()
+    backing: tuple[BackingNow, ...] = ()
+    depth: tuple[DepthNow, ...] = ()
+    slashes: tuple[SlashNow, ...] = ()

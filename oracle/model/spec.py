@@ -33,7 +33,8 @@ class SourceSpec:
     ``group`` is what the source depends on. ``average_s`` > 0: a pool, whose price is averaged over that long (own
     samples, or its oracle where ``own_oracle``) before it counts as a group of its own; until then it belongs to
     ``group``. ``convert``: name of the feed that turns this source's quote unit into the feed's; ``divide``: by dividing by it,
-    as a price in dollars by ETH/USD.
+    as a price in dollars by ETH/USD. ``rail``: of a supply or backing, the way over a bridge that it is one side of; None: it
+    is counted for the token as a whole.
     """
 
     name: str
@@ -46,6 +47,7 @@ class SourceSpec:
     own_oracle: bool = False
     convert: str | None = None
     divide: bool = False
+    rail: str | None = None
 
     @property
     def on_chain(self) -> bool:
@@ -77,7 +79,11 @@ class Bands:
         )
     )
     normal_bps: int = key(
-        0, "the token's usual deviation from redemption, negative for a discount", shown="0, or the catalogue's"
+        0,
+        "the token's usual deviation from redemption, negative for a discount",
+        least=-5_000,
+        most=5_000,
+        shown="0, or the catalogue's",
     )
     watch_dwell_s: int = key(30, "how long the deviation must last before watch", least=0)
     depeg_dwell_s: int = key(60, "how long the deviation must last before depeg", least=0)
@@ -168,6 +174,15 @@ class Rules:
     )
     derivation_bps: int = key(10, "watched: two readings of the redemption rate differ by more than this", least=0)
     supply_bps: int = key(100, "watched: more of the token exists than is backed, by more than this", least=0)
+    rail_bps: int = key(
+        100,
+        "watched at once: more of a rail's tokens than this lack their locked counterpart; 0: not",
+        least=0,
+        most=10_000,
+    )
+    rail_dwell_s: int = key(
+        60, "how long that must stand before depeg, where the whole token lacks more than `supply_bps`", least=0
+    )
     premium_bps: int = key(1_000, "a market further above redemption than this is no price: the feed abstains", least=1)
     lone_bps: int = key(
         1_000, "a market further below redemption than this is no price while one group alone states it", least=1
@@ -284,7 +299,12 @@ class FeedSpec:
         return bool(self.legs)
 
 
-RULES_VERSION = 9
+def rails_of(spec: FeedSpec) -> tuple[str, ...]:
+    """The bridges of which a feed reads both sides, in the order of the config."""
+    return tuple(dict.fromkeys(s.rail for s in spec.sources if s.rail is not None))
+
+
+RULES_VERSION = 10
 """Raised whenever the same inputs would no longer give the same bytes."""
 RELEASES = {5: "0.1.0"}
 """The newest release that makes rounds by older rules, by RULES_VERSION: what recomputes them."""

@@ -139,7 +139,7 @@ class Memory:
     ``deviations``: (time, bps), thinned. ``drift_low`` and ``drift_high``: one-sided sums in bps milliseconds.
     ``normal_mbps``: the learned normal level in thousandths of a bps; ``learn_rest_ms``: time too short for a step so far.
     ``depths``: (time, base units). ``supply_wad``: the supply that counts as known.
-    ``ramp_ppm``: how much of the market price is in ``redemption_unless_depeg``, in millionths.
+    ``rails``: (rail, since when it has lacked backing). ``ramp_ppm``: how much of the market price is in ``redemption_unless_depeg``, in millionths.
     """
 
     at_ms: int = 0
@@ -152,6 +152,7 @@ class Memory:
     depths: tuple[tuple[int, int], ...] = ()
     unchanged: tuple[Unchanged, ...] = ()
     supply_wad: int | None = None
+    rails: tuple[tuple[str, int], ...] = ()
     ramp_ppm: int = 0
 
 

@@ -60,6 +60,7 @@ class Why(IntEnum):
     RATE_STALE = 0x2D
     DERIVATION = 0x3D
     UNBACKED = 0x1E
+    UNBACKED_RAIL = 0x2E
     IMBALANCE = 0x1F
     SHALLOW = 0x2F
     CLOSED = 0x3F

@@ -16,6 +16,7 @@ _SAID_BY = MappingProxyType({
     Why.CLOSED: LiveRiskCode.REDEMPTION_CLOSED_NOW,
     Why.GROWTH: LiveRiskCode.RATE_CAPPED_NOW,
     Why.RATE_STALE: LiveRiskCode.RATE_OLD_NOW,
+    Why.UNBACKED_RAIL: LiveRiskCode.RAIL_UNBACKED_NOW,
 })  # fmt: skip
 """Reasons of a status that answer a question."""
 

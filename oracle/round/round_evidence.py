@@ -16,6 +16,7 @@ from oracle.model.spec import FeedSpec
 from oracle.model.state import RateState
 from oracle.model.status import Status, Why
 from oracle.model.types import Aggregate, Leg
+from oracle.round.round_rails import of_token, rails_read
 
 
 def gather_evidence(
@@ -54,8 +55,9 @@ def gather_evidence(
             ]
         ),
         readings=tuple((n, observed[n].price_wad) for n in by_kind[Kind.REDEMPTION] if n in observed),
-        supply_wad=_sum(by_kind[Kind.SUPPLY], observed),
-        backing_wad=_sum(by_kind[Kind.BACKING], observed),
+        supply_wad=_sum(of_token(by_kind[Kind.SUPPLY], eligible.index.sources), observed),
+        backing_wad=_sum(of_token(by_kind[Kind.BACKING], eligible.index.sources), observed),
+        rails=rails_read(spec, observed),
         suspects=tuple(sorted(suspects)),
         sequencer_down=len(observed) < len(outcomes)
         and any(isinstance(o, Failure) and o.error.code == "SEQUENCER_DOWN" for o in outcomes),

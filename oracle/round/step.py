@@ -226,9 +226,9 @@ def _abstained(
     rate = rate_without_price(spec, state.rate, outcomes, now_ms, group_prices=prices, published=published)
     evidence = evidence_without_price(spec, eligible, rate, outcomes, legs, now_ms)
     before = halted_if_silent(spec, state.judge, published, now_ms)
-    findings, judged = judge_without_price(spec, before, state.memory, evidence, now_ms)
+    findings, judged, memory = judge_without_price(spec, before, state.memory, evidence, now_ms)
     window = state.window if isinstance(why, Broken) else window_without_price(spec, eligible, state.window, now_ms)
-    after = replace(state, pools=eligible.pools, window=window, judge=judged, rate=rate)
+    after = replace(state, pools=eligible.pools, window=window, judge=judged, rate=rate, memory=memory)
     reasons = tuple(f.reason for f in findings)
     main = Reason(code=why.why, text=why.text) if judged.status is Status.HALT or not reasons else reasons[0]
     result = Abstained(

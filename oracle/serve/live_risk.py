@@ -5,15 +5,18 @@ Where operators differ the worse answer counts. A product has the answers of its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from feeds.errors import Closed
 from feeds.types import Failure, Kind, Observation
 from oracle.model.risk import FeedRisk, LiveRisk, LiveRiskCode, RiskFact
-from oracle.model.spec import FeedSpec
+from oracle.model.spec import FeedSpec, rails_of
 from oracle.model.status import Reason, Why
 from oracle.model.types import Abstained, FeedRound, FoldedFeed, Used
+from oracle.serve.live_amounts import backing_now, depth_now, slashes_now
 
+_T = TypeVar("_T")
 _NO_RISK = FeedRisk()
 
 
@@ -42,12 +45,21 @@ def live_risks(
         own = _own_facts(spec, folded.get(name, ()), risks.get(name, _NO_RISK).chains) if not below else ()
         groups = [r.groups for r in below if r.groups is not None] if below else _groups(folded.get(name, ()))
         facts = (*own, *(f for r in below for f in r.facts if f.code is not LiveRiskCode.PRICES_REPEATED_NOW))
+        mine = folded.get(name, ())
         made[name] = LiveRisk(
             round_time_s=round_time_s,
             groups=min(groups, key=len) if groups else None,
             facts=(*facts, _repeated(name, round_time_s, repeated.get(name))),
+            backing=_of_legs(below, lambda r: r.backing) if below else backing_now(spec, mine),
+            depth=_of_legs(below, lambda r: r.depth) if below else depth_now(spec, mine),
+            slashes=_of_legs(below, lambda r: r.slashes) if below else slashes_now(spec, mine),
         )
     return made
+
+
+def _of_legs(below: Sequence[LiveRisk], what: Callable[[LiveRisk], tuple[_T, ...]]) -> tuple[_T, ...]:
+    """What the legs of a product have, each once: they may share one."""
+    return tuple(dict.fromkeys(each for risk in below for each in what(risk)))
 
 
 def _own_facts(spec: FeedSpec, folded: Sequence[FoldedFeed], chains: Mapping[str, str | None]) -> tuple[RiskFact, ...]:
@@ -55,6 +67,8 @@ def _own_facts(spec: FeedSpec, folded: Sequence[FoldedFeed], chains: Mapping[str
     facts: list[RiskFact] = []
     if spec.has_market:
         facts += [_one_group(spec, folded, rounds), _one_chain(spec, folded, rounds, chains)]
+    if rails_of(spec):
+        facts.append(_rails(spec, folded))
     if spec.has_redemption:
         facts += [_one_reading(spec, folded, rounds), _closed(spec, folded), *_of_rate(spec, folded, rounds)]
     return tuple(facts)
@@ -127,6 +141,22 @@ def _closed(spec: FeedSpec, folded: Sequence[FoldedFeed]) -> RiskFact:
     return RiskFact(
         code=code, of=spec.feed, raised=None, text=f"not known of {spec.feed}: whether holders can redeem now, {why}"
     )
+
+
+def _rails(spec: FeedSpec, folded: Sequence[FoldedFeed]) -> RiskFact:
+    """What the judge found of the rails; where it found nothing, whether both sides of each were read."""
+    code = LiveRiskCode.RAIL_UNBACKED_NOW
+    found = next((r.text for f in folded for r in _reasons(f) if r.code is Why.UNBACKED_RAIL), None)
+    if found is not None:
+        return RiskFact(code=code, of=spec.feed, raised=True, text=found)
+    rails = [b for b in backing_now(spec, folded) if b.rail is not None]
+    unread = [n for b in rails for n in b.unread]
+    if not rails or unread or not spec.rules.rail_bps:
+        why = f": {', '.join(unread)} not read" if unread else "" if spec.rules.rail_bps else ": rules.rail_bps is 0"
+        text = f"not known of {spec.feed}: whether as much is locked as exists beyond its bridges{why}"
+        return RiskFact(code=code, of=spec.feed, raised=None, text=text)
+    text = f"as much is locked as exists beyond its bridges: {', '.join(str(b.rail) for b in rails)}"
+    return RiskFact(code=code, of=spec.feed, raised=False, text=text)
 
 
 def _of_rate(spec: FeedSpec, folded: Sequence[FoldedFeed], rounds: Sequence[FeedRound]) -> Iterator[RiskFact]:

@@ -78,7 +78,7 @@ def _from_5(stored: _Plain) -> tuple[FeedState, tuple[str, ...]]:
         pools=_part(tuple[tuple[str, tuple[Sample, ...]], ...], stored["pools"]),
         judge=_judge_from_5(stored["judge"], int(memory["at_ms"])),
         rate=_part(RateState | None, stored["rate"]),
-        memory=_part(Memory, {**memory, "unchanged": [], "deviation_bps": None}),
+        memory=_part(Memory, {**memory, "unchanged": [], "deviation_bps": None, "rails": []}),
     )
     anew = (
         *(("the average over time",) if window["made_by"] else ()),

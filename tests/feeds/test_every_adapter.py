@@ -270,6 +270,6 @@ def test_mutated_reads_give_a_sane_quote_or_a_feed_error(name: str, path: Path) 
                 changed_phase = (*phase[:j], new, *phase[j + 1 :])
                 answer, _ = run_chain(name, case, [*good[:i], changed_phase, *good[i + 1 :]])
                 if isinstance(answer, Quote):
-                    assert_sane(answer)
+                    assert_sane(answer, name)
                 else:
                     assert answer.code in ERRORS

@@ -76,7 +76,7 @@ def test_mutated_return_data(name: str) -> None:
             phase[place] = spoiled(phase[place], rng)
         answer, _ = run_chain(name, case, [tuple(p) for p in phases])
         if hasattr(answer, "price_wad"):
-            assert_sane(answer)
+            assert_sane(answer, name)
         else:
             assert answer.code
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,22 @@ def test_the_page_shows_every_case_with_its_licence_and_every_design_in_both_par
     for design in (OURS, *DESIGNS):
         assert f"| {design} |" in held_out
         assert f"| {design} |" in train.split("## False alarms")[0]
+
+
+def test_what_is_no_case_names_the_tests_that_there_are() -> None:
+    section = (DOCS / "benchmark.md").read_text().split("## What is no case")[1].split("## Cases")[0]
+    named = re.findall(r"`(test_\w+)`", section)
+    files = (
+        DOCS.parent / "tests/contracts/test_store_batches.py",
+        DOCS.parent / "tests/oracle/push/test_pokes_of_others.py",
+    )
+    found = "".join(file.read_text() for file in files)
+    assert len(named) >= 6
+    assert [name for name in named if f"def {name}(" not in found] == []
+
+
+def test_the_page_has_the_cost_of_every_ladder_for_every_design() -> None:
+    table = (DOCS / "benchmark.md").read_text().split("<!-- begin costs")[1].split("<!-- end costs")[0]
+    for case in benchmark_cases(None):
+        assert not case.attacks or f" {case.name.removeprefix('attack-')}, 5 % |" in table
+    assert all(f"| {design} |" in table for design in (OURS, *DESIGNS))

@@ -117,7 +117,9 @@ def test_every_row_is_looked_at(tmp_path: Path) -> None:
         f"time,price,redemption\n{BEGAN},1,1\n{BEGAN + 12}.5,0.5,1\n{BEGAN + 14},1,1\n{BEGAN + 20},1,1\n{BEGAN + 30},1,1\n"
     )
     found = replay(user_case(file), ())
-    assert [m.t_ms // 1_000 for m in found.moments] == [0, 10, 13, 14, 20, 30]
+    assert [m.t_ms // 1_000 for m in found.moments] == [0, 10, 13, 14, 20, 30, 40], (
+        "the last row stands as long as the others"
+    )
     assert found.figures.worst is not None
     assert (found.figures.worst.t_ms, found.figures.worst.bps) == (13_000, -5_000)
 
@@ -192,7 +194,7 @@ def test_a_truth_gives_error_delay_and_liquidations(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "how", "said"),
     [
-        ("1,1,95", {"columns": "price=price,share=share,depth=5"}, "a share of 95 is more than the whole: write 0.95 for 95 %"),
+        ("1,1,95", {"columns": "price=price,share=share,depth=5"}, "column 'share' has a share of 95, more than the whole: write 0.95 for 95 %"),
         ("1,1,0.95", {"columns": "price=price,share=share"}, "is weighted by its depth, and there is none: write depth.price="),
         ("1,1,", {"columns": "price=share"}, "has fewer than two rows with a price"),
         ("1,1,1", {"settings": {"bands.watch_dwel_s": 5}, "columns": "depth=5"}, "--set bands.watch_dwel_s: unknown key; did you mean"),

@@ -90,6 +90,15 @@ def test_a_comma_for_decimals_is_read_where_nothing_else_can_be_meant(tmp_path: 
     assert rows_of(written(tmp_path, text)) == [(0, 95), (60, 100), (120, 100)]
 
 
+def test_dots_have_the_day_before_the_month_and_names_are_asked_for(tmp_path: Path) -> None:
+    dotted = written(tmp_path, "time;price\n14.11.2023 22:13:20;1,5\n3.12.2023;2,5\n")
+    assert [t for t, _ in rows_of(dotted)] == [0, 1_701_561_600 - T]
+    with pytest.raises(TableError, match="has numbers where names of columns are expected"):
+        header_of(written(tmp_path, "1640995200000,1.0,1.0\n"))
+    with pytest.raises(TableError, match="of two lines with names keep one"):
+        header_of(written(tmp_path, "time,cbse,cbse\n,open,close\n"))
+
+
 def test_spreadsheet_days_are_days_since_1899(tmp_path: Path) -> None:
     assert rows_of(written(tmp_path, "time,price\n45244.925925926,1\n45244.926620371,2\n")) == [(0, 100), (60, 200)]
 
@@ -117,11 +126,11 @@ STRANGE: list[tuple[str | bytes, str]] = [
     ("time,price\nInfinity,1\n", "s.csv:2: 'Infinity' is not a time"),
     ("time,price\nNaN,1\n", "s.csv:2: 'NaN' is not a time"),
     ("time,price\n1e9999999,1\n", "s.csv:2: '1e9999999' is not a time"),
-    ("time,price\n14.11.2023,1\n", "s.csv:2: '14.11.2023' is not a time"),
+    ("time,price\n32.11.2023,1\n", "s.csv:2: '32.11.2023' is not a time"),
     ("time,price\n11/14/2023,1\n", "s.csv:2: '11/14/2023' is not a time"),
     ("time,price\n2023-13-01,1\n", "s.csv:2: '2023-13-01' is not a time"),
-    ("time,price\n1969-12-31T23:59:59Z,1\n", "s.csv:2: '1969-12-31T23:59:59Z' is not a time"),
-    ("time,price\n9999-12-31T23:59:59Z,1\n", "s.csv:2: '9999-12-31T23:59:59Z' is not a time"),
+    ("time,price\n1969-12-31T23:59:59Z,1\n", "s.csv:2: '1969-12-31T23:59:59Z' is not from 1973 to 2286"),
+    ("time,price\n9999-12-31T23:59:59Z,1\n", "s.csv:2: '9999-12-31T23:59:59Z' is not from 1973 to 2286"),
     (f"time,price\n{T},1\n{T + 1}000000,1\n{T + 2},1\n", "s.csv:3: '1700000001000000' is in Unix microseconds, while 2 of 3 rows are in"),
     (f"time,price\n{T}000,1\n{T + 1},1\n{T + 2}000,1\n", "s.csv:3: '1700000001' is in Unix seconds, while 2 of 3"),
     (f"time,price\n{T},1\n2023-11-14,1\n{T + 2},1\n", "s.csv:3: '2023-11-14' is in dates and times, while 2 of 3"),

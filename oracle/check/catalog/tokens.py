@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from feeds.catalog.rails import Rail
 from feeds.catalog.rate_graph import RateStep, chains_of
 from feeds.catalog.records import EXPECTED_DECIMALS, Rate, Redemption, Token, Unit
 from feeds.chains.abi import address, calldata, checksummed
@@ -19,11 +21,11 @@ from oracle.check.catalog.questions import Asking, Question, refused, together
 from oracle.check.contracts import text_of
 from oracle.check.values import PART_BPS, bounds_of
 from oracle.config.tables.catalog import Catalog
-from oracle.config.tables.shorthand_facts import backing_of, flags_of
+from oracle.config.tables.shorthand_facts import backing_of, flags_of, rails_of
 from oracle.config.tables.shorthand_rates import step_text
 
 _SHOWN = 6
-_PLACE = frozenset({"name", "type", "kind", "chain", "max_age_s"})
+_PLACE = frozenset({"name", "type", "kind", "chain", "max_age_s", "rail"})
 """Keys of a source that are not its adapter's."""
 
 
@@ -45,6 +47,12 @@ def token_questions(catalog: Catalog, chain: str, token: Token) -> Iterator[Ques
     if token.backing is not None and token.backing.chain == chain:
         for source in backing_of(token, str):
             yield _of_source(source, address(token.backing.contract), partial(_amount, source["name"]))
+    every = {c: c for c in token.address}
+    for lock in (s for s in rails_of(token, chain, every) if s["kind"] == "backing"):
+        rail = next(r for r in token.rail if r.name == lock["rail"])
+        if rail.chain == chain:
+            asked = _of_source(lock, address(lock["contract"]), partial(_locked, lock["name"], rail))
+            yield replace(asked, contracts=(*asked.contracts, address(rail.lock)))
 
 
 def unit_questions(catalog: Catalog, chain: str, unit: Unit) -> Iterator[Question]:
@@ -141,6 +149,18 @@ def _flag(token: Token, name: str, read: Read) -> Asking:
         told = f"says that holders cannot redeem now: {e.detail}"
         return (changed(name, told) if token.redemption is Redemption.OPEN else fine(name, told),)
     return (fine(name, "says that holders can redeem"),)
+
+
+def _locked(name: str, rail: Rail, read: Read) -> Asking:
+    """What a lock box holds: a rail whose lock box is empty is a wrong address, or worse."""
+    quote = yield from read
+    if not quote.price_wad:
+        return (
+            changed(
+                name, f"{rail.lock} holds none: a wrong address, or nothing is locked for what is beyond {rail.bridge}"
+            ),
+        )
+    return (fine(name, f"{wad_text(quote.price_wad, 0)} tokens"),)
 
 
 def _amount(name: str, read: Read) -> Asking:

@@ -266,7 +266,8 @@ def _meanings(catalog: Catalog) -> Iterator[tuple[str, str, str]]:
 def _check_token(catalog: Catalog, token: Token) -> Iterator[Problem]:
     where = f"token {token.symbol}"
     contracts = (*token.open, *((token.backing,) if token.backing is not None else ()))
-    for chain in (*token.address, *(t.chain for t in contracts)):
+    bridged = (c for r in token.rail for c in (r.chain, *r.beyond))
+    for chain in (*token.address, *(t.chain for t in contracts), *bridged):
         yield from _known_chain(catalog, where, chain)
     for edge in ((token.rate,) if token.rate else ()) + token.second:
         if edge.chain is not None:

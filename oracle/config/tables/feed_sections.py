@@ -46,6 +46,11 @@ class SourceSection:
     average_s: int = key(0, "pools: averaged over at least this, a group of its own; 0: not, else at least 30", least=0)
     average_blocks: int = key(3, "pools: averaged over at least so many blocks", least=0)
     own_oracle: bool = key(default=False, says="use the pool's own average where it has one")
+    rail: str | None = key(
+        None,
+        "kinds `supply` and `backing`: the bridge that it is one side of, a name of yours: tokens beyond it, or locked for it",
+        shown="the token as a whole",
+    )
     against: Kind = key(Kind.MARKET, "for a `reference`: which of our two prices it is compared with")
     block: Block = key(
         Block.LATEST,

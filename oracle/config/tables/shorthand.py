@@ -6,7 +6,7 @@ source, whose other keys then win over what the catalogue says. A name is one of
 - ``rate``: what the protocol owes, along the rate graph to the feed's quote, and what else the token's block knows of it:
   keys of the feed's rules and bands, whether redemption is open, supply and backing; ``second``: every independent
   derivation
-- ``open``, ``supply``, ``backing``: one of these by itself
+- ``open``, ``supply``, ``backing``: one of these by itself; ``rails``: both sides of every bridge that the token crosses
 - the name of a pool on the feed's chain (``@chain`` in the feed's id, else ethereum)
 - a venue and its symbol: ``okx STETH-ETH``
 - a provider: its feeds of this pair, as references; ``via chainlink``: its exchange rate as this chain's redemption rate
@@ -25,7 +25,7 @@ from feeds.errors import LrtOracleError
 from feeds.types import Pair
 from oracle.config.tables.catalog import FIAT, Catalog
 from oracle.config.tables.schema import Problem
-from oracle.config.tables.shorthand_facts import backing_of, bands_of, flags_of, rules_of, supply_of
+from oracle.config.tables.shorthand_facts import backing_of, bands_of, flags_of, no_rails, rails_of, rules_of, supply_of
 from oracle.config.tables.shorthand_pools import READERS
 from oracle.config.tables.shorthand_rates import reader, step_text
 from oracle.model.suggest import nearest
@@ -34,7 +34,7 @@ _MAINNET = "ethereum"
 _RATE_AGE_S = 120
 _AVERAGE_S = 60
 _VIA = "via "
-_TOKEN_NAMES = ("rate", "second", "open", "supply", "backing")
+_TOKEN_NAMES = ("rate", "second", "open", "supply", "backing", "rails")
 VIA_FEED = "redemption_via_feed"
 """A source's kind: a redemption rate that a provider states, in that provider's group."""
 _ETHER = "ETH"
@@ -183,9 +183,18 @@ def _token_sources(context: _FeedContext, name: str) -> list[dict[str, Any]]:
         return [_rate(context, name, None)]
     if name == "second":
         return [_rate(context, f"rate {i}", edge) for i, edge in enumerate(context.token.second, start=2)]
+    if name == "rails":
+        return _rails(context)
     if sources := _facts_of(context, name):
         return sources
     raise _Unknown(f"no contract is known that states it for {context.pair.base} on {context.chain}")
+
+
+def _rails(context: _FeedContext) -> list[dict[str, Any]]:
+    """Both sides of each bridge that the token crosses."""
+    if sources := rails_of(context.token, context.chain, context.chains):
+        return sources
+    raise _Unknown(no_rails(context.token, context.chain, context.chains))
 
 
 def _rate_companions(context: _FeedContext, where: str, problems: list[Problem]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from feeds.catalog.records import Flag, Redemption, Token
@@ -78,10 +78,49 @@ def backing_of(token: Token, configured: Configured) -> list[dict[str, Any]]:
     return [read | {"args": list(held.args), "returns": held.word, "scale": held.scale}]
 
 
+def rails_of(token: Token, chain: str, configured: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Both sides of every rail that begins or ends on a chain, as far as the config has the chains; a rail needs two of them.
+
+    Args:
+        token: with the rails that are known of it.
+        chain: the catalogue's name of the chain that the feed is about.
+        configured: the config's name of each chain of the catalogue that it has.
+    """
+    made: list[dict[str, Any]] = []
+    for rail in token.rail:
+        beyond = [c for c in rail.beyond if c in configured and c in token.address]
+        if chain not in (rail.chain, *rail.beyond) or rail.chain not in {*configured} & {*token.address} or not beyond:
+            continue
+        lock = _amount("backing", configured[rail.chain], token.address[rail.chain], "balanceOf(address)")
+        made.append(lock | {"name": f"{rail.name} lock box", "args": [rail.lock]})
+        for far in beyond:
+            count = _amount("supply", configured[far], token.address[far], "totalSupply()")
+            made.append(count | {"name": f"{rail.name} on {far}"})
+        sides = made[-1 - len(beyond) :]
+        scale = {} if token.decimals is None else {"scale": token.decimals}
+        made[-len(sides) :] = [s | scale | {"rail": rail.name} for s in sides]
+    return made
+
+
+def no_rails(token: Token, chain: str, configured: Mapping[str, str]) -> str:
+    """Why no rail of a token can be read, and what to write."""
+    known = [r for r in token.rail if chain in (r.chain, *r.beyond)]
+    if not known:
+        return (
+            f"no lock box is recorded of {token.symbol} on {chain}: write both sides as sources of kind supply and backing"
+            " with rail = NAME"
+        )
+    sides = dict.fromkeys(c for r in known for c in (r.chain, *r.beyond))
+    if lacking := [c for c in sides if c not in configured]:
+        return f"is read on both sides of a bridge: add [chains.NAME] of one of {', '.join(lacking)}"
+    placeless = ", ".join(c for c in sides if c not in token.address)
+    return f"is read on both sides of a bridge, and {token.symbol} has no address on {placeless}: write it in its block"
+
+
 def _amount(kind: str, chain: str, contract: str, function: str) -> dict[str, Any]:
     return {
         "name": kind,
-        "type": "rate_call",
+        "type": "amount_call",
         "kind": kind,
         "chain": chain,
         "max_age_s": _READ_AGE_S,

@@ -20,17 +20,23 @@ def unbacked(rule_input: RuleInput) -> Finding | None:
     """There is more of the token than stands behind it; or, where that is unknown, much more than shortly before."""
     evidence, limit = rule_input.evidence, rule_input.spec.rules.supply_bps
     supply, backing = evidence.supply_wad, evidence.backing_wad
-    if not limit or not supply:
+    known = rule_input.memory.supply_wad if backing is None else backing
+    if not limit or not supply or known is None:
         return None
-    known = backing or rule_input.memory.supply_wad
-    if not known or (excess := deviation_bps_away(supply, known)) <= limit:
+    excess = deviation_bps_away(supply, known) if known else None
+    if excess is not None and excess <= limit:
         return None
-    if backing:
-        text = f"{percent_text(excess)} more of the token exists than is backed, the limit is {percent_text(limit)}"
-        reason = Reason(code=Why.UNBACKED, text=text)
-        return Finding(status=Status.DEPEG, reason=reason, doubt=True, at_once=Status.WATCH)
-    text = f"the supply grew by {percent_text(excess)} within a short time, and no source says what backs it"
-    return Finding(status=Status.WATCH, reason=Reason(code=Why.UNBACKED, text=text), doubt=True, at_once=Status.WATCH)
+    if backing is None:
+        text = f"the supply grew by {percent_text(excess or 0)} within a short time, and no source says what backs it"
+        return Finding(
+            status=Status.WATCH, reason=Reason(code=Why.UNBACKED, text=text), doubt=True, at_once=Status.WATCH
+        )
+    text = (
+        "nothing stands behind the token"
+        if excess is None
+        else f"{percent_text(excess)} more of the token exists than is backed, the limit is {percent_text(limit)}"
+    )
+    return Finding(status=Status.DEPEG, reason=Reason(code=Why.UNBACKED, text=text), doubt=True, at_once=Status.WATCH)
 
 
 UNBACKED = JudgeRule(

@@ -16,6 +16,9 @@ from oracle.model.spec import FeedSpec
 from oracle.model.state import Memory
 from oracle.model.status import Reason, Status, Why
 
+_MOST_LIMITS = 2
+"""The sum is capped at so many times the threshold, so that it can end."""
+
 
 def slow_drift(rule_input: RuleInput) -> Finding | None:
     """A small discount (or premium) that lasts for days and weeks: the sum of its excess reached the threshold."""
@@ -32,7 +35,10 @@ def slow_drift(rule_input: RuleInput) -> Finding | None:
     below = low >= high
     word = "below" if below else "above"
     slack = rules.drift_slack_bps
-    text = f"{max(low, high)} bps hours more than {slack} bps {word} the normal level; the limit is {limit}"
+    text = (
+        f"{max(low, high)} bps hours more than {slack} bps {word} the normal level; the limit is {limit}, no more than"
+        f" {_MOST_LIMITS * limit} are counted"
+    )
     return Finding(status=Status.WATCH, reason=Reason(code=Why.DRIFT_DOWN if below else Why.DRIFT_UP, text=text))
 
 
@@ -45,12 +51,12 @@ SLOW_DRIFT = JudgeRule(
 
 
 def next_sums(spec: FeedSpec, memory: Memory, deviation: int, now_ms: int) -> tuple[int, int]:
-    """Both one-sided sums in bps milliseconds after a round, capped at twice the threshold so that they can end."""
+    """Both one-sided sums in bps milliseconds after a round, capped so that they can end."""
     if memory.deviation_bps is None:
         return memory.drift_low, memory.drift_high
     elapsed_ms, slack = gap_ms(memory, now_ms), spec.rules.drift_slack_bps
     ends = [d - spec.bands.normal_bps for d in (memory.deviation_bps, deviation)]
-    most = 2 * spec.rules.drift_bps_hours * HOUR_MS
+    most = _MOST_LIMITS * spec.rules.drift_bps_hours * HOUR_MS
     low = min(most, max(0, memory.drift_low + (-max(ends) - slack) * elapsed_ms))
     high = min(most, max(0, memory.drift_high + (min(ends) - slack) * elapsed_ms))
     return low, high

@@ -60,6 +60,46 @@ _TOKEN = object_of(
         "source": TEXTS,
     }
 )
+_BACKING = object_of(
+    {
+        "of": text("the feed whose sources read it"),
+        "rail": text("the bridge that it is about; null: the token as a whole", nullable=True),
+        "supply": text(
+            "tokens that exist, the least that there are while something is unread; null: unknown", nullable=True
+        ),
+        "locked": text("tokens that stand behind them; null: unknown", nullable=True),
+        "coverage_bps": whole(
+            "what stands behind as a share of what exists; null: unknown, or nothing exists", nullable=True
+        ),
+        "unread": list_of(text("a source that did not answer in time")),
+        "as_of": whole("Unix seconds of the oldest reading; null: nothing was read", nullable=True),
+    }
+)
+_DEPTH = object_of(
+    {
+        "of": text("the feed whose depth it is"),
+        "largest": text("the group that has most of it"),
+        "share_bps": whole("its part of the whole depth"),
+        "depth": text("base units that move the price by 1 %, of all sources behind the price"),
+        "unknown": list_of(text("a source behind the price whose depth nobody read")),
+    }
+)
+_SLASH = object_of(
+    {
+        "of": text("the feed whose rate fell"),
+        "round": whole("Unix seconds of the round that saw it"),
+        "ppb": whole("by how many parts per billion"),
+    }
+)
+_WITHDRAWAL = object_of(
+    {
+        "token": text("symbol"),
+        "way_out": _words(WayOut, "how a holder redeems"),
+        "least_days": whole("least time of a redemption", nullable=True),
+        "most_days": whole("longest time that the contracts allow", nullable=True),
+        "delay_settable": {"type": ["boolean", "null"], "description": "somebody can change it; null: unknown"},
+    }
+)
 FEED_RISK = object_of({"facts": list_of(_fact(RiskCode)), "tokens": list_of(_TOKEN)})
 _CODE: Schema = {"type": "string", "enum": [*(c.value for c in RiskCode), *(c.value for c in LiveRiskCode)]}
 RISK_CODES = object_of({"raised": list_of(_CODE), "unknown": list_of(_CODE)})
@@ -76,7 +116,11 @@ PRICE_RISK = object_of(
                     "description": "independent groups behind the market price; null: there is none",
                 },
                 "facts": list_of(_fact(LiveRiskCode)),
+                "backing": list_of(_BACKING),
+                "depth": list_of(_DEPTH),
+                "slashes": list_of(_SLASH),
             }
         ),
+        "withdrawals": list_of(_WITHDRAWAL),
     }
 )

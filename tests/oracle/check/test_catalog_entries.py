@@ -12,6 +12,7 @@ import pytest
 
 from feeds.catalog.homes import home_of
 from feeds.chains.abi import address
+from feeds.units import WAD
 from oracle.check.catalog.blocks import block_of, ended_block, replacing_block
 from oracle.check.catalog.entries import CatalogEntry, entries_on, groups_of
 from oracle.check.catalog.findings import EntryFinding, EntryResult, EntryState, changed, dead, fine, unasked, unread
@@ -41,6 +42,7 @@ def contracts_of(chain: str) -> Iterator[str]:
         yield from (f.contract for f in token.open if f.chain == chain)
         if token.backing is not None and token.backing.chain == chain:
             yield token.backing.contract
+        yield from (r.lock for r in token.rail if r.chain == chain)
     for pool in CATALOG.pools:
         if pool.chain == chain and (pool.address or pool.pool_id):
             yield from (a for a in (pool.address, pool.vault, pool.resolver) if a)
@@ -71,6 +73,22 @@ def test_every_question_says_which_contracts_it_asks(chain: str) -> None:
             asking.close()
             assert calls, (entry.label, question.what)
             assert {c.to for c in calls} & set(question.contracts), (entry.label, question.what)
+
+
+@pytest.mark.parametrize(("held", "state"), [(116_723 * WAD, EntryState.FINE), (0, EntryState.CHANGED)])
+def test_a_lock_box_that_holds_none_is_named(held: int, state: EntryState) -> None:
+    (entry,) = (e for e in asked("ethereum") if e.label == "token rsETH on ethereum")
+    (question,) = (q for q in entry.questions if q.what == "layerzero lock box")
+    asking = question.ask(0)
+    (call,) = next(asking)
+    token, lock = (
+        address(a) for a in (CATALOG.tokens["rsETH"].address["ethereum"], CATALOG.tokens["rsETH"].rail[0].lock)
+    )
+    assert (call.to, call.data[-20:]) == (token, lock), "the lock box's balance, of the token itself"
+    with pytest.raises(StopIteration) as ended:
+        asking.send((held.to_bytes(32, "big"),))
+    (finding,) = ended.value.value
+    assert finding.state is state
 
 
 def test_every_family_of_pools_is_asked_for_its_facts() -> None:

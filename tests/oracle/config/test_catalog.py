@@ -21,7 +21,14 @@ from oracle.config.tables.schema import ConfigError
 
 FOLDER = files("feeds") / "catalog"
 REGISTRY = Path(__file__).resolve().parent.parent.parent.parent.parent / "shared" / "data" / "registry"
-FOUND_SINCE = {"0x76Fd297e2D437cd7f76d50F01AfE6160f86e9990": "docs.uniswap.org/contracts/v4/deployments, Arbitrum"}
+FOUND_SINCE = {
+    "0x76Fd297e2D437cd7f76d50F01AfE6160f86e9990": "docs.uniswap.org/contracts/v4/deployments, Arbitrum",
+    "0x76943C0D61395d8F2edF9060e1533529cAe05dE6": "lidofinance/docs@5f70eb5:docs/deployed-contracts/index.md, Optimism",
+    "0x0F25c1DC2a9922304f2eac71DCa9B07E310e8E5a": "lidofinance/docs@5f70eb5:docs/deployed-contracts/index.md, Arbitrum",
+    "0x9de443AdC5A411E83F1878Ef24C3F52C61571e72": "lidofinance/docs@5f70eb5:docs/deployed-contracts/index.md, Base",
+    "0x85d456B2DfF1fd8245387C0BfB64Dfb700e98Ef3": "Kelp-DAO/LRT-rsETH@2ecd900:README.md, RSETH_OFTAdapter",
+    "0x1Bc71130A0e39942a7658878169764Bbd8A45993": "Kelp-DAO/LRT-rsETH@2ecd900:README.md, RSETH_OFT on Base",
+}
 """Addresses that were published elsewhere than in the compiled facts, with where."""
 WSTETH = "0x7f39C581F595B53c5cb19bD0b3f8dA6c935E2Ca0"
 NEW_TOKEN = """
@@ -227,6 +234,7 @@ def test_no_address_was_invented() -> None:
     edges = [e for t in catalog.tokens.values() for e in ((t.rate,) if t.rate else ()) + t.second]
     held += [a for e in edges for a in (e.contract, e.over_contract) if a]
     held += [f.contract for t in catalog.tokens.values() for f in t.open]
+    held += [r.lock for t in catalog.tokens.values() for r in t.rail]
     for counted in (t.backing for t in catalog.tokens.values() if t.backing is not None):
         held += [counted.contract, *counted.args]
     assert len(held) > 450

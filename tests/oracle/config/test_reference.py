@@ -12,8 +12,8 @@ from oracle.config.reference import TABLES, answers_reference, config_reference,
 from oracle.model.keys import key_of
 
 DOCS = Path(__file__).parents[3] / "docs"
-UNBOUNDED = {"normal_bps", "threshold", "step_threshold", "least_part"}
-"""Any deviation may be normal; the weights of a store bound its thresholds; the rules fix the least part."""
+UNBOUNDED = {"threshold", "step_threshold", "least_part"}
+"""The weights of a store bound its thresholds; the rules fix the least part."""
 OWN_TABLES = {"keys", "bands", "rules", "tuning", "sources", "params", "classes", "peers"}
 OWN_TABLES |= {"stake", "collateral", "delegated", "symbiotic", "eigenlayer", "strategies"}
 

@@ -27,7 +27,7 @@ BARE = Token(symbol="newETH", kind="LRT", protocol="New")
 RATE = Rate(unit="ETH", chain="ethereum", contract=ADDRESS, function="getRate()")
 READ_BY_OTHERS = {
     "symbol", "onchain_symbol", "decimals", "address", "rate_age_s", "cap_delay_days", "last_rate", "last_rate_on",
-    "backing",
+    "backing", "rail",
 }  # fmt: skip
 """Fields that rules, bands, reads and the check use: where the shorthand or the check reads them, tests of those hold them."""
 

@@ -198,6 +198,19 @@ def test_tokens_without_backing_are_watched_at_once_and_a_depeg_after_its_dwell(
     assert backing.unbacked(ruled_input(replace(minted, backing_wad=1_180 * WAD))) is None
 
 
+def test_a_backing_of_nothing_is_no_unknown_backing() -> None:
+    """Held against the growth of a supply that is known: an empty vault must not be taken for one that was not read."""
+    memory = next_memory(ruled_input(evidence(supply_wad=1_000 * WAD)))
+    gone = ruled_input(evidence(supply_wad=1_000 * WAD, backing_wad=0), memory)
+    found = backing.unbacked(gone)
+    assert found is not None
+    assert (found.status, found.at_once, found.reason.text) == (
+        Status.DEPEG, Status.WATCH, "nothing stands behind the token",
+    )  # fmt: skip
+    unread = ruled_input(evidence(supply_wad=1_000 * WAD, backing_wad=None), memory)
+    assert backing.unbacked(unread) is None, "control: what was not read says nothing"
+
+
 def test_a_supply_that_leaps_is_watched_until_it_has_been_grown_into() -> None:
     memory = next_memory(ruled_input(evidence(supply_wad=1_000 * WAD)))
     leapt = evidence(supply_wad=1_050 * WAD)

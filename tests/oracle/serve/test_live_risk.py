@@ -81,7 +81,8 @@ def test_a_calm_round_says_no_and_names_its_groups() -> None:
 def test_before_a_round_nothing_is_known(tmp_path: Path) -> None:
     world = ServiceWorld(tmp_path)
     empty = price_risk_document(FeedRisk(), LiveRisk())
-    assert empty["live"] == {"round": None, "groups": None, "facts": []}
+    assert empty["live"] == {"round": None, "groups": None, "facts": [], "backing": [], "depth": [], "slashes": []}
+    assert empty["withdrawals"] == []
     assert world.service.risk(FEED) == FeedRisk()
 
 
