@@ -74,6 +74,8 @@ def _limits(plan: QueryPlan, whose: Whose, times: FoldTimes, done: FoldProgress,
         yield "it is of one moment and of no round: the next observation may change it, and the next round come to another price"
     elif plan.question.is_of_now:
         yield f"it is of round {times.to_s}, the newest that is stored, and not of this moment: ask a running process for that, with --url"
+    elif plan.question.to_s is not None and plan.question.to_s > times.to_s:
+        yield f"it is of round {times.to_s}, the newest that is stored: nothing is known yet of {plan.question.to_s}"
     if plan.without or not whose.alone:
         yield f"it is made of the inputs of operator {whose.operator} alone; what is published is what all operators agree on"
     yield from _of_memory(plan, whose, times, done, is_live=is_live)

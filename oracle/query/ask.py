@@ -131,11 +131,12 @@ def _stored_times(question: PriceQuestion, feed: str, span: StoredSpan | None) -
     if span is None:
         raise QuestionRefused(NOT_KEPT, f"no round of {feed} is stored", "run the oracle first")
     newest_s = span.newest_s
-    to_s = min(question.to_s or newest_s, newest_s) if question.step_s is None else question.to_s or newest_s
-    from_s = min(question.from_s or to_s, to_s)
-    if to_s < span.first_s or from_s > newest_s:
+    to_s = question.to_s or newest_s
+    if to_s < span.first_s or (question.from_s or 0) > newest_s:
         text = f"rounds of {feed} are kept with their inputs from {span.first_s} to {newest_s}"
         raise QuestionRefused(NOT_KEPT, text, "ask of a time in between; of older ones there is .../history")
+    to_s = to_s if question.step_s is not None else min(to_s, newest_s)
+    from_s = min(question.from_s or to_s, to_s)
     return FoldTimes(from_s=from_s, to_s=to_s, step_s=question.step_s)
 
 

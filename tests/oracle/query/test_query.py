@@ -119,6 +119,7 @@ def test_the_block_of_a_question_gives_the_same_price_from_the_same_inputs(store
         ({"step_s": 0, "from_s": 1}, "step_s"),
         ({"window_s": "60"}, "window_s"),
         ({"to_s": S0 - 1}, "are kept with their inputs from"),
+        ({"from_s": END + 10, "to_s": END + 20}, "are kept with their inputs from"),
         ({"from_s": S0, "to_s": END, "step_s": 1, "method": "huber"}, "891 prices are more than 200: write step_s = 5"),
     ],
 )
@@ -148,6 +149,9 @@ def test_the_reader_s_seconds_are_bounded_part_by_part(stored: Any) -> None:
 
 def test_what_is_no_longer_kept_is_said_and_not_guessed(stored: Any) -> None:
     path, resolved, _ = stored
+    early = asked(path, resolved, {"to_s": END + 1_000})
+    assert early["to"] == early["answer"]["round"] == END
+    assert any(f"nothing is known yet of {END + 1_000}" in text for text in early["limits"])
     question = {"from_s": S0 - 100, "to_s": S0 + 50, "step_s": 50}
     found = asked(path, resolved, question)
     assert [p["round"] for p in found["points"]] == [None, None, S0, S0 + 50]
