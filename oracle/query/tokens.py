@@ -25,7 +25,7 @@ def symbol_of(catalog: Catalog, written: str) -> str:
             BAD_QUERY, f"{shown}: {chain[:_SHOWN]!r} is no chain", nearest(chain[:_SHOWN], catalog.chains)
         )
     try:
-        place = address(where)
+        place = address(where[:_SHOWN])
     except ValueError as e:
         raise QuestionRefused(BAD_QUERY, f"{shown} is no chain:address: {e}") from None
     known = {s: k.address for s, k in catalog.tokens.items()} | {s: k.address for s, k in catalog.units.items()}
