@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from feeds.units import MS
-from lab import plot, replay_text, summary
-from lab.case import Case
 from lab.designs.registry import DESIGNS
-from lab.html_report import write_report
-from lab.plot import PlotError
-from lab.replay import Replay, ReplayError, Watcher, document, load_cases, replay, with_method
-from lab.round_export import round_writer
-from lab.run import Moment
-from lab.table import SUFFIXES
-from lab.times import TableError
-from lab.user_data import DataOptions, UserDataError, user_case
+from lab.outcome import summary
+from lab.outcome.replay import Replay, ReplayError, Watcher, document, load_cases, replay, with_method
+from lab.play.run import Moment
+from lab.scenario.case import Case
+from lab.scenario.user_data import DataOptions, UserDataError, user_case
+from lab.show import plot, replay_text
+from lab.show.html_report import write_report
+from lab.show.plot import PlotError
+from lab.show.round_export import round_writer
+from lab.tables.table import SUFFIXES
+from lab.tables.times import TableError
 from oracle.combine.methods.registry import METHODS
 from oracle.config.tables.schema import ConfigError
 from oracle.model.suggest import nearest

@@ -11,13 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lab import charts, summary
-from lab.estimate import Estimate, compare_methods, count_alarms
-from lab.plot import PlotError
-from lab.replay import Replay, load_cases, replay
-from lab.replay_text import bps_text
-from lab.summary import SummaryRow, Worst
-from lab.world import SCENARIOS, Scenario
+from lab.outcome import summary
+from lab.outcome.replay import Replay, load_cases, replay
+from lab.outcome.summary import SummaryRow, Worst
+from lab.seeded.estimate import Estimate, compare_methods, count_alarms
+from lab.seeded.world import SCENARIOS, Scenario
+from lab.show import charts
+from lab.show.plot import PlotError
+from lab.show.replay_text import bps_text
 from oracle.combine.methods.registry import METHODS
 
 LIAR_METHODS = ("median", "trimmed_mean", "three_vote", "huber", "mean", "vwap", "dia_mair")

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lab import case as cases
-from lab.measure import OURS
-from lab.replay import Replay, replay
+from lab.outcome.measure import OURS
+from lab.outcome.replay import Replay, replay
+from lab.scenario import case as cases
 
 FILE = Path(__file__).parent / "expected.json"
 _FINGERPRINT_DIGITS = 16

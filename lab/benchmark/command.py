@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab import case as cases
 from lab.benchmark.export import export, write_answers
 from lab.benchmark.layout import BenchmarkError
 from lab.benchmark.score import Score, score
-from lab.case import PARTS, Case
 from lab.designs.registry import DESIGNS
-from lab.measure import OURS
-from lab.replay_text import bps_text, costs_text
+from lab.outcome.measure import OURS
+from lab.scenario import case as cases
+from lab.scenario.case import PARTS, Case
+from lab.show.replay_text import bps_text, costs_text
 from oracle.config.tables.schema import ConfigError
 from oracle.model.suggest import nearest
 

@@ -23,12 +23,12 @@ from lab.benchmark.layout import (
     seconds,
     write_rows,
 )
-from lab.case import Case
-from lab.measure import OURS, own_statement
-from lab.peers import PeerRuns, PeerStatement
-from lab.rows import RowPath
-from lab.run import outcomes_at, play
-from lab.source_series import SeriesPath
+from lab.outcome.measure import OURS, own_statement
+from lab.play.peers import PeerRuns, PeerStatement
+from lab.play.run import outcomes_at, play
+from lab.scenario.case import Case
+from lab.scenario.rows import RowPath
+from lab.scenario.source_series import SeriesPath
 
 
 def export(case: Case, folder: Path) -> None:

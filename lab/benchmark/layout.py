@@ -12,8 +12,8 @@ from typing import Any
 
 from feeds.errors import LrtOracleError
 from feeds.units import MS, WAD, wad_text
-from lab.attack import Attack
-from lab.source_series import SeriesPath
+from lab.scenario.attack import Attack
+from lab.scenario.source_series import SeriesPath
 
 FORMAT = "oracle-benchmark"
 VERSION = 1

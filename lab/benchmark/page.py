@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from feeds.units import MS
-from lab.attack import BOUNDS_BPS, Cheapest, cost_units
 from lab.benchmark.command import answered, benchmark_cases, exported
 from lab.benchmark.score import Score, score
-from lab.case import HELD_OUT, TRAIN, Case
 from lab.methodology import designs_table, filled
+from lab.scenario.attack import BOUNDS_BPS, Cheapest, cost_units
+from lab.scenario.case import HELD_OUT, TRAIN, Case
 
 
 def main() -> None:

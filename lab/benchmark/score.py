@@ -9,12 +9,12 @@ from statistics import mean, median
 from typing import Any
 
 from feeds.units import WAD
-from lab.attack import Cheapest
 from lab.benchmark.layout import ANSWER_COLUMNS, CASE, BenchmarkError, PublishedCase, read_case, rows_of
-from lab.measure import Meter, Outcome
-from lab.peers import PeerStatement
-from lab.rows import FAR_MS
-from lab.summary import SummaryRow, row_of
+from lab.outcome.measure import Meter, Outcome
+from lab.outcome.summary import SummaryRow, row_of
+from lab.play.peers import PeerStatement
+from lab.scenario.attack import Cheapest
+from lab.scenario.rows import FAR_MS
 from oracle.model.status import Status
 from oracle.model.suggest import nearest
 

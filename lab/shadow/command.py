@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from feeds.errors import LrtOracleError
-from lab.plot import PlotError, library
 from lab.shadow.feed_report import FeedReport, ReportTerms, ShadowReference
 from lab.shadow.pictures import draw, write_html
 from lab.shadow.rounds import stored_rounds
 from lab.shadow.text import report_lines
+from lab.show.plot import PlotError, library
 from oracle.config.resolve import ResolvedConfig
 from oracle.config.shadow import compared_with, own_threshold_of
 from oracle.model.suggest import nearest

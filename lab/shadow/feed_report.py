@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from feeds.types import Kind
 from feeds.units import BPS
-from lab.book import STANDARD, BookTerms
+from lab.outcome.book import STANDARD, BookTerms
 from lab.shadow.distance import Distance, percentile
 from lab.shadow.market import MarketRound, markets, terms_document
 from lab.shadow.moves import Mover, Pairing, PriceMove, price_moves

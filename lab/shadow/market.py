@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from feeds.units import WAD
-from lab.book import BookTerms, Harm, LendingBook
+from lab.outcome.book import BookTerms, Harm, LendingBook
 
 Document = dict[str, Any]
 

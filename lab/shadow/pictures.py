@@ -10,11 +10,11 @@ from typing import Any
 
 from feeds.types import Kind
 from feeds.units import BPS, WAD
-from lab.html_report import page_head, plotly_objects, write_page
-from lab.plot import BAND_COLOUR, COLOURS, OURS_COLOUR, OWED_COLOUR, check_suffix, format_times, library, save
 from lab.shadow.feed_report import FeedReport
 from lab.shadow.rounds import NO_PRICE, ReferenceWord, ShadowRound
 from lab.shadow.text import feed_lines
+from lab.show.html_report import page_head, plotly_objects, write_page
+from lab.show.plot import BAND_COLOUR, COLOURS, OURS_COLOUR, OWED_COLOUR, check_suffix, format_times, library, save
 from oracle.model.status import Status
 
 _MOST_POINTS = 4_000

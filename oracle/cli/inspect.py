@@ -89,7 +89,7 @@ def history(config_path: Path, feed: str, minutes: int, csv_file: Path | None, a
         full_rate_s = database.full_rate_since_s(feed)
         gone = withdrawn_documents(database, feed, since_ms)
     if csv_file is not None:
-        from lab.export import write
+        from lab.show.export import write
 
         rows = write(records, csv_file)
         click.echo(f"{rows} rows in {csv_file}", err=True)
@@ -208,10 +208,10 @@ def replay(
 
 def _data_options(like: Any, *, settings: tuple[str, ...], only: str | None, between: str, **plain: Any) -> Any:
     """The options of one's own data."""
-    from lab.rows import Between
-    from lab.settings import setting
-    from lab.times import TableError
-    from lab.user_data import DataOptions
+    from lab.scenario.rows import Between
+    from lab.scenario.user_data import DataOptions
+    from lab.tables.settings import setting
+    from lab.tables.times import TableError
 
     column, sign, text = (only or "").partition("=")
     if only and not (sign and column and text):

@@ -185,7 +185,7 @@ def _options(
     *, move_bps: int | None, band_bps: int | None, wait_s: float, loans: int, least_ltv: float, most_ltv: float,
     liquidation_ltv: float, **plain: Any,
 ) -> Any:  # fmt: skip
-    from lab.book import BookTerms
+    from lab.outcome.book import BookTerms
     from lab.shadow.command import ShadowReportOptions
     from lab.shadow.feed_report import ReportTerms
 

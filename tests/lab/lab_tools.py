@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from lab.book import Harm, LendingBook
-from lab.case import Case
-from lab.judging import Judging
-from lab.measure import Change, Meter, change_between, own_statement
-from lab.run import Moment, play
+from lab.outcome.book import Harm, LendingBook
+from lab.outcome.judging import Judging
+from lab.outcome.measure import Change, Meter, change_between, own_statement
+from lab.play.run import Moment, play
+from lab.scenario.case import Case
 
 
 def run(case: Case) -> tuple[Moment, ...]:

@@ -13,8 +13,15 @@ import pytest
 
 from feeds.types import Observation
 from feeds.units import BPS, MS, WAD
-from lab import case as cases
-from lab.attack import (
+from lab.benchmark.export import export, write_answers
+from lab.benchmark.layout import CASE, QUOTES, read_case
+from lab.benchmark.score import score
+from lab.designs.registry import DESIGNS
+from lab.outcome.measure import OURS
+from lab.outcome.replay import replay
+from lab.outcome.summary import table as summary_table
+from lab.scenario import case as cases
+from lab.scenario.attack import (
     BOUNDS_BPS,
     EVERY_MS,
     HOLD_MS,
@@ -25,13 +32,6 @@ from lab.attack import (
     cost_units,
     ladder,
 )
-from lab.benchmark.export import export, write_answers
-from lab.benchmark.layout import CASE, QUOTES, read_case
-from lab.benchmark.score import score
-from lab.designs.registry import DESIGNS
-from lab.measure import OURS
-from lab.replay import replay
-from lab.summary import table as summary_table
 from oracle.config.tables.schema import ConfigError
 from oracle.model.status import Status
 

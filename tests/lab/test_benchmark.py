@@ -11,17 +11,17 @@ import pytest
 
 from feeds.types import Kind, Observation
 from feeds.units import MS, WAD
-from lab import case as cases
 from lab.benchmark import layout
 from lab.benchmark.command import benchmark_cases
 from lab.benchmark.export import export, write_answers
 from lab.benchmark.layout import BenchmarkError
 from lab.benchmark.score import Score, score, score_case
-from lab.case import PARTS
 from lab.designs.registry import DESIGNS
-from lab.measure import OURS
-from lab.replay import replay
-from lab.run import outcomes_at
+from lab.outcome.measure import OURS
+from lab.outcome.replay import replay
+from lab.play.run import outcomes_at
+from lab.scenario import case as cases
+from lab.scenario.case import PARTS
 from tests.lab.command_line import document, run
 
 SOME = ("usdc-2023-03-11", "silent-socket-2025-04-13", "rebase-step", "wrseth-2025-11-04")

@@ -12,11 +12,11 @@ import pytest
 
 from feeds.types import Kind
 from feeds.units import BPS, MS, WAD
-from lab import case as cases
-from lab.case_parser import stretched
-from lab.expect import Expected, ExpectedStatus
-from lab.judging import config_failures
-from lab.run import play, play_round
+from lab.outcome.judging import config_failures
+from lab.play.run import play, play_round
+from lab.scenario import case as cases
+from lab.scenario.case_parser import stretched
+from lab.scenario.expect import Expected, ExpectedStatus
 from oracle.config.tables.schema import ConfigError
 from oracle.model.state import FeedState
 from oracle.model.status import Status

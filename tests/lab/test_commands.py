@@ -11,9 +11,9 @@ import pytest
 
 from feeds.types import Kind, Observation, Pair
 from feeds.units import WAD, Wad
-from lab import case as cases
 from lab.designs.registry import DESIGNS
-from lab.replay import replay
+from lab.outcome.replay import replay
+from lab.scenario import case as cases
 from oracle.config.resolve import resolve
 from oracle.config.sections import load
 from oracle.model.publication import Record
@@ -101,7 +101,7 @@ def test_without_matplotlib_a_plot_says_what_to_install(monkeypatch: pytest.Monk
 
 def test_a_plot_is_drawn_with_a_legend_for_what_is_shaded(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    from lab.plot import price_limits  # noqa: PLC0415 - an optional extra
+    from lab.show.plot import price_limits  # noqa: PLC0415 - an optional extra
 
     for name in ("a.png", "a.svg", "a.pdf"):
         assert run("replay", "ezeth-2024-04-24", "--plot", str(tmp_path / name)).exit_code == 0

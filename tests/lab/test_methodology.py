@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from lab import case as cases
 from lab.designs.registry import DESIGNS
 from lab.methodology import cases_table, designs_table, filled
-from lab.replay import load_cases, replay
-from lab.replay_text import all_lines, bps_text
+from lab.outcome.replay import load_cases, replay
+from lab.outcome.summary import false_alarms, table
 from lab.rules_table import PART, rules_table
-from lab.summary import false_alarms, table
+from lab.scenario import case as cases
+from lab.show.replay_text import all_lines, bps_text
 from oracle.combine.methods.registry import METHODS, OUTLIERS
 from oracle.model.status import Status, Why
 

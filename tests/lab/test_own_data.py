@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lab.round_export import round_writer
-from lab.run import play
-from lab.user_data import DataOptions, user_case
+from lab.play.run import play
+from lab.scenario.user_data import DataOptions, user_case
+from lab.show.round_export import round_writer
 from tests.lab.command_line import document, run
 
 OWN = "ts,one,two,owed\n" + "".join(

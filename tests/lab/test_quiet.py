@@ -12,13 +12,13 @@ import pytest
 
 from feeds.types import Kind, Pair
 from feeds.units import MS, WAD
-from lab.case import Case
-from lab.expect import Expected
-from lab.quiet import Snapshot, period_rounds
-from lab.rows import FAR_MS, Between, RowPath
-from lab.run import Moment, play
-from lab.settings import with_settings
-from lab.source_series import SeriesPath, SourceSeries
+from lab.play.quiet import Snapshot, period_rounds
+from lab.play.run import Moment, play
+from lab.scenario.case import Case
+from lab.scenario.expect import Expected
+from lab.scenario.rows import FAR_MS, Between, RowPath
+from lab.scenario.source_series import SeriesPath, SourceSeries
+from lab.tables.settings import with_settings
 from oracle.model.spec import SourceSpec
 
 PAIR = Pair.parse("X/ETH")
@@ -118,7 +118,7 @@ def test_a_month_of_days_is_played_in_a_part_of_its_rounds_and_every_change_is_t
 
 def test_a_leap_that_lands_where_something_else_grows_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing tells the leap when the rate's daily snapshots are due. Without them the cap on its jump would be another one."""
-    monkeypatch.setattr("lab.run.DAY_MS", FAR_MS)
+    monkeypatch.setattr("lab.play.run.DAY_MS", FAR_MS)
     day = 86_400_000
     times = array("q", [0, 9 * day])
     path = RowPath(times, [WAD, WAD * 1_005 // 1_000], Between.HOLD, hold_ms=day, gap_ms=FAR_MS)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import case as cases
+from lab.outcome.replay import replay
 from lab.regression import case_result, differences, fingerprint, stored
-from lab.replay import replay
+from lab.scenario import case as cases
 
 ADR = Path(__file__).resolve().parents[2] / "docs" / "adr"
 SERIES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "series"

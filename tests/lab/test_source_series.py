@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from feeds.types import Failure, Kind, Observation, Pair
 from feeds.units import WAD
-from lab.rows import FAR_MS, Between, RowPath
-from lab.source_series import SeriesPath, SourceSeries, path_of, spans_of, time_of
+from lab.scenario.rows import FAR_MS, Between, RowPath
+from lab.scenario.source_series import SeriesPath, SourceSeries, path_of, spans_of, time_of
 from oracle.config.tables.schema import Problem
 
 PAIR = Pair.parse("X/ETH")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from feeds.types import Failure, Observation
-from lab.case import Case
-from lab.replay import Replay, replay
-from lab.rows import Between
-from lab.user_data import DataOptions, UserDataError, user_case
+from lab.outcome.replay import Replay, replay
+from lab.scenario.case import Case
+from lab.scenario.rows import Between
+from lab.scenario.user_data import DataOptions, UserDataError, user_case
 from oracle.model.status import Status
 
 BEGAN = 1_700_000_000

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.units import WAD
-from lab.column_map import column_map
-from lab.data import read_series
-from lab.table import header_of, read_table
-from lab.times import TableError, TimeColumn
+from lab.tables.column_map import column_map
+from lab.tables.data import read_series
+from lab.tables.table import header_of, read_table
+from lab.tables.times import TableError, TimeColumn
 
 SERIES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "series"
 RETH = SERIES / "reth_protocol_rate" / "derived_reth_rate_dedup.csv"

@@ -7,8 +7,8 @@ import pytest
 
 from feeds.types import Failure, Observation
 from feeds.units import WAD
-from lab.estimate import compare_methods, count_alarms, estimate, step_response
-from lab.world import HONEST, SCENARIOS, Scenario, feed, world
+from lab.seeded.estimate import compare_methods, count_alarms, estimate, step_response
+from lab.seeded.world import HONEST, SCENARIOS, Scenario, feed, world
 from oracle.combine.methods.registry import METHODS
 
 STEP = SCENARIOS[-1]

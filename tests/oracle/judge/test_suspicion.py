@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.units import MS
-from lab.suspicion import FAMILIES, HEALTHY, SPIKE, delay_ms, harmless_rounds, longest_ms, random_history
-from lab.suspicion import statuses as lab_statuses
+from lab.seeded.suspicion import FAMILIES, HEALTHY, SPIKE, delay_ms, harmless_rounds, longest_ms, random_history
+from lab.seeded.suspicion import statuses as lab_statuses
 from oracle.judge.suspicion import advance, entered
 from oracle.model.spec import Bands
 from oracle.model.state import JudgeState

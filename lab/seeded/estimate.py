@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 
 from feeds.units import BPS, MS, WAD
-from lab.case_parser import stretched
-from lab.run import play_round
-from lab.world import HONEST, SCENARIOS, Scenario, SeededWorld, feed, world
+from lab.play.run import play_round
+from lab.scenario.case_parser import stretched
+from lab.seeded.world import HONEST, SCENARIOS, Scenario, SeededWorld, feed, world
 from oracle.combine.methods.registry import METHODS
 from oracle.model.spec import FeedSpec
 from oracle.model.state import FeedState

@@ -19,7 +19,7 @@ from math import isqrt
 
 from feeds.types import Kind
 from feeds.units import BPS, MS, WAD
-from lab.source_series import SeriesPath, SourceSeries
+from lab.scenario.source_series import SeriesPath, SourceSeries
 from oracle.model.status import Status
 
 MOVES_BPS = (120, -120, 600, -600, 2_500, -2_500)

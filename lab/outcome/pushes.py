@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from feeds.units import BPS
-from lab.run import Moment
+from lab.play.run import Moment
 from oracle.model.spec import FeedSpec
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from feeds.units import MS, wad_text
-from lab.case import Case
-from lab.run import Moment, play
-from lab.times import TableError
+from lab.play.run import Moment, play
+from lab.scenario.case import Case
+from lab.tables.times import TableError
 
 COLUMNS = (
     "time",

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from feeds.units import BPS, WAD
-from lab.measure import OURS
-from lab.plot import BAND_COLOUR, COLOURS, OURS_COLOUR, OWED_COLOUR, PlotError, explained, price_limits, spans, utc
-from lab.pushes import pushed
-from lab.replay import Replay
-from lab.replay_text import all_lines, case_lines
+from lab.outcome.measure import OURS
+from lab.outcome.pushes import pushed
+from lab.outcome.replay import Replay
+from lab.show.plot import BAND_COLOUR, COLOURS, OURS_COLOUR, OWED_COLOUR, PlotError, explained, price_limits, spans, utc
+from lab.show.replay_text import all_lines, case_lines
 
 _MOST_POINTS = 4_000
 _STYLE = """

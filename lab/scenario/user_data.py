@@ -2,7 +2,7 @@
 
 Each price column is a source and a group of its own. A single one is taken as two groups that agree, for one group alone is
 never more than watched and its data could not be judged. Rows are facts at their times; what is assumed between them is
-:class:`lab.rows.Between`, and a gap stays a gap.
+:class:`lab.scenario.rows.Between`, and a gap stays a gap.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import Any
 from feeds.errors import LrtOracleError
 from feeds.types import Kind, Pair
 from feeds.units import MS, WAD
-from lab.case import MOST_ROUND_S, ROUND_S, Case, OwnData
-from lab.case_parser import stretched
-from lab.column_map import ColumnMap, column_map
-from lab.expect import Expected
-from lab.rows import FAR_MS, GAP_SPACINGS, Between, RowPath, usual_spacing_ms
-from lab.settings import with_settings
-from lab.source_series import Path, SeriesPath, SourceSeries
-from lab.table import Column, Table, header_of, read_table
-from lab.times import TableError
+from lab.scenario.case import MOST_ROUND_S, ROUND_S, Case, OwnData
+from lab.scenario.case_parser import stretched
+from lab.scenario.expect import Expected
+from lab.scenario.rows import FAR_MS, GAP_SPACINGS, Between, RowPath, usual_spacing_ms
+from lab.scenario.source_series import Path, SeriesPath, SourceSeries
+from lab.tables.column_map import ColumnMap, column_map
+from lab.tables.settings import with_settings
+from lab.tables.table import Column, Table, header_of, read_table
+from lab.tables.times import TableError
 from oracle.combine.methods.registry import METHODS
 from oracle.config.tables.schema import ConfigError
 from oracle.judge.rules.fast_move import STANDS_WINDOWS
@@ -54,7 +54,7 @@ class DataOptions:
     """How a table is read and played.
 
     Attributes:
-        columns: a column map as text (:func:`lab.column_map.column_map`).
+        columns: a column map as text (:func:`lab.tables.column_map.column_map`).
         feed: BASE/QUOTE, for what is printed.
         like: a feed whose method, bands and rules are used; None: the defaults.
         settings: keys of a feed by their dotted names, with values as in the config.

@@ -8,9 +8,9 @@ from typing import Any
 
 from feeds.types import Failure, Kind, Outcome, Print
 from feeds.units import MS, WAD, Wad
-from lab.case import Case
-from lab.quiet import Snapshot, period_rounds
-from lab.rows import FAR_MS
+from lab.play.quiet import Snapshot, period_rounds
+from lab.scenario.case import Case
+from lab.scenario.rows import FAR_MS
 from oracle.combine.methods.registry import METHODS
 from oracle.judge.redemption_rate import DAY_MS
 from oracle.model.spec import FeedSpec, Mode
@@ -92,7 +92,7 @@ def play(case: Case, *, leap: bool = True) -> Iterator[Moment]:
 
     Args:
         case: what is played.
-        leap: whether quiet stretches are leapt over (:mod:`lab.quiet`); one moment then stands for many rounds.
+        leap: whether quiet stretches are leapt over (:mod:`lab.play.quiet`); one moment then stands for many rounds.
     """
     game = _Game(case)
     for t_ms in range(-case.warm_up_ms, 0, case.round_ms):

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from feeds.units import BPS
-from lab.estimate import Estimate, step_response
-from lab.plot import draw, library
-from lab.replay import Replay
+from lab.outcome.replay import Replay
+from lab.seeded.estimate import Estimate, step_response
+from lab.show.plot import draw, library
 
 FOLDER = "methodology"
 STEP_METHODS = ("median", "trimmed_mean", "twap_arithmetic", "time_median", "ema", "dia_mair")

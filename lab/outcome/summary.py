@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lab.case import Case
-from lab.measure import Outcome
-from lab.replay import Replay
+from lab.outcome.measure import Outcome
+from lab.outcome.replay import Replay
+from lab.scenario.case import Case
 
 _DAY_MS = 86_400_000
 

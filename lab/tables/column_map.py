@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from lab.times import TableError
+from lab.tables.times import TableError
 from oracle.model.suggest import nearest
 
 OF_A_SOURCE = ("price", "depth", "share", "volume", "bid", "ask")

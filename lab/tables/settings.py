@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from feeds.types import Kind, Pair
-from lab.times import TableError
+from lab.tables.times import TableError
 from oracle.config.sections import feed_section
 from oracle.config.spec_builder import spec_of
 from oracle.model.spec import FeedSpec, SourceSpec

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from lab.source_series import spans_of, time_of
+from lab.scenario.source_series import spans_of, time_of
 from oracle.config.tables.schema import Problem
 from oracle.model.status import Status, Why
 from oracle.model.suggest import nearest

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.case import Case
-from lab.run import Moment
+from lab.play.run import Moment
+from lab.scenario.case import Case
 from oracle.model.status import Status
 
 

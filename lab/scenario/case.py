@@ -12,16 +12,16 @@ from pathlib import Path as File
 from typing import Any
 
 from feeds.units import MS
-from lab.attack import EVERY_MS, MOST_SOURCES, Attack, depths_of, ladder, under_attack
-from lab.case_parser import CaseParser
-from lab.expect import Expected, expected_of
-from lab.rows import FAR_MS, Between, RowPath
-from lab.source_series import Path, SourceSeries, path_of
+from lab.scenario.attack import EVERY_MS, MOST_SOURCES, Attack, depths_of, ladder, under_attack
+from lab.scenario.case_parser import CaseParser
+from lab.scenario.expect import Expected, expected_of
+from lab.scenario.rows import FAR_MS, Between, RowPath
+from lab.scenario.source_series import Path, SourceSeries, path_of
 from oracle.config.tables.schema import ConfigError, Problem
 from oracle.model.spec import FeedSpec
 from oracle.model.suggest import nearest
 
-CASES = File(__file__).parent / "cases"
+CASES = File(__file__).parent.parent / "cases"
 ROUND_S = 10
 """Interval of the rounds of a case that names none: that of production."""
 _KEYS = frozenset({
@@ -56,13 +56,13 @@ class OwnData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """See :mod:`lab.case`. Times in ms; ``truth`` is what a unit of the feed's token was worth.
+    """See :mod:`lab.scenario.case`. Times in ms; ``truth`` is what a unit of the feed's token was worth.
 
     ``round_ms``: between two rounds. ``row_rounds_ms``: times (since it began, ascending, whole seconds) of rows that are looked at
     by a round of their own. ``stretch``: how many times longer ages, windows and dwells are than in production.
     ``warm_up_ms``: the feed runs for so long on the values of the beginning first, so that its start is not measured.
     ``part``: train or held-out, and ``licence`` of its facts: see docs/benchmark.md. ``own``: of a case that was made of a table.
-    ``attacks``: what is done to its sources, one attack after the other (:mod:`lab.attack`).
+    ``attacks``: what is done to its sources, one attack after the other (:mod:`lab.scenario.attack`).
     ``honest``: nobody attacked and nothing broke, so every alarm is a false one. ``recorded``: a file was used.
     """
 

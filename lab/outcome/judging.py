@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from feeds.units import wad_text
-from lab.attack import Cheapest, cost_units
-from lab.case import Case
-from lab.expect import ExpectedStatus
-from lab.measure import change_between
-from lab.run import Moment
+from lab.outcome.measure import change_between
+from lab.play.run import Moment
+from lab.scenario.attack import Cheapest, cost_units
+from lab.scenario.case import Case
+from lab.scenario.expect import ExpectedStatus
 from oracle.config.resolve import resolve
 from oracle.config.sections import parse
 from oracle.config.tables.schema import ConfigError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.table import Column, read_table
+from lab.tables.table import Column, read_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ def read_series(
     """Read one column over time. A row whose cell is empty is skipped.
 
     Args:
-        file: a table (:mod:`lab.table`).
+        file: a table (:mod:`lab.tables.table`).
         time: the column with the times.
         value: the column with the price or rate.
         share: the column with the share of the token in a pool, 0 to 1.

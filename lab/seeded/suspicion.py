@@ -1,6 +1,6 @@
 """How long suspicion takes, against the formula, and which histories must never lead to depeg.
 
-``python -m lab.suspicion [--histories N]`` prints the figures of docs/adr/0006-suspicion.md.
+``python -m lab.seeded.suspicion [--histories N]`` prints the figures of docs/adr/0006-suspicion.md.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _delays(made: Sequence[History], to: Status) -> Iterator[str]:
 
 def main() -> None:
     """Print the figures."""
-    parser = argparse.ArgumentParser(prog="python -m lab.suspicion", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lab.seeded.suspicion", description=__doc__)
     parser.add_argument("--histories", type=int, default=10_000)
     count = parser.parse_args().histories
     made = [random_history(_rng(seed)) for seed in range(count)]

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from feeds.units import MS, wad_text
-from lab.attack import Cheapest, cost_units
-from lab.case import Case
-from lab.expect import Expected
-from lab.figures import Figures
-from lab.measure import Outcome
-from lab.replay import Replay
-from lab.summary import SummaryRow, Worst, false_alarms, table
+from lab.outcome.figures import Figures
+from lab.outcome.measure import Outcome
+from lab.outcome.replay import Replay
+from lab.outcome.summary import SummaryRow, Worst, false_alarms, table
+from lab.scenario.attack import Cheapest, cost_units
+from lab.scenario.case import Case
+from lab.scenario.expect import Expected
 from oracle.model.status import Status
 
 _PLACES = 6

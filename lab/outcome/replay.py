@@ -10,14 +10,14 @@ from typing import Any
 
 from feeds.errors import LrtOracleError
 from feeds.units import wad_text
-from lab import case as cases
-from lab.case import Case, OwnData
 from lab.designs.registry import DESIGNS
-from lab.figures import Figures
-from lab.judging import Judging, config_failures, refusal
-from lab.measure import OURS, Change, Meter, Outcome, change_between, own_statement
-from lab.peers import PeerRuns, PeerStatement
-from lab.run import Moment, play
+from lab.outcome.figures import Figures
+from lab.outcome.judging import Judging, config_failures, refusal
+from lab.outcome.measure import OURS, Change, Meter, Outcome, change_between, own_statement
+from lab.play.peers import PeerRuns, PeerStatement
+from lab.play.run import Moment, play
+from lab.scenario import case as cases
+from lab.scenario.case import Case, OwnData
 from oracle.combine.methods.registry import METHODS
 from oracle.model.suggest import nearest
 
@@ -66,7 +66,7 @@ def replay(
         case: the case.
         against: names of designs. Over a quiet stretch that is leapt over a design is asked in its last rounds.
         watchers: each is called with every moment, in order.
-        leap: see :func:`lab.run.play`.
+        leap: see :func:`lab.play.run.play`.
     """
     for name in against:
         if name not in DESIGNS:

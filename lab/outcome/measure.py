@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from feeds.units import BPS
-from lab.attack import Attack, AttackMeter, Cheapest
-from lab.book import Harm, LendingBook
-from lab.peers import PeerStatement
-from lab.run import Moment
-from lab.source_series import Path
+from lab.outcome.book import Harm, LendingBook
+from lab.play.peers import PeerStatement
+from lab.play.run import Moment
+from lab.scenario.attack import Attack, AttackMeter, Cheapest
+from lab.scenario.source_series import Path
 from oracle.model.status import Status
 
 OURS = "lrt-oracle"

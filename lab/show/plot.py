@@ -9,10 +9,10 @@ from typing import Any
 
 from feeds.errors import LrtOracleError
 from feeds.units import BPS, MS, WAD
-from lab.measure import OURS
-from lab.pushes import pushed
-from lab.replay import Replay
-from lab.run import Moment
+from lab.outcome.measure import OURS
+from lab.outcome.pushes import pushed
+from lab.outcome.replay import Replay
+from lab.play.run import Moment
 from oracle.model.status import Status
 
 COLOURS = {Status.WATCH: "#f2d16b", Status.DEPEG: "#e58a4e", Status.HALT: "#c94f4f"}

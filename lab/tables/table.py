@@ -12,8 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lab.cells import MISSING, NumberColumn
-from lab.times import TableError, TimeColumn
+from lab.tables.cells import MISSING, NumberColumn
+from lab.tables.times import TableError, TimeColumn
 from oracle.model.suggest import nearest
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")

@@ -12,9 +12,9 @@ from typing import Any
 from feeds.errors import ERRORS
 from feeds.types import Kind, Pair
 from feeds.units import MS
-from lab.data import Series, read_series
-from lab.rows import FAR_MS, GAP_SPACINGS, Between, RowPath, usual_spacing_ms
-from lab.source_series import Path, SeriesPath, SourceSeries, path_of, spans_of
+from lab.scenario.rows import FAR_MS, GAP_SPACINGS, Between, RowPath, usual_spacing_ms
+from lab.scenario.source_series import Path, SeriesPath, SourceSeries, path_of, spans_of
+from lab.tables.data import Series, read_series
 from oracle.config.spec_builder import spec_of
 from oracle.config.tables.feed_sections import FeedSection
 from oracle.config.tables.schema import Problem, build

@@ -12,7 +12,7 @@ from typing import Any
 from feeds.errors import ERRORS
 from feeds.types import Failure, Kind, Observation, Outcome, Pair, Print
 from feeds.units import BPS, MS, WAD, Wad
-from lab.rows import FAR_MS, RowPath
+from lab.scenario.rows import FAR_MS, RowPath
 from oracle.config.tables.schema import Problem
 
 _POINT = 2

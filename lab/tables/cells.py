@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from feeds.units import WAD
-from lab.times import TableError
+from lab.tables.times import TableError
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "--", "#n/a", "."})
 """Cells that say that there is no number (in lower case)."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from feeds.types import Kind, Observation
 from feeds.units import BPS, wad_mul_down
-from lab.case import Case
 from lab.designs.base import Design, DesignQuote
 from lab.designs.registry import DESIGNS
-from lab.run import Moment, outcomes_at
+from lab.play.run import Moment, outcomes_at
+from lab.scenario.case import Case
 from oracle.model.spec import FeedSpec
 from oracle.model.status import Status
 

@@ -1,0 +1,1 @@
+"""What a play came to: figures, a lending book, expectations, the worst of all cases."""

@@ -1,0 +1,1 @@
+"""A scenario played by the real pipeline and by the designs of others, round for round."""
